@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: demo install test lint docs bench clean
+.PHONY: demo install test lint docs figures clean
 
 # torch is installed first and alone: asked for by another package, pip would take the newest
 # build with gigabytes of CUDA. Python compiles what it imports: the other modules of torch take long.
@@ -46,8 +46,9 @@ lint: $(VENV)/endonym.tests-installed
 docs: $(VENV)/endonym.installed
 	$(BIN)/python -m endonym.recipe.reference docs/
 
-bench: $(VENV)/endonym.tests-installed
-	$(BIN)/python benchmarks/short_runs.py --texts tt --seeds 1
+# Every figure of the pages, cell by cell; the same command continues. ARGUMENTS: programs, --again, --data FOLDER …
+figures: $(VENV)/endonym.tests-installed
+	$(BIN)/python benchmarks/figures.py $(ARGUMENTS)
 
 clean:
 	rm -rf demo bench-work

@@ -1,46 +1,46 @@
-"""Every row of the table of architectures beside its twin in `transformers`, on this machine.
+"""Every architecture: its cost by formula, and its speed next to its twin in `transformers`.
 
-    python benchmarks/architectures.py [--rows llama mamba2] [--formats fp32 bf16] [--again]
-
-A cell is one row in one number format: training on a batch (forward, loss, backward) and
-generating (one token after another from memory), ours and theirs in turns (A B A B …) in one
-process, on the same weights and tokens. A growth cell is ours alone at lengths from 256 to 8192.
-Cells that are in benchmarks/results/architectures.json are skipped unless --again is given. The
-tables of docs/architectures.md are written from that file (tables.py).
+"next to": training on a batch (forward, loss, backward) and generating (one token after another
+from the cache), ours and theirs in turns (A B A B …) in one process, on the same weights and
+tokens, with the attention that is fastest for `transformers`. "growth": ours alone, microseconds a
+token of training on one document of 256 to 4,096 tokens.
 """
 
-import argparse
 import inspect
-import os
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from cells import RESULTS, Cells, busy_cores
+from benchmark import Bench, Benchmark, Watch, main
+from cells import Cell, Cells
+from pages import markdown
 
 from endonym import device
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
-from endonym.model.config import ModelKeys
+from endonym.log import number, size
+from endonym.model.config import ModelConfig, ModelKeys
+from endonym.model.count import cache_bytes, flops_per_token, parameters
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES, resolve
 from endonym.model.foreign.decoder import CACHE_ARGUMENTS
 from endonym.model.init import new_decoder
 from endonym.model.kernels.loss import summed_nats
+from endonym.model.memory import training_bytes
 from endonym.model.span import Span
-from endonym.model.weights import narrow
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import train_tokenizer
 
-VOCAB = 8192
-PROMPT, GENERATED = 512, 64
-LENGTHS = (256, 512, 1024, 2048, 4096, 8192)
-ATTENTION = {"layers": 6, "mixer": {"heads": 8}, "rows": 4, "length": 1024}
+VOCAB, CONTEXT = 8192, 1024
+PROMPT, GENERATED = 256, 32
+LENGTHS = (256, 1024, 4096)
+ROUNDS = 3
+ATTENTION: dict[str, Any] = {"layers": 6, "mixer": {"heads": 8}, "rows": 2, "length": 1024}
 SHAPES: dict[str, dict[str, Any]] = {
     "mistral": ATTENTION | {"mixer": {"heads": 8, "window": 512}},
     "moe": ATTENTION | {"ffn": {"experts": 8, "active": 2, "hidden": 768}},
@@ -48,31 +48,18 @@ SHAPES: dict[str, dict[str, Any]] = {
     "mamba2": {"layers": 1, "mixer": {}, "rows": 2, "length": 1024},
 }
 """Where a row differs from six layers of eight heads; all are 512 wide."""
-TARGETS = {"mamba": 5.0, "mamba2": 3.0}
-FORMATS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+TINY_ROWS = ("qwen3", "mamba2")
 Step = Callable[[], object]
 
 
-def main() -> None:
-    """Run the cells asked for, and print a line for each."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", nargs="+", default=list(FAMILIES))
-    parser.add_argument("--formats", nargs="+", default=list(FORMATS))
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--results", type=Path, default=RESULTS / "architectures.json")
-    parser.add_argument("--again", action="store_true")
-    asked = parser.parse_args()
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    torch.set_num_threads(device.cores())
-    cells = Cells(asked.results)
-    for row in asked.rows:
-        for kind in asked.formats:
-            for name, measure in (("beside", beside), ("growth", growth)):
-                key = f"{row} {kind} {name}"
-                if key not in cells or asked.again:
-                    noise = {"busy_cores_before": busy_cores()}
-                    cells.keep(key, measure(row, kind, asked.rounds) | noise)
-                print(line(key, cells[key]), flush=True)
+def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
+    """Each row of the table of architectures next to transformers, then how its cost grows."""
+    torch.set_num_threads(device.threads())
+    if bench.tiny:
+        return {f"tiny {row} growth": partial(growth_cell, row, (64,)) for row in TINY_ROWS}
+    next_to = {f"{row} next to transformers": partial(speed_cell, bench, row) for row in FAMILIES}
+    growth = {f"{row} growth": partial(growth_cell, row, LENGTHS) for row in FAMILIES}
+    return next_to | growth
 
 
 def made(row: str, length: int) -> Decoder:
@@ -87,7 +74,7 @@ def made(row: str, length: int) -> Decoder:
     return new_decoder(config, 0)
 
 
-def twin(decoder: Decoder, kind: str) -> Any:
+def twin(decoder: Decoder, attention: str) -> Any:
     """The same weights in `transformers`' own class."""
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
@@ -96,47 +83,38 @@ def twin(decoder: Decoder, kind: str) -> Any:
     tokenizer = train_tokenizer(TokenizerConfig(kind="byte"), lambda: iter(["а"]))
     with tempfile.TemporaryDirectory() as folder:
         export_huggingface(LanguageModel(decoder, tokenizer), Path(folder))
-        return AutoModelForCausalLM.from_pretrained(folder, dtype=FORMATS[kind])
+        return AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, attn_implementation=attention
+        )
 
 
-def beside(row: str, kind: str, rounds: int) -> dict[str, Any]:
-    """Seconds of ours and theirs, training and generating."""
+def speed_cell(bench: Bench, row: str) -> Cell:
+    """Seconds of ours and theirs, training and generating, in fp32; its faster attention."""
+    bench.quiet(row)
     shape = ATTENTION | SHAPES.get(row, {})
     decoder = made(row, shape["length"])
-    theirs = twin(decoder, kind).train()
-    if kind == "bf16":
-        narrow(decoder)
     generator = torch.Generator().manual_seed(0)
     tokens_BT = torch.randint(VOCAB, (shape["rows"], shape["length"]), generator=generator)
-    training = in_turns(
-        lambda: train_ours(decoder.train(), tokens_BT),
-        lambda: train_theirs(theirs.train(), tokens_BT),
-        rounds,
-    )
     prompt_BT = torch.randint(VOCAB, (1, min(PROMPT, shape["length"] // 2)), generator=generator)
-    decoding = in_turns(
-        lambda: generate_ours(decoder.eval(), prompt_BT),
-        lambda: generate_theirs(theirs.eval(), prompt_BT),
-        rounds,
-    )
-    found = {"tokens": tokens_BT.numel(), "generated": GENERATED}
-    if row in TARGETS:
-        found["mixer"] = mixers(decoder, theirs, tokens_BT, FORMATS[kind], rounds)
-    return found | {"training": training, "decoding": decoding}
-
-
-def mixers(
-    decoder: Decoder, theirs: Any, tokens_BT: torch.Tensor, dtype: torch.dtype, rounds: int
-) -> dict[str, Any]:
-    """The mixer of one layer alone, forward and backward, without embedding and head."""
-    x_BTD = torch.randn(*tokens_BT.shape, 512, dtype=dtype, requires_grad=True)
-    mine, its = decoder.train().blocks[0].mixer, theirs.train().backbone.layers[0].mixer
-    span = Span.after(0, tokens_BT)
-    return in_turns(
-        lambda: mine(x_BTD, span, None).sum().backward(),
-        lambda: its(x_BTD).sum().backward(),
-        rounds,
-    )
+    ways: dict[str, Any] = {}
+    for attention in ("sdpa", "eager") if FAMILIES[row].mixer == "attention" else ("eager",):
+        theirs = twin(decoder, attention)
+        ways[attention] = {
+            "training": in_turns(
+                lambda: train_ours(decoder.train(), tokens_BT),
+                lambda: train_theirs(theirs.train(), tokens_BT),  # noqa: B023 - called at once
+            ),
+            "generating": in_turns(
+                lambda: generate_ours(decoder.eval(), prompt_BT),
+                lambda: generate_theirs(theirs.eval(), prompt_BT),  # noqa: B023 - as above
+            ),
+        }
+    best = {
+        kind: min((ways[attention][kind] for attention in ways), key=lambda way: way["ratio"])
+        for kind in ("training", "generating")
+    }
+    threads = torch.get_num_threads()
+    return best | {"tokens": tokens_BT.numel(), "generated": GENERATED, "threads": threads}
 
 
 def train_ours(decoder: Decoder, tokens_BT: torch.Tensor) -> None:
@@ -170,69 +148,120 @@ def generate_theirs(model: Any, prompt_BT: torch.Tensor) -> None:
     """The same loop around its own memory."""
     new_BT, cache = prompt_BT, None
     taken = inspect.signature(model.forward).parameters
-    name = next(each for each in CACHE_ARGUMENTS if each in taken)
+    name = next(argument for argument in CACHE_ARGUMENTS if argument in taken)
     for _ in range(GENERATED):
-        said = model(new_BT, use_cache=True, logits_to_keep=1, **{name: cache})
-        cache = said[name]
-        new_BT = said.logits[:, -1].argmax(-1, keepdim=True)
+        output = model(new_BT, use_cache=True, logits_to_keep=1, **{name: cache})
+        cache = output[name]
+        new_BT = output.logits[:, -1].argmax(-1, keepdim=True)
 
 
-def in_turns(ours: Step, theirs: Step, rounds: int) -> dict[str, Any]:
+def in_turns(ours: Step, theirs: Step) -> dict[str, Any]:
     """Seconds of both, in turns after one round to warm up; the ratio is of the medians."""
     ours(), theirs()
     seconds: dict[str, list[float]] = {"ours": [], "theirs": []}
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         for name, step in (("ours", ours), ("theirs", theirs)):
             start = time.perf_counter()
             step()
             seconds[name].append(round(time.perf_counter() - start, 5))
-    middle = {name: statistics.median(each) for name, each in seconds.items()}
+    medians = {name: statistics.median(turns) for name, turns in seconds.items()}
     return {
         "ours_seconds": seconds["ours"],
         "theirs_seconds": seconds["theirs"],
-        "ratio": round(middle["theirs"] / middle["ours"], 3),
-        "ratio_of_best": round(min(seconds["theirs"]) / min(seconds["ours"]), 3),
+        "ratio": round(medians["theirs"] / medians["ours"], 3),
     }
 
 
-def growth(row: str, kind: str, rounds: int) -> dict[str, Any]:
+def growth_cell(row: str, lengths: tuple[int, ...]) -> Cell:
     """Microseconds a token of training on one row of each length; one layer, a window of 512."""
-    keys = {"family": row, "dim": 512, "layers": 1, "residual_init": "scaled"}
+    keys: dict[str, Any] = {"family": row, "dim": 512, "layers": 1, "residual_init": "scaled"}
     if FAMILIES[row].mixer == "attention":
         window = {"window": 512} if FAMILIES[row].has_window else {}
         keys["mixer"] = {"heads": 8, **window}
-    asked = ModelKeys.model_validate(keys)
-    found: dict[str, float] = {}
-    for length in LENGTHS:
-        shape = resolve(asked, vocab=256, context=max(length, 512))
-        decoder = new_decoder(shape, 0).train()
-        if kind == "bf16":
-            narrow(decoder)
+    model_keys = ModelKeys.model_validate(keys)
+    microseconds: dict[str, float] = {}
+    for length in lengths:
+        decoder = new_decoder(resolve(model_keys, vocab=256, context=max(length, 512)), 0).train()
         tokens_BT = torch.randint(256, (1, length), generator=torch.Generator().manual_seed(1))
         train_ours(decoder, tokens_BT)
-        seconds = []
-        for _ in range(max(2, rounds // 2)):
+        seconds: list[float] = []
+        for _ in range(ROUNDS):
             start = time.perf_counter()
             train_ours(decoder, tokens_BT)
             seconds.append(time.perf_counter() - start)
-        found[str(length)] = round(min(seconds) / length * 1e6, 2)
-    return {"microseconds_a_token": found}
+        microseconds[str(length)] = round(min(seconds) / length * 1e6, 2)
+    return {"microseconds_a_token": microseconds, "threads": torch.get_num_threads()}
 
 
-def line(key: str, cell: dict[str, Any]) -> str:
-    """One cell as a person reads it."""
-    if "training" not in cell:
-        each = " ".join(f"{t}: {us:.0f}" for t, us in cell["microseconds_a_token"].items())
-        return f"{key:<22} µs a token at length {each}"
-    target = TARGETS.get(key.split()[0], 1.2)
-    training, decoding = cell["training"], cell["decoding"]
-    speed = cell["tokens"] / statistics.median(training["ours_seconds"])
-    return (
-        f"{key:<22} training {training['ratio']:6.2f}× (target {target}×), {speed:8.0f} tokens/s · "
-        f"generating {decoding['ratio']:5.2f}×"
-        + (f" · mixer alone {cell['mixer']['ratio']:.2f}×" if "mixer" in cell else "")
-    )
+def shape_of(row: str) -> ModelConfig:
+    """The shape that costs are given for: 512 wide, 6 layers; 12 of those without feed-forward."""
+    shape = ATTENTION | SHAPES.get(row, {})
+    keys: dict[str, Any] = {"family": row, "dim": 512, "layers": 6, "mixer": shape["mixer"]}
+    if "ffn" in shape:
+        keys["ffn"] = shape["ffn"]
+    if FAMILIES[row].ffn == "none":
+        keys["layers"] = 12
+    return resolve(ModelKeys.model_validate(keys), vocab=VOCAB, context=CONTEXT)
 
+
+def costs(cells: Cells) -> str:
+    """Parameters, operations and memory, by formula."""
+    del cells
+    rows: list[list[str]] = []
+    for row in FAMILIES:
+        config = shape_of(row)
+        count = parameters(config)
+        grown = cache_bytes(config, 4 * CONTEXT, 2) - cache_bytes(config, 2 * CONTEXT, 2)
+        rows.append(
+            [
+                f"`{row}`",
+                number(count.total),
+                number(count.active),
+                f"{flops_per_token(config) / 1e6:.0f} M",
+                size(grown // (2 * CONTEXT)) if grown else "0",
+                size(cache_bytes(config, CONTEXT, 2)),
+                size(training_bytes(config, 8192, "bf16")),
+            ]
+        )
+    head = ["row", "parameters", "active", "FLOPs a token", "cache a token", "cache at 1 024"]
+    return markdown([*head, "training memory, bf16"], rows)
+
+
+def speeds(cells: Cells) -> str:
+    """Ratios to `transformers`, and tokens a second."""
+    rows: list[list[str]] = []
+    for row in FAMILIES:
+        if (cell := cells.get(f"{row} next to transformers")) is None:
+            continue
+        seconds = statistics.median(cell["training"]["ours_seconds"])
+        tokens = number(round(cell["tokens"] / seconds))
+        ratios = [f"{cell[kind]['ratio']:.2f}×" for kind in ("training", "generating")]
+        rows.append([f"`{row}`", *ratios, tokens, str(cell["threads"])])
+    return markdown(["row", "training", "generating", "tokens a second, training", "cores"], rows)
+
+
+def growths(cells: Cells) -> str:
+    """Microseconds a token at each length."""
+    rows = [
+        [f"`{row}`", *(f"{microseconds[str(length)]:.0f}" for length in LENGTHS)]
+        for row in FAMILIES
+        if (cell := cells.get(f"{row} growth"))
+        if (microseconds := cell["microseconds_a_token"])
+    ]
+    return markdown(["row", *map(number, LENGTHS)], rows)
+
+
+BENCHMARK = Benchmark(
+    name="architectures",
+    code=("endonym.model",),
+    cells=cells,
+    tables={
+        ("docs/architectures.md", "cost"): costs,
+        ("docs/architectures.md", "speed"): speeds,
+        ("docs/architectures.md", "growth"): growths,
+    },
+    watched={"*/ratio": Watch("higher", 0.15, timed=True)},
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(BENCHMARK)

@@ -5,7 +5,6 @@ import json
 import os
 import platform
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -21,15 +20,11 @@ from endonym.cpu_contention import OtherProcesses
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 DRAWS = 2000
-QUIET_CORES = 0.15
-"""Share of one core that others may use while a benchmark waits to begin."""
 SAME = 0.03
 """How far the ratio of a contender to itself may lie from 1."""
 
 
 Cell = dict[str, Any]
-quoted: list[Cell] = []
-"""The cells that were looked up, one after another: a table says of which code they are."""
 
 
 class Cells:
@@ -42,31 +37,39 @@ class Cells:
     of several would be luck, and their median would mix the code of several days. A peer is quoted
     by its best repeat, `cells.best(...)`: its code stays the same, and a bad day of the machine
     must not count against it.
+
+    quoted: the cells that were looked up, by name, for the note below a table.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.found: dict[str, list[Cell]] = {}
+        self.all: dict[str, list[Cell]] = {}
+        self.quoted: dict[str, Cell] = {}
         if path.is_file():
-            read = json.loads(path.read_text(encoding="utf-8"))
-            self.found = {
-                key: each if isinstance(each, list) else [each] for key, each in read.items()
+            content = json.loads(path.read_text(encoding="utf-8"))
+            self.all = {
+                key: cells if isinstance(cells, list) else [cells] for key, cells in content.items()
             }
 
     def __contains__(self, key: str) -> bool:
-        return key in self.found
+        return key in self.all
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.found)
+        return iter(self.all)
 
     def __getitem__(self, key: str) -> Cell:
         """The newest repeat."""
-        quoted.append(self.found[key][-1])
-        return quoted[-1]
+        self.quoted[key] = self.all[key][-1]
+        return self.quoted[key]
+
+    def get(self, key: str) -> Cell | None:
+        """The newest repeat; None if it was never measured."""
+        repeats = self.repeats(key)
+        return self[key] if repeats else None
 
     def repeats(self, key: str) -> list[Cell]:
         """All repeats, the oldest first; none if it was never measured."""
-        return self.found.get(key, [])
+        return self.all.get(key, [])
 
     def best(
         self, keys: Iterable[str], figure: Callable[[Cell], float], *, highest: bool = False
@@ -77,38 +80,21 @@ class Cells:
         """
         tried = [(key, cell) for key in keys for cell in self.repeats(key)]
         chosen = (max if highest else min)(tried, key=lambda each: figure(each[1]))
-        quoted.append(chosen[1])
+        self.quoted[chosen[0]] = chosen[1]
         return chosen
 
     def keep(self, key: str, cell: Cell) -> None:
         """Add a repeat with what it holds for, and write the file."""
-        self.found.setdefault(key, []).append(cell | surroundings())
+        self.all.setdefault(key, []).append(cell | surroundings())
         self.write()
 
     def write(self) -> None:
         """Write the file anew."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self.path.with_suffix(".new")
-        text = json.dumps(self.found, ensure_ascii=False, indent=1, sort_keys=True)
+        text = json.dumps(self.all, ensure_ascii=False, indent=1, sort_keys=True)
         fresh.write_text(text + "\n", encoding="utf-8")
         fresh.replace(self.path)
-
-
-def doubts(cells: Iterable[Cell]) -> str:
-    """How many measurements are of code that nobody can get again; nothing if there are none.
-
-    A cell whose commit is no longer in the history has the mark "commit_is_lost".
-    """
-    distinct = {id(cell): cell for cell in cells if "commit" in cell}.values()
-    lost = sum("commit_is_lost" in cell for cell in distinct)
-    dirty = sum(
-        cell["commit"].endswith("-dirty") and "commit_is_lost" not in cell for cell in distinct
-    )
-    said = [f"{dirty} of code with uncommitted changes"] if dirty else []
-    said += [f"{lost} of a commit that is no longer in the history"] if lost else []
-    if not said:
-        return ""
-    return f"\nOf the {len(distinct)} measurements behind this table: {', '.join(said)}.\n"
 
 
 def surroundings() -> dict[str, Any]:
@@ -141,20 +127,6 @@ def versions() -> dict[str, str]:
         with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
-
-
-def quiet_machine(key: str, *, anyway: bool) -> dict[str, Any]:
-    """What others use of this machine before a cell that is timed; stops if that is too much.
-
-    anyway: measure beside them, and say so in the cell.
-    """
-    busy = busy_cores()
-    if busy > QUIET_CORES and not anyway:
-        sys.exit(
-            f"{key}: others use {busy:.2f} cores of this machine. Wait until it is idle, or "
-            "measure all the same with --anyway (the JSON will say so)."
-        )
-    return {"busy_cores_before": busy, "anyway": anyway}
 
 
 def busy_cores(seconds: float = 3.0) -> float:

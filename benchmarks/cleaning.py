@@ -1,202 +1,211 @@
-"""What cleaning buys: the same model on raw and on cleaned text, bits per byte on clean text.
-
-    python benchmarks/cleaning.py [--languages tt ro] [--seeds 1 2] [--tokens 600000]
+"""What cleaning buys: the same model of raw and of cleaned Tatar text, bits of clean text.
 
 The raw text is made by dirty_web.py. The recipe is what `endonym new` writes for it, with a fixed
-shape, vocabulary and number of tokens; a cell is a language, a seed and whether `[clean]` is as
-written (cleaned) or missing (raw). Without [clean], too, endonym leaves out pages of mojibake, so
-both arms allow any share of these (`max_unreadable = 1`). Each arm trains its tokenizer on its own
-text: bits per byte do not depend on it. Both are judged on clean pages that share no line and no
-eight words in a row with the raw text, and on FLORES sentences. Intervals are bootstraps over
-pages. Budgets are tokens, so other work beside it changes no figure but seconds. Resumable;
-results: benchmarks/results/cleaning.json.
+shape, vocabulary and number of tokens; its variant "raw" has no `[clean]`. Without [clean], too,
+endonym leaves out pages of mojibake, so both allow any share of these (`max_unreadable = 1`). Each
+trains its tokenizer on its own text: bits per byte do not depend on it. Both are judged on clean
+pages that share no line and no eight words in a row with the raw text, and on sentences of FLORES.
+Intervals and the paired difference are over documents. Budgets are tokens, so other programs change
+no figure but the minutes.
 """
 
-import argparse
 import json
-import resource
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from cells import RESULTS, ROOT, Cell, Cells
-from dirty_web import web
-from judging import difference, judged
+from benchmark import TINY_TEXTS, Bench, Benchmark, Watch, main
+from cells import Cell, Cells
+from copied_lines import opened
+from dirty_web import Web, web
+from judging import documents_of
 from pages import interval, markdown
-from readme_page import NAMES
-from runs import Row, endonym, last_json, manifest, row_of, sets_of, training_seconds
+from runs import endonym, last_json, manifest, sets_of
 
+from endonym.evaluate import documents
 from endonym.evaluate.bits import Texts
+from endonym.evaluate.documents import Documents
 from endonym.generate.language_model import LanguageModel
-from endonym.tokenizer.tokenizer import Tokenizer
 
 ARMS = ("raw", "cleaned")
+LISTS = ("tt/common_voice_sentences.txt", "tt/tatoeba_sentences.txt")
+FOREIGN = (
+    "other/ky_common_voice.txt",
+    "other/kk_common_voice.txt",
+    "other/ba_common_voice.txt",
+    "en/common_voice_sentences.txt",
+)
+PAIRS, FLORES = "parallel/tatoeba_pairs.jsonl.gz", "parallel/flores200_devtest.jsonl"
 SHAPE = {
     "model.dim": 128,
     "model.layers": 4,
     "model.mixer.heads": 2,
     "tokenizer.vocab": 2048,
     "pack.context": 256,
+    "phase.0.tokens": 1_000_000,
 }
-TEXTS = {"pages": "clean pages of the same kinds", "flores": "FLORES sentences"}
+TINY_SHAPE = {
+    "model.dim": 64,
+    "model.layers": 1,
+    "model.mixer.heads": 1,
+    "tokenizer.vocab": 300,
+    "pack.context": 64,
+    "phase.0.tokens": 4_096,
+    "split.val_share": 0.3,
+}
 MOST_PAGES = 120
 """Held-out pages that judge: with more, reading takes longer than training."""
-RESULT = RESULTS / "cleaning.json"
+TEXTS = {"pages": "clean pages of the same kinds", "flores": "FLORES sentences"}
+KINDS = {
+    "own": "the language itself",
+    "foreign": "other languages",
+    "copies": "copies of pages",
+    "bots": "stubs made by a program",
+    "junk": "price lists, links, programs",
+}
 
 
-def main() -> None:
-    """Run the cells asked for and print the table."""
-    asked = arguments()
-    cells = Cells(asked.results)
-    for language in asked.languages:
-        recipes = written(language, asked)
-        for seed in asked.seeds:
-            for arm in asked.arms:
-                key = f"{language} · {arm} · seed {seed}"
-                if key not in cells:
-                    cells.keep(key, cell(recipes[arm], language, seed, asked))
-                print(
-                    key, {name: headline(cells[key], name)["value"] for name in TEXTS}, flush=True
-                )
-    compare(cells, asked.work / "nats")
-    print(table(cells))
+def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
+    """One cell: both models and what judges them."""
+    return {"tt": partial(both_arms, bench)}
 
 
-def arguments() -> argparse.Namespace:
-    """What was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--texts", type=Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--languages", nargs="+", choices=["tt", "ro"], default=["tt", "ro"])
-    parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2])
-    parser.add_argument("--tokens", type=int, default=600_000)
-    parser.add_argument("--work", type=Path, default=ROOT / "bench-work" / "cleaning")
-    parser.add_argument("--results", type=Path, default=RESULT)
-    return parser.parse_args()
+def raw_web(bench: Bench) -> Web:
+    """The raw pages and the clean ones that judge; in tiny form of words in random order."""
+    if bench.tiny:
+        return web([drawn_lines("tatar.txt")], [drawn_lines("romanian.txt")])
+    rows = map(json.loads, opened(bench.file(PAIRS)).splitlines())
+    russian = [row["src"] for row in rows if row["pair"] == "ru-tt"]
+    foreign = [lines_of(bench.file(name)) for name in FOREIGN]
+    return web([lines_of(bench.file(name)) for name in LISTS], [*foreign, russian])
 
 
-def compare(cells: Cells, nats: Path) -> None:
-    """Set what each text cost the model of cleaned text beside what it cost that of raw text."""
-    for key in (key for key in cells if " cleaned " in key and raw_key(key) in cells):
-        one, other = cells[key], cells[raw_key(key)]
-        pairs = {text: (nats / one["nats"][text], nats / other["nats"][text]) for text in TEXTS}
-        found = {text: difference(*pair) for text, pair in pairs.items()}
-        if all(found.values()):
-            one["beside"] = found
-    cells.write()
+def drawn_lines(name: str) -> list[str]:
+    """Four hundred lines of ten words drawn from a text of the project."""
+    words, rng = (TINY_TEXTS / name).read_text(encoding="utf-8").split(), random.Random(name)
+    return [" ".join(rng.choices(words, k=10)) for _ in range(400)]
 
 
-def raw_key(key: str) -> str:
-    """The cell beside one of cleaned text."""
-    return key.replace(" cleaned ", " raw ")
+def lines_of(path: Path) -> list[str]:
+    """The lines of a file that are not empty."""
+    return [line for line in opened(path).split("\n") if line.strip()]
 
 
-def written(language: str, asked: argparse.Namespace) -> dict[str, Path]:
-    """The recipe that `new` writes for the raw text, and the same without its table [clean]."""
-    folder = asked.work / language
-    recipes = {"cleaned": folder / "recipe.toml", "raw": folder / "raw.toml"}
-    if not recipes["raw"].exists():
-        found = web(asked.texts, language)
-        raw = asked.work / f"{language}-web" / "pages.jsonl"
-        raw.parent.mkdir(parents=True, exist_ok=True)
-        as_lines(raw, found.raw)
-        thinned = found.held_out[:: -(-len(found.held_out) // MOST_PAGES)]
-        as_lines(asked.work / f"{language}-held-out.jsonl", thinned)
-        (asked.work / f"{language}-kinds.json").write_text(json.dumps(found.kinds))
-        words = ("--language", language, "--text", raw.resolve(), "--hours", 0.1)
-        endonym(asked.work, "new", language, *words)
-        recipes["raw"].write_text(without_clean(recipes["cleaned"].read_text(encoding="utf-8")))
-    return recipes
-
-
-def as_lines(path: Path, texts: Sequence[str]) -> None:
-    """Write texts as JSON lines."""
-    lines = "".join(json.dumps({"text": each}, ensure_ascii=False) + "\n" for each in texts)
-    path.write_text(lines, encoding="utf-8")
-
-
-def without_clean(recipe: str) -> str:
-    """A recipe without its table [clean]."""
-    head, _, rest = recipe.partition("\n[clean]\n")
-    return head + "\n[" + rest.partition("\n[")[2]
-
-
-def cell(recipe: Path, language: str, seed: int, asked: argparse.Namespace) -> dict[str, Any]:
-    """Train one model and judge it on all texts."""
-    name = f"{language}-{recipe.stem}-{seed}"
-    changes = SHAPE | {"name": name, "seed": seed, "phase.0.tokens": asked.tokens}
-    changes |= {"phase.0.patience": "", "phase.0.keep": "last", "evaluate.0.baselines": False}
-    changes |= {"phase.0.compile": "off", "phase.0.number_format": "fp32"}
-    changes |= {"clean.max_unreadable": 1.0, "phase.0.eval_every_steps": 300}
-    used = processor_seconds()
-    words = (recipe.relative_to(asked.work), *sets_of(changes), "--until", "model")
-    said = endonym(asked.work, "run", *words, "--workers", 1, "--json", "-q")
-    used = processor_seconds() - used
-    finished = last_json(said)
-    stages = {stage["name"].split()[0]: stage for stage in finished["stages"]}
-    store = asked.work / "store"
-    model = LanguageModel.load(next(store.glob(f"model/{stages['model']['id']}*")))
-    nats = asked.work / "nats"
-    nats.mkdir(exist_ok=True)
-    scores = dict[str, list[Row]]()
-    for text, each in held_texts(language, model.tokenizer, asked).items():
-        scores[text] = judged(model.decoder, each, text, nats / f"{name} {text}.npy")
-    numbers = {kind: manifest(store, stages[kind])["numbers"] for kind in ("corpus", "model")}
+def both_arms(bench: Bench) -> Cell:
+    """Both models, what they cost, and the bits of each text that judges, with the difference."""
+    made, work = raw_web(bench), bench.work / ("cleaning-tiny" if bench.tiny else "cleaning")
+    work.mkdir(parents=True, exist_ok=True)
+    write_recipe(made, work)
+    judging = {"pages": made.held_out[:: -(-len(made.held_out) // MOST_PAGES)]}
+    if not bench.tiny:
+        sentences = map(json.loads, opened(bench.file(FLORES)).splitlines())
+        judging["flores"] = [row["tt"] for row in sentences]
+    arms, read = dict[str, Cell](), dict[str, dict[str, Documents]]()
+    for arm in ARMS:
+        model, arms[arm] = trained(work, arm, TINY_SHAPE if bench.tiny else SHAPE)
+        read[arm] = {name: read_by(model, name, texts) for name, texts in judging.items()}
     return {
-        "scores": scores,
-        "nats": {text: f"{name} {text}.npy" for text in TEXTS},
-        "numbers": numbers,
-        "processor_seconds": round(used, 1),
-        "step_seconds": training_seconds(store, finished["stages"]),
-        "kinds": json.loads((asked.work / f"{language}-kinds.json").read_text()),
+        "kinds": made.kinds,
+        "pages": len(made.raw),
+        "arms": arms,
+        "scores": {
+            name: {
+                "documents": len(texts),
+                "bytes": sum(len(text.encode()) for text in texts),
+                "raw": estimate(documents.interval(read["raw"][name])),
+                "cleaned": estimate(documents.interval(read["cleaned"][name])),
+                "gain": estimate(documents.difference(read["cleaned"][name], read["raw"][name])),
+            }
+            for name, texts in judging.items()
+        },
     }
 
 
-def processor_seconds() -> float:
-    """Seconds of processors of all processes that were waited for."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def write_recipe(made: Web, work: Path) -> None:
+    """The recipe that `new` and `doctor` write for the raw text, once, with a variant that cleans
+    nothing."""
+    recipe = work / "recipe.toml"
+    if recipe.exists():
+        return
+    rows = (json.dumps({"text": page}, ensure_ascii=False) + "\n" for page in made.raw)
+    (work / "pages.jsonl").write_text("".join(rows), encoding="utf-8")
+    written = endonym(work, "doctor", "pages.jsonl", "--language", "tt", "--json")
+    variant = "\n[variant.raw.clean]\nmax_unreadable = 1.0\n"
+    recipe.write_text(last_json(written)["recipe"] + variant, encoding="utf-8")
 
 
-def held_texts(language: str, tokenizer: Tokenizer, asked: argparse.Namespace) -> dict[str, Texts]:
-    """What judges: held-out pages, and FLORES sentences."""
-    rows = {"pages": (asked.work / f"{language}-held-out.jsonl", "text")}
-    rows["flores"] = (asked.texts / "parallel" / "flores200_devtest.jsonl", language)
-    found: dict[str, Texts] = {}
-    for name, (path, field) in rows.items():
-        lines = path.read_text(encoding="utf-8").splitlines()
-        texts = [json.loads(line)[field] for line in lines]
-        found[name] = Texts(tokenizer.encode_many(texts), [name] * len(texts), tokenizer)
-    return found
+def trained(work: Path, arm: str, shape: Mapping[str, Any]) -> tuple[LanguageModel, Cell]:
+    """The model of an arm, and how much text it has read."""
+    changes = {"phase.0.patience": "", "phase.0.keep": "last", "phase.0.compile": "off"}
+    changes |= {"phase.0.number_format": "fp32", **shape}
+    chosen = ["--variant", "raw"] if arm == "raw" else list(sets_of({"clean.max_unreadable": 1.0}))
+    options = [*sets_of(changes), *chosen, "--until", "model", "--json", "-q"]
+    finished = last_json(endonym(work, "run", "recipe.toml", *options))
+    stages = {stage["name"].split()[0]: stage for stage in finished["stages"]}
+    numbers = {kind: manifest(work / "store", stages[kind])["numbers"] for kind in stages}
+    model = LanguageModel.load(next((work / "store").glob(f"model/{stages['model']['id']}*")))
+    return model, {"corpus": numbers["corpus"], "model": numbers["model"]}
 
 
-def headline(cell: Cell, text: str) -> Row:
-    """The score of all documents of a text."""
-    found = row_of(cell["scores"][text], split=None)
-    assert found is not None
-    return found
+def read_by(model: LanguageModel, name: str, texts: Sequence[str]) -> Documents:
+    """What each text costs a model."""
+    ids = model.tokenizer.encode_many(texts)
+    return documents_of(model.decoder, Texts(ids, [name] * len(texts), model.tokenizer))
 
 
-def table(cells: Cells) -> str:
-    """Raw and cleaned side by side, with the paired difference, for each seed; and their means."""
-    head = ["text", "judged by", "seed", "raw", "cleaned", "cleaned less raw, paired 95 %"]
+def estimate(given: tuple[float, float | None, float | None]) -> dict[str, float | None]:
+    """A figure and the ends of its interval, by name."""
+    return dict(zip(("value", "low", "high"), given, strict=True))
+
+
+def raw_text(cells: Cells) -> str:
+    """What the raw text is made of."""
+    cell = cells.get("tt")
+    kinds: dict[str, int] = cell["kinds"] if cell else {}
+    total = sum(kinds.values())
+    rows = [
+        [KINDS[kind], f"{size / 1e3:,.0f}", f"{100 * size / total:.0f}"]
+        for kind, size in kinds.items()
+    ]
+    return markdown(["pages", "kB", "% of the bytes"], rows)
+
+
+def gains(cells: Cells) -> str:
+    """Both models on each text, with the paired difference."""
     rows: list[list[str]] = []
-    keys = [key for key in cells if "beside" in cells[key]]
-    for language in dict.fromkeys(key.split()[0] for key in keys):
-        for text, said in TEXTS.items():
-            gaps: list[float] = []
-            for key in (key for key in keys if key.startswith(language)):
-                both = (headline(cells[each], text) for each in (raw_key(key), key))
-                columns = [interval(each["value"], each["low"], each["high"]) for each in both]
-                gap = cells[key]["beside"][text]
-                gaps.append(gap["value"])
-                span = f"{gap['value']:+.3f} ({gap['low']:+.3f} to {gap['high']:+.3f})"
-                rows.append([NAMES[language], said, key.rpartition(" ")[2], *columns, span])
-            mean = f"{np.mean(gaps):+.3f}"
-            rows.append([NAMES[language], said, "mean", "", "", mean])
-    return markdown(head, rows, labels=2)
+    cell = cells.get("tt")
+    for name, score in (cell["scores"] if cell else {}).items():
+        both = [score[arm] for arm in ARMS]
+        columns = [interval(each["value"], each["low"], each["high"]) for each in both]
+        gain = score["gain"]
+        span = f"{gain['value']:+.3f}"
+        if gain["low"] is not None:
+            span += f" ({gain['low']:+.3f} to {gain['high']:+.3f})"
+        size = [f"{score['documents']:,}", f"{score['bytes'] / 1e3:.0f}"]
+        rows.append([TEXTS[name], *size, *columns, span])
+    head = ["judged by", "texts", "kB", *ARMS, "cleaned minus raw, paired 95 %"]
+    return markdown(head, rows)
 
+
+BENCHMARK = Benchmark(
+    name="cleaning",
+    code=(
+        "endonym.cleaning",
+        "endonym.copies",
+        "endonym.corpus",
+        "endonym.survey",
+        "endonym.model",
+        "endonym.train",
+    ),
+    cells=cells,
+    tables={
+        ("docs/cleaning.md", "raw text"): raw_text,
+        ("docs/cleaning.md", "what cleaning buys"): gains,
+    },
+    watched={"scores/*/cleaned/value": Watch("lower", 0.01)},
+)
 
 if __name__ == "__main__":
-    main()
+    main(BENCHMARK)

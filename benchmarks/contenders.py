@@ -52,7 +52,7 @@ class Spec:
     that are none of its own: malloc keeps freed memory (`device.keep_freed_memory`), and AdamW is
     torch's fused one on a CPU, too. Without it a peer runs as it comes. phase: ours only, keys of a
     phase beside the rates. document: tokens of each in random rows, 0 for rows of one. peers: where
-    archives are unpacked.
+    archives are unpacked. attention: transformers' implementation of it.
     """
 
     network: str
@@ -70,6 +70,7 @@ class Spec:
     document: int = 0
     device: str = "cpu"
     peers: str = ""
+    attention: str = "sdpa"
 
     def as_dict(self) -> dict[str, Any]:
         """The form that goes to another process."""

@@ -10,8 +10,7 @@ import gzip
 import io
 import json
 import random
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,20 +26,8 @@ LINES = (
     *("other/ar_common_voice.txt", "en/common_voice_sentences.txt"),
     "fr/common_voice_sentences.txt.gz",
 )
-NOVELS = tuple(
-    f"{code}/eltec_{name}_novels.jsonl.zst"
-    for code, name in (("fr", "fra"), ("ro", "rom"), ("en", "eng"))
-)
 PLANTED = 0.1
 """Share of the lines that are edited copies of others."""
-PARAGRAPH_CHARS = 160
-"""Up to which neighbouring lines are joined in documents of the mixture."""
-LANGUAGES = {
-    "tt": ("common_voice_sentences.txt", "tatoeba_sentences.txt", "mediawiki_messages.txt"),
-    "ro": ("common_voice_sentences.txt", "tatoeba_sentences.txt", "ronec_sentences.txt"),
-    "km": ("tatoeba_sentences.txt", "tico19_sentences.txt", "wikipedia_paragraphs.txt"),
-}
-"""Lists of lines of one language."""
 WIDTH = 6
 
 Edit = Callable[[str, random.Random], str]
@@ -64,32 +51,6 @@ def opened(path: Path) -> str:
 def real_lines(data: Path) -> list[str]:
     """All lines of the lists in a folder of texts, as they are."""
     return [line for name in LINES for line in opened(data / name).split("\n") if line.strip()]
-
-
-def paragraphs(data: Path) -> list[str]:
-    """The lines of the lists and novels; short neighbours are joined up to PARAGRAPH_CHARS."""
-    texts = [opened(data / name) for name in LINES]
-    for name in NOVELS:
-        rows = (json.loads(row)["text"] for row in opened(data / name).split("\n") if row)
-        texts.append("\n".join(rows))
-    found: list[str] = []
-    for text in texts:
-        held = ""
-        for line in text.split("\n"):
-            held = f"{held} {line.strip()}".strip()
-            if len(held) >= PARAGRAPH_CHARS:
-                found.append(held)
-                held = ""
-    return found
-
-
-def lines_of(data: Path, language: str, count: int) -> list[str]:
-    """So many lines of a language, as they are, drawn from those that differ in their letters."""
-    names = LANGUAGES[language]
-    texts = [line for name in names for line in opened(data / language / name).split("\n")]
-    texts = [line.strip() for line in texts if line.strip()]
-    distinct = dict(zip(folded(texts), texts, strict=True))
-    return random.Random(7).sample(sorted(distinct.values()), count)
 
 
 def one_letter(text: str, rng: random.Random) -> str:
@@ -135,45 +96,6 @@ EDITS: dict[str, Edit] = {
     "cut by a tenth": lambda text, rng: text[: max(5, len(text) * 9 // 10)],
     "more words": more_words,
 }
-
-
-def parts_of(text: str) -> list[str]:
-    """The words of a line with the blanks after them; runs of four syllables where blanks divide
-    no words."""
-    parts = regex.findall(r"\S+\s*", text)
-    if len(text) < 15 * len(parts):
-        return parts
-    return regex.findall(r"\X{1,4}", text)
-
-
-def other_words(text: str, rng: random.Random, *, of: list[str], count: int) -> str:
-    """So many words replaced by other words, each from another line."""
-    parts = parts_of(text)
-    for at in rng.sample(range(len(parts)), min(count, len(parts))):
-        parts[at] = rng.choice(parts_of(rng.choice(of))).strip() + " " * parts[at].endswith(" ")
-    return "".join(parts)
-
-
-def other_letters(text: str, rng: random.Random, *, share: float) -> str:
-    """A share of the characters replaced by others of the line."""
-    found = list(text)
-    for at in rng.sample(range(len(text)), max(1, round(share * len(text)))):
-        found[at] = rng.choice(text)
-    return "".join(found)
-
-
-def single_edits(lines: list[str]) -> dict[str, Edit]:
-    """The edits of single lines. Words come from these lines."""
-    return {
-        "one letter": one_letter,
-        "one word": partial(other_words, of=lines, count=1),
-        "two words": partial(other_words, of=lines, count=2),
-        "10 % of the letters": partial(other_letters, share=0.1),
-        "20 % of the letters": partial(other_letters, share=0.2),
-    }
-
-
-SINGLE = tuple(single_edits([]))
 
 
 Record = dict[str, str | int]
@@ -269,22 +191,6 @@ def numbered_runs(texts: list[str]) -> Items:
     owners = np.repeat(np.arange(len(texts)), counts)
     pairs = np.unique(owners * (found.max() + 1) + found)
     return pairs % (found.max() + 1), pairs // (found.max() + 1)
-
-
-def mixture(data: Path, size: int) -> Iterator[str]:
-    """Documents of one to six kilobytes of sentences drawn from lists and novels, in all so many
-    bytes; one in twenty is an earlier one with a sentence more."""
-    rng = random.Random(9)
-    pool = paragraphs(data)
-    recent: list[str] = []
-    while size > 0:
-        if recent and rng.random() < 0.05:
-            text = f"{rng.choice(recent)}\n{rng.choice(pool)}"
-        else:
-            text = "\n".join(rng.choice(pool) for _ in range(rng.randint(4, 16)))
-        recent = [*recent[-999:], text]
-        size -= len(text.encode()) + 1
-        yield text
 
 
 def write_lines(path: Path, records: list[Record]) -> None:

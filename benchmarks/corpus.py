@@ -1,24 +1,17 @@
-"""The corpus stage on a gigabyte of mixed texts: speed, peak memory, kills, the same bytes.
+"""The corpus stage on 50 MB of mixed texts: speed, peak memory, kills, the same bytes.
 
-    python benchmarks/corpus.py --data DATA --work DIR [--cells "1 worker"] [--anyway]
-
-DIR gets the raw files: the texts of DATA in six formats (plain, JSON lines plain and packed, csv,
+The raw files are texts of many languages in six formats (plain, JSON lines plain and packed, csv,
 parquet, tar). From the second repetition on, words stand in another order, within windows of 2,000
 documents: real words and lengths, but no text that another one repeats. So all near copies but
-those of the texts themselves are gone, and what is held out stays held out.
+those of the texts themselves are gone, and what is held out stays held out. The recipe removes
+copies of every kind.
 
-Cells: 1 and 2 workers; Ray on two nodes of this machine; "killed" is made by 2 workers that are
-killed three times with SIGKILL. Each is measured in processes of its own: wall time, CPU time, and
-the peak of all processes together (proportional set size, read four times a second), Ray's own
-included. `hash` is the SHA-256 of all files of the corpus. Cells that are in
-benchmarks/results/corpus.json are skipped unless --again is given.
-
-With all kinds of copies, on 10 MB (corpus_copies.json):
-
-    … --dedup exact near paragraphs --megabytes 10 --results benchmarks/results/corpus_copies.json
+Cells: 1 and 2 workers; Ray on two nodes of this machine, where it is installed; "killed" is made by
+2 workers that are killed three times with SIGKILL. Each is measured in processes of its own: wall
+time, CPU time, and the peak of all processes together (proportional set size, read four times a
+second), Ray's own included. `hash` is the SHA-256 of all files of the corpus.
 """
 
-import argparse
 import contextlib
 import csv
 import gzip
@@ -33,9 +26,12 @@ import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +40,15 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 import regex
 import zstandard
-from cells import RESULTS, Cells, quiet_machine
+from benchmark import TINY, TINY_TEXTS, Bench, Benchmark, Unavailable, Watch, main
+from cells import Cell, Cells
+from copied_lines import opened
+from pages import markdown
 
+from endonym.demo.grammar import fables
 from endonym.formats.document_files import read_lines
 
-MEGABYTES = 1_000
+MEGABYTES, TINY_MEGABYTES = 50.0, 0.2
 WINDOW = 2_000
 LONG = 1_000
 """A source whose texts are longer on average is written as documents, others as lines."""
@@ -73,7 +73,13 @@ TEXTS = {
 }
 DOCUMENT_FORMATS = ("jsonl.zst", "tar.gz", "jsonl.gz", "parquet")
 LINE_FORMATS = ("txt", "csv", "jsonl.gz", "parquet")
-CELLS = ("1 worker", "2 workers", "ray", "killed")
+WORKERS = {"1 worker": "1", "2 workers": "2", "killed": "2", "ray": "ray"}
+NAMES = {
+    "1 worker": "one process",
+    "2 workers": "two workers",
+    "killed": "two workers, killed {kills} times",
+    "ray": "Ray, two nodes of one core",
+}
 KILLS = 3
 READY = """
 import sys
@@ -107,7 +113,7 @@ document = "line"
 normalize = ["nfc", "zero_width", "spaces"]
 min_chars = 10
 max_repeated_lines = 0.5
-dedup = DEDUP
+dedup = ["exact", "near", "paragraphs"]
 
 [split]
 seed = 7
@@ -118,51 +124,54 @@ steps = 1
 """
 
 
-def main() -> None:
-    """Measure the cells asked for, and print each."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--cells", nargs="+", default=CELLS)
-    parser.add_argument("--megabytes", type=int, default=MEGABYTES)
-    parser.add_argument("--dedup", nargs="+", default=["exact"])
-    parser.add_argument("--results", type=Path, default=RESULTS / "corpus.json")
-    parser.add_argument("--again", action="store_true")
-    parser.add_argument("--anyway", action="store_true", help="measure on a busy machine, too")
-    parser.add_argument("--alone", metavar="CELL", help="measure one cell in this process")
-    asked = parser.parse_args()
-    work = asked.work.absolute()
-    if asked.alone:
-        print(json.dumps(measured(work, asked.alone, asked.megabytes)))
-        return
+def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
+    """A cell for each way to make the same corpus."""
+    names = ("1 worker", "2 workers") if bench.tiny else tuple(WORKERS)
+    return {key_of(name, bench.tiny): partial(in_process, bench, name) for name in names}
+
+
+def key_of(name: str, is_tiny: bool = False) -> str:
+    """The name of a cell: the way, and how much text."""
+    return f"{name}, {TINY_MEGABYTES if is_tiny else MEGABYTES:g} MB"
+
+
+def in_process(bench: Bench, name: str) -> Cell:
+    """The cell, measured in a fresh process, whose children are those of this cell alone."""
+    if name == "ray" and find_spec("ray") is None:
+        raise Unavailable("no Ray: pip install 'endonym[cluster]'")
+    work = bench.work / ("corpus-tiny" if bench.tiny else "corpus")
+    megabytes = TINY_MEGABYTES if bench.tiny else MEGABYTES
     if not (work / "raw").is_dir():
-        write_raw(asked.data, work / "raw", asked.megabytes)
-    recipe = RECIPE.replace("DEDUP", json.dumps(asked.dedup))
-    (work / "recipe.toml").write_text(recipe, encoding="utf-8")
-    cells = Cells(asked.results)
-    for cell in asked.cells:
-        if cell not in cells or asked.again:
-            busy = quiet_machine(cell, anyway=asked.anyway)
-            command = [sys.executable, __file__, "--data", str(asked.data), "--work", str(work)]
-            command += ["--megabytes", str(asked.megabytes)]
-            said = subprocess.run(
-                [*command, "--alone", cell], stdout=subprocess.PIPE, text=True, check=True
-            ).stdout
-            cells.keep(cell, json.loads(said.splitlines()[-1]) | busy)
-        print(f"{cell:<10}", {k: v for k, v in cells[cell].items() if isinstance(v, int | float)})
+        texts = raw_texts(bench)
+        write_raw(texts, work / "new", megabytes)
+        (work / "new").rename(work / "raw")
+    (work / "recipe.toml").write_text(RECIPE, encoding="utf-8")
+    bench.quiet(name)
+    command = [sys.executable, __file__, "--in-this-process", str(work), name, str(megabytes)]
+    output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return json.loads(output.splitlines()[-1])
 
 
-def measured(work: Path, cell: str, megabytes: int) -> dict[str, Any]:
+def raw_texts(bench: Bench) -> dict[str, list[str]]:
+    """The texts by name."""
+    if bench.tiny:
+        stories = list(fables(40))
+        long = ["\n\n".join(stories[n : n + 4]) for n in range(0, len(stories), 4)]
+        return {"stories": long} | {code: texts_of(TINY_TEXTS / TINY[code]) for code in TINY}
+    return {name: texts_of(bench.file(path)) for name, path in TEXTS.items()}
+
+
+def measured(work: Path, cell: str, megabytes: float) -> Cell:
     """One corpus from nothing, its figures and its hash."""
     shutil.rmtree(work / "store", ignore_errors=True)
     environment, kills, nodes = dict(os.environ), 0, list[Any]()
-    workers = {"1 worker": "1", "2 workers": "2", "killed": "2", "ray": "ray"}[cell]
-    watch = Watch(work / "store")
+    workers, watch = WORKERS[cell], MemoryWatch(work / "store")
+    logs = Path(tempfile.mkdtemp())  # of Ray, whose sockets need a short path
     if cell == "ray":
-        nodes, environment["RAY_ADDRESS"] = two_nodes(work)
+        nodes, environment["RAY_ADDRESS"] = two_nodes(logs)
     started = time.perf_counter()
     try:
-        pause = max(3.0, megabytes / 40)
+        pause = max(4.0, megabytes / 8)
         while cell == "killed" and kills < KILLS:
             if not is_killed(work, workers, environment, after=pause * (1 + kills / 2)):
                 break
@@ -172,6 +181,7 @@ def measured(work: Path, cell: str, megabytes: int) -> dict[str, Any]:
         for node in nodes:
             node.terminate()
             node.wait()
+        shutil.rmtree(logs, ignore_errors=True)
     seconds = time.perf_counter() - started
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     (corpus,) = [path for path in (work / "store" / "corpus").iterdir() if path.is_dir()]
@@ -214,18 +224,18 @@ def is_killed(work: Path, workers: str, environment: dict[str, str], *, after: f
     return False
 
 
-def two_nodes(work: Path) -> tuple[list[Any], str]:
+def two_nodes(logs: Path) -> tuple[list[Any], str]:
     """A cluster of Ray with two nodes of one core each on this machine; its address."""
-    # Ray gives its workers the niceness 15: beside other programs they would get next to nothing.
+    # Ray gives its workers the niceness 15: next to other programs they would get next to nothing.
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"}
     ray = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus", "1"]
     ray += ["--disable-usage-stats", "--object-store-memory", "200000000"]
     address = "127.0.0.1:6390"
     head = ["--head", "--port", "6390", "--include-dashboard", "false"]
-    head += ["--node-ip-address", "127.0.0.1", "--temp-dir", str(work / "ray")]
+    head += ["--node-ip-address", "127.0.0.1", "--temp-dir", str(logs / "ray")]
     nodes: list[Any] = []
     for arguments in (head, ["--address", address]):
-        log = (work / f"ray-{len(nodes)}.txt").open("wb")
+        log = (logs / f"ray-{len(nodes)}.txt").open("wb")
         nodes.append(subprocess.Popen([*ray, *arguments], env=environment, stdout=log, stderr=log))
         wait_for(address, len(nodes))
     return nodes, address
@@ -236,7 +246,7 @@ def wait_for(address: str, count: int) -> None:
     subprocess.run([sys.executable, "-c", READY, address, str(count)], check=True)
 
 
-class Watch:
+class MemoryWatch:
     """The peak memory of all processes below this one, and the most that a folder took."""
 
     def __init__(self, folder: Path) -> None:
@@ -318,12 +328,7 @@ def is_balanced(corpus: Path, total: dict[str, Any]) -> bool:
 
 def texts_of(path: Path) -> list[str]:
     """The texts of a file, one a line or one a record."""
-    data = path.read_bytes()
-    if path.suffix == ".gz":
-        data = gzip.decompress(data)
-    if path.suffix == ".zst":
-        data = zstandard.ZstdDecompressor().decompressobj().decompress(data)
-    lines = [line for line in data.decode("utf-8").split("\n") if line.strip()]
+    lines = [line for line in opened(path).split("\n") if line.strip()]
     return [json.loads(line)["text"] for line in lines] if ".jsonl" in path.name else lines
 
 
@@ -343,20 +348,21 @@ def shuffled(texts: list[str], seed: int) -> Iterator[str]:
             yield ("" if is_khmer else " ").join(mine)
 
 
-def write_raw(data: Path, raw: Path, megabytes: int) -> None:
+def write_raw(texts: Mapping[str, list[str]], raw: Path, megabytes: float) -> None:
     """All texts, again and again in other orders and formats, until there are so many.
 
     Of each no more than its equal share, so that also a small mixture has texts of all kinds.
     """
-    share = megabytes * 1_000_000 / len(TEXTS)
-    given = {name: first(texts_of(data / path), share) for name, path in TEXTS.items()}
+    shutil.rmtree(raw, ignore_errors=True)
+    share = megabytes * 1_000_000 / len(texts)
+    given = {name: first(each, share) for name, each in texts.items()}
     size = 0
     for again in itertools.count():
-        for name, texts in given.items():
+        for name, some in given.items():
             if size >= megabytes * 1_000_000:
                 return
-            made = list(shuffled(texts, again)) if again else texts
-            is_long = sum(map(len, texts)) > LONG * len(texts)
+            made = list(shuffled(some, again)) if again else some
+            is_long = sum(map(len, some)) > LONG * len(some)
             formats = DOCUMENT_FORMATS if is_long else LINE_FORMATS
             folder = raw / ("documents" if is_long else "lines")
             folder.mkdir(parents=True, exist_ok=True)
@@ -396,5 +402,50 @@ def write_file(texts: list[str], path: Path) -> None:
         path.write_bytes(packed)
 
 
+def speed(cells: Cells) -> str:
+    """Seconds, speed, memory and disk of each way to make the same corpus."""
+    rows: list[list[str]] = []
+    known = [cell["hash"] for name in WORKERS if (cell := cells.get(key_of(name)))]
+    for name in WORKERS:
+        if (cell := cells.get(key_of(name))) is None:
+            continue
+        rows.append(
+            [
+                NAMES[name].format(kills=cell["kills"]),
+                f"{cell['text_bytes'] / 1e6:,.0f}",
+                f"{cell['documents']:,}",
+                f"{cell['seconds']:,.0f}",
+                f"{cell['cpu_seconds']:,.0f}" if cell["cpu_seconds"] else "–",
+                f"{cell['megabytes_a_second']:.2f}",
+                f"{cell['peak_bytes'] / 1e9:.2f}",
+                f"{cell['disk_bytes'] / 1e9:.2f}",
+                "yes" if cell["is_balanced"] else "no",
+                "yes" if cell["hash"] == known[0] else "no",
+            ]
+        )
+    head = ["", "MB of text", "documents", "seconds", "CPU s", "MB/s", "peak GB", "disk GB"]
+    return markdown([*head, "accounts exact", "same bytes"], rows)
+
+
+BENCHMARK = Benchmark(
+    name="corpus",
+    code=(
+        "endonym.cleaning",
+        "endonym.copies",
+        "endonym.corpus",
+        "endonym.formats",
+        "endonym.workers",
+    ),
+    cells=cells,
+    tables={("docs/scale.md", "corpus speed"): speed},
+    watched={
+        "seconds": Watch("lower", 0.3, timed=True),
+        "peak_bytes": Watch("lower", 0.2),
+    },
+)
+
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--in-this-process"]:
+        print(json.dumps(measured(Path(sys.argv[2]), sys.argv[3], float(sys.argv[4]))))
+    else:
+        main(BENCHMARK)

@@ -1,4 +1,4 @@
-"""Text of a language as the web has it: real pages, dirtied on purpose and by seed, and clean ones.
+"""Tatar text as the web has it: real sentences, dirtied on purpose and by seed, and clean ones.
 
 Shares of a raw corpus, in bytes: half is text of the language, a fifth other languages, an eighth
 copies, a tenth pages that a program filled in, the rest pages without sentences. Of the pages of
@@ -7,15 +7,12 @@ many. The shares are our choice, of the order of audits (Kreutzer et al. 2022, a
 Lee et al. 2022, arXiv:2107.06499).
 """
 
-import json
 import random
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import ftfy.bad_codecs
-from copied_lines import opened
 
 from endonym.script.fold import folded
 
@@ -24,48 +21,22 @@ SHARES = {"foreign": 0.20, "copies": 0.12, "bots": 0.10, "junk": 0.08}
 MOJIBAKE, LETTERS, FRAMED = 0.06, 0.10, 0.4
 """Shares of the language's own pages that are garbled, have wrong letters, stand in a menu."""
 HELD_OUT = 12
-"""One page in so many is held out, where no whole work is."""
+"""One page in so many is held out."""
 RUN = 8
 """Words in a row that a held-out line may not share with the raw text."""
-NOVEL_BYTES, NOVELS_HELD = 60_000, 8
-
-LISTS = {
-    "tt": ("tt/common_voice_sentences.txt", "tt/tatoeba_sentences.txt"),
-    "ro": ("ro/ronec_sentences.txt", "ro/tatoeba_sentences.txt"),
-}
-FOREIGN = {
-    "tt": ("other/ky_common_voice.txt", "other/kk_common_voice.txt", "other/ba_common_voice.txt",
-           "en/common_voice_sentences.txt"),
-    "ro": ("en/common_voice_sentences.txt", "fr/common_voice_sentences.txt.gz"),
-}  # fmt: skip
-WRONG = {"tt": {"ә": "ə", "ө": "ѳ", "ң": "ӊ", "а": "a", "о": "o", "е": "e", "с": "c", "һ": "h"}}
-"""Letters as other keyboards write them. The Romanian texts have their own wrong ones, cedillas."""
-MENUS = {
-    "tt": "Баш бит|Яңалыклар|Элемтә өчен|Рәсемнәр|Архив|Керү|Теркәлү|Эзләү|Фикерләр|Сайт турында",
-    "ro": "Acasă|Știri|Contact|Galerie foto|Arhivă|Autentificare|Înregistrare|Căutare|Despre noi",
-}
-FEET = {
-    "tt": "© {site}. Барлык хокуклар сакланган. Материалларны кулланганда сайтка сылтама куярга "
-    "кирәк.\nБезнең белән элемтә: редакция, {site}",
-    "ro": "© {site}. Toate drepturile rezervate. Preluarea textelor este permisă numai cu citarea "
-    "sursei.\nAcest site folosește cookie-uri. Continuarea navigării "
-    "înseamnă acceptul dumneavoastră.",
-}
-STUBS = {
-    "tt": "{name} — Россиянең {area} өлкәсендәге авыл. {name} авылында {people} кеше яши (2010 "
-    "ел). Мәйданы — {size} км². Диңгез дәрәҗәсеннән биеклеге — {height} м. Почта индексы — {code}.",
-    "ro": "{name} este un sat în județul {area}. La recensământul din 2011 avea o populație de "
-    "{people} de locuitori. Suprafața este de {size} km², iar altitudinea de {height} m. Codul "
-    "poștal este {code}.",
-}
-AREAS = {
-    "tt": ("Киров", "Пермь", "Самара", "Ульяновск", "Пенза", "Омск", "Курган", "Төмән"),
-    "ro": ("Alba", "Bihor", "Cluj", "Dolj", "Galați", "Iași", "Neamț", "Vaslui"),
-}
-GOODS = {
-    "tt": ("Китап", "Өстәл", "Урындык", "Телефон", "Сәгать", "Чиләк", "Көзге", "Яулык"),
-    "ro": ("Carte", "Masă", "Scaun", "Telefon", "Ceas", "Găleată", "Oglindă", "Batic"),
-}
+WRONG = {"ә": "ə", "ө": "ѳ", "ң": "ӊ", "а": "a", "о": "o", "е": "e", "с": "c", "һ": "h"}
+"""Letters as other keyboards write them."""
+MENU = "Баш бит|Яңалыклар|Элемтә өчен|Рәсемнәр|Архив|Керү|Теркәлү|Эзләү|Фикерләр|Сайт турында"
+FOOT = (
+    "© {site}. Барлык хокуклар сакланган. Материалларны кулланганда сайтка сылтама куярга "
+    "кирәк.\nБезнең белән элемтә: редакция, {site}"
+)
+STUB = (
+    "{name} — Россиянең {area} өлкәсендәге авыл. {name} авылында {people} кеше яши (2010 "
+    "ел). Мәйданы — {size} км². Диңгез дәрәҗәсеннән биеклеге — {height} м. Почта индексы — {code}."
+)
+AREAS = ("Киров", "Пермь", "Самара", "Ульяновск", "Пенза", "Омск", "Курган", "Төмән")
+GOODS = ("Китап", "Өстәл", "Урындык", "Телефон", "Сәгать", "Чиләк", "Көзге", "Яулык")
 
 
 class Web(NamedTuple):
@@ -76,28 +47,33 @@ class Web(NamedTuple):
     kinds: dict[str, int]
 
 
-def web(data: Path, language: str) -> Web:
-    """The raw pages of a language, shuffled, and clean pages none of whose text is in them."""
-    rng = random.Random(f"web {language}")
-    own, held = own_pages(data, language, rng)
-    total = int(sum(map(size, own)) / (1 - sum(SHARES.values())))
-    made: dict[str, list[str]] = {"own": [dirtied(each, language, rng) for each in own]}
+def web(own: Sequence[Sequence[str]], foreign: Sequence[Sequence[str]]) -> Web:
+    """The raw pages, shuffled, and clean pages none of whose text is in them.
+
+    own, foreign: lists of sentences in the language, and in others.
+    """
+    rng = random.Random("web tt")
+    every = [page for lines in own for page in pages(lines, rng)]
+    held = every[::HELD_OUT]
+    dirty = [dirtied(page, rng) for n, page in enumerate(every) if n % HELD_OUT]
+    total = int(sum(map(size, dirty)) / (1 - sum(SHARES.values())))
+    made: dict[str, list[str]] = {"own": dirty}
     sources: dict[str, Iterator[str]] = {
-        "foreign": foreign_pages(data, language, rng),
-        "copies": copied_pages(made["own"], rng),
-        "bots": stubs(language, rng),
-        "junk": junk(language, rng),
+        "foreign": by_turns([pages(lines, rng) for lines in foreign]),
+        "copies": copied_pages(dirty, rng),
+        "bots": stubs(rng),
+        "junk": junk(rng),
     }
-    for kind, pages in sources.items():
+    for kind, source in sources.items():
         made[kind] = []
         left = int(SHARES[kind] * total)
         while left > 0:
-            made[kind].append(next(pages))
+            made[kind].append(next(source))
             left -= size(made[kind][-1])
     raw = [
-        framed(each, language, rng) if rng.random() < FRAMED else each
-        for pages in made.values()
-        for each in pages
+        framed(page, rng) if rng.random() < FRAMED else page
+        for kind in made.values()
+        for page in kind
     ]
     rng.shuffle(raw)
     kinds = {kind: sum(map(size, pages)) for kind, pages in made.items()}
@@ -122,40 +98,11 @@ def pages(lines: Sequence[str], rng: random.Random) -> list[str]:
     return found
 
 
-def own_pages(data: Path, language: str, rng: random.Random) -> tuple[list[str], list[str]]:
-    """Pages in the language: those for the raw corpus and those held out."""
-    own: list[str] = []
-    held: list[str] = []
-    for name in LISTS[language]:
-        found = pages([line for line in opened(data / name).split("\n") if line.strip()], rng)
-        held += found[::HELD_OUT]
-        own += [page for number, page in enumerate(found) if number % HELD_OUT]
-    if language == "ro":
-        kept, judges = novels(data)
-        own += [page for lines in kept for page in pages(lines, rng)]
-        held += [page for lines in judges for page in pages(lines, rng)]
-    return own, held
-
-
-def novels(data: Path) -> tuple[list[list[str]], list[list[str]]]:
-    """Paragraphs of novels; those held out are of other authors, and printed with commas below."""
-    rows = [json.loads(row) for row in opened(data / "ro/eltec_rom_novels.jsonl.zst").splitlines()]
-    rows.sort(key=lambda row: row["id"])
-    clean = [row for row in rows if not re.search("[şţŞŢ]", row["text"])]
-    authors = {row["author"] for row in clean[:: max(1, len(clean) // NOVELS_HELD)]}
-    kept: list[list[str]] = []
-    held: list[list[str]] = []
-    for row in rows:
-        part = row["text"].encode()[2_000 : 2_000 + NOVEL_BYTES].decode(errors="ignore")
-        (held if row["author"] in authors else kept).append(part.split("\n")[1:-1])
-    return kept, held
-
-
-def dirtied(page: str, language: str, rng: random.Random) -> str:
+def dirtied(page: str, rng: random.Random) -> str:
     """A page, or one in some with letters of another keyboard or read in a wrong encoding."""
     drawn = rng.random()
-    if drawn < LETTERS and language in WRONG:
-        wrong = {a: b for a, b in WRONG[language].items() if rng.random() < 0.5}
+    if drawn < LETTERS:
+        wrong = {a: b for a, b in WRONG.items() if rng.random() < 0.5}
         return "".join(wrong.get(c, c) if rng.random() < 0.5 else c for c in page)
     if drawn > 1 - MOJIBAKE:
         ftfy.bad_codecs.ok()  # the encodings as browsers read them
@@ -163,13 +110,8 @@ def dirtied(page: str, language: str, rng: random.Random) -> str:
     return page
 
 
-def foreign_pages(data: Path, language: str, rng: random.Random) -> Iterator[str]:
-    """Pages of other languages by turns, each text once."""
-    lists = [opened(data / name).split("\n") for name in FOREIGN[language]]
-    if language == "tt":
-        rows = map(json.loads, opened(data / "parallel/tatoeba_pairs.jsonl.gz").splitlines())
-        lists.append([row["src"] for row in rows if row["pair"] == "ru-tt"])
-    queues = [pages([line for line in lines if line.strip()], rng) for lines in lists]
+def by_turns(queues: Sequence[list[str]]) -> Iterator[str]:
+    """Pages of each list by turns, each page once."""
     while any(queues):
         for queue in queues:
             if queue:
@@ -189,12 +131,12 @@ def copied_pages(own: Sequence[str], rng: random.Random) -> Iterator[str]:
         yield " ".join(words)
 
 
-def stubs(language: str, rng: random.Random) -> Iterator[str]:
+def stubs(rng: random.Random) -> Iterator[str]:
     """Articles on villages, all from one sentence pattern."""
     while True:
-        yield STUBS[language].format(
-            name=invented(language, rng),
-            area=rng.choice(AREAS[language]),
+        yield STUB.format(
+            name=invented(rng),
+            area=rng.choice(AREAS),
             people=rng.randint(3, 9_000),
             size=f"{rng.uniform(1, 90):.2f}".replace(".", ","),
             height=rng.randint(20, 900),
@@ -202,25 +144,24 @@ def stubs(language: str, rng: random.Random) -> Iterator[str]:
         )
 
 
-def invented(language: str, rng: random.Random) -> str:
+def invented(rng: random.Random) -> str:
     """A name of two to four syllables."""
-    firsts, seconds = ("бгдкмнст", "аәеиоөу") if language == "tt" else ("bcdlmnrst", "aăeiou")
+    firsts, seconds = "бгдкмнст", "аәеиоөу"
     syllables = rng.randint(2, 4)
     return "".join(rng.choice(firsts) + rng.choice(seconds) for _ in range(syllables)).title()
 
 
-def junk(language: str, rng: random.Random) -> Iterator[str]:
+def junk(rng: random.Random) -> Iterator[str]:
     """Pages without sentences: price lists, links, a program."""
     while True:
         kind, count = rng.randrange(3), rng.randint(15, 60)
         if kind == 0:
-            goods = GOODS[language]
             rows = (
-                f"{rng.choice(goods)} | {rng.randint(9, 9_999)},00 | {rng.randint(1, 99)}"
+                f"{rng.choice(GOODS)} | {rng.randint(9, 9_999)},00 | {rng.randint(1, 99)}"
                 for _ in range(count)
             )
         elif kind == 1:
-            words = MENUS[language].split("|")
+            words = MENU.split("|")
             rows = (f"» {rng.choice(words)} ({rng.randint(1, 999)})" for _ in range(count))
         else:
             rows = (f"var item{n} = document.getElementById('{rng.randrange(16**6):06x}');"
@@ -228,13 +169,13 @@ def junk(language: str, rng: random.Random) -> Iterator[str]:
         yield "\n".join(rows)
 
 
-def framed(page: str, language: str, rng: random.Random) -> str:
+def framed(page: str, rng: random.Random) -> str:
     """A page with the menu above it and the foot below it of one of twelve sites."""
     number = rng.randrange(12)
     site = f"sait{number}.example"
-    menu = MENUS[language].split("|")
+    menu = MENU.split("|")
     head = [*menu[number % len(menu) :], *menu[: number % len(menu)]]
-    return "\n".join([*head, page, *FEET[language].format(site=site).split("\n")])
+    return "\n".join([*head, page, *FOOT.format(site=site).split("\n")])
 
 
 def unseen(held: Sequence[str], raw: Sequence[str]) -> list[str]:
@@ -251,7 +192,7 @@ def unseen(held: Sequence[str], raw: Sequence[str]) -> list[str]:
             known_runs.update(runs_of_words(line))
     found: list[str] = []
     for page in held:
-        if re.search(r"[a-zA-Z][а-яәөүҗңһ]|[а-яәөүҗңһ][a-zA-Z]|[şţŞŢ\u00ad\u200b\ufffd]", page):
+        if re.search(r"[a-zA-Z][а-яәөүҗңһ]|[а-яәөүҗңһ][a-zA-Z]|[\u00ad\u200b\ufffd]", page):
             continue
         lines = page.split("\n")
         kept = [

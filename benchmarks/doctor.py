@@ -1,32 +1,31 @@
 """The doctor on Tatar texts: what it finds of planted dirt, and what it finds in clean text.
 
-    python benchmarks/doctor.py DATA WORK [--seed 1]
-
-DATA: a folder of texts (tt, other, parallel). WORK: a folder for what is made. Dirt is planted
-with a seed, `endonym doctor` runs as anybody runs it, and each planted document is looked for among
-the examples of the right finding. A document that was not planted and is in one is a false alarm,
-unless a check that shares no code with the rule says that the finding is true. Results:
-benchmarks/results/doctor.json; the table of docs/doctor.md is made of them.
+Dirt is planted with a seed, `endonym doctor` runs as anybody runs it, and each planted document is
+looked for among the examples of the right finding. A document that was not planted and is in a
+finding is a false alarm, unless a check that shares no code with the rule says that the finding is
+true. "clean" are lists of sentences as they are.
 """
 
-import argparse
 import gzip
 import json
 import random
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import time
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cells import ROOT
+from benchmark import Bench, Benchmark, Watch, main
+from cells import ROOT, Cell, Cells
 from copied_lines import WIDTH, another_word, more_words, one_letter
-from doctor_page import CELLS, alarm_table, recall_table
+from pages import markdown
 from rapidfuzz.fuzz import ratio
 
 from endonym.script.fold import folded as fold
@@ -35,6 +34,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from made_documents import lines as placed_lines
 from made_documents import pdf
 
+SEEDS = (1, 2)
 CLEAN = ("common_voice_sentences", "tatoeba_sentences", "mediawiki_messages")
 TWINS = dict(zip("аеорсухАВЕКМНОРСТХ", "aeopcyxABEKMHOPCTX", strict=True))
 MENU = "Баш бит | Яңалыклар | Мәкаләләр | Безнең турында | Элемтә"
@@ -95,6 +95,8 @@ RIGHT = {
     "nonsense text of PDF pages": {"bad_text_layer"},
 }
 """What is planted, and the findings that are right about it."""
+HARDER = ("Bashkir sentences", "Kazakh sentences", "copies less similar than 0.8")
+"""What is planted to see how far the rules reach."""
 SIMILARITY = 0.8
 """From when on a text is called a near copy."""
 NO_ALARM = {"license", "spaces", "nfc", "encoding", "unread_files"}
@@ -346,7 +348,7 @@ def plant_books(dirt: Dirt, folder: Path) -> None:
 def doctor(folder: Path, page: Path, more: Sequence[str] = ()) -> dict[str, Any]:
     """What `endonym doctor --json` says of a folder, with every example; its time and memory."""
     command = [sys.executable, "-m", "endonym.cli.main", "doctor", folder.name, "--language", "tt"]
-    command += ["--examples", "1000000", "--json", "--out", str(page), *more]
+    command += ["--examples", "10000", "--json", "--out", str(page), *more]
     began = time.perf_counter()
     done = subprocess.run(command, cwd=folder.parent, capture_output=True, text=True, check=True)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
@@ -422,66 +424,105 @@ def texts_by_place(folder: Path) -> dict[str, str]:
     return found
 
 
-def dirty(data: Path, work: Path, seed: int) -> dict[str, Any]:
-    """The cell of a corpus that is dirtied on purpose."""
-    folder = work / f"dirty-{seed}"
-    folder.mkdir(parents=True, exist_ok=True)
+def dirty_cell(bench: Bench, seed: int) -> Cell:
+    """A corpus that is dirtied on purpose."""
+    data, work = bench.file("tt").parent, bench.folder(f"doctor-dirty-{seed}")
+    folder = work / "texts"
+    folder.mkdir()
     dirt = Dirt(data, seed)
     for plant in (plant_sentences, plant_stubs, plant_books, plant_pages):
         plant(dirt, folder)
-    told = work / f"dirty-{seed}.json"
-    if told.is_file():  # of an earlier call: the same seed plants the same
-        found = json.loads(told.read_text(encoding="utf-8"))
-    else:
-        found = doctor(folder, work / f"dirty-{seed}.html")
-        told.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
-    by_name, kinds = places(found), dict[str, Any]()
+    report = doctor(folder, work / "doctor.html")
+    by_name, kinds = places(report), dict[str, Any]()
     for kind, rows in sorted(dirt.planted.items()):
-        hits = [is_found(kind, *each, by_name) for each in rows]
-        missed = [each for each, hit in zip(rows, hits, strict=True) if not hit]
-        kinds[kind] = {"planted": len(rows), "found": sum(hits), "missed": missed[:5]}
+        hits = [is_found(kind, *row, by_name) for row in rows]
+        kinds[kind] = {"planted": len(rows), "found": sum(hits)}
     planted = {place for rows in dirt.planted.values() for place, _ in rows}
-    cell = alarms(found, texts_by_place(folder), planted)
-    return {"kinds": kinds, "clean": cell, **measured(found)}
+    clean = alarms(report, texts_by_place(folder), planted)
+    total, hits = (sum(kind[name] for kind in kinds.values()) for name in ("planted", "found"))
+    found_share = round(hits / total, 4)
+    return {"kinds": kinds, "found_share": found_share, "clean": clean, **costs(report)}
 
 
-def measured(found: dict[str, Any]) -> dict[str, Any]:
-    """What it took."""
+def clean_cell(bench: Bench) -> Cell:
+    """Texts that are as clean as they come."""
+    work = bench.folder("doctor-clean")
+    folder = work / "texts"
+    folder.mkdir()
+    if bench.tiny:
+        shutil.copytree(bench.texts("tt")[0], folder, dirs_exist_ok=True)
+    else:
+        for name in CLEAN:
+            shutil.copy(bench.file(f"tt/{name}.txt"), folder)
+    report = doctor(folder, work / "doctor.html")
+    return {"clean": alarms(report, texts_by_place(folder), set()), **costs(report)}
+
+
+def costs(report: dict[str, Any]) -> dict[str, Any]:
+    """How much was read, in which time and memory."""
     return {
-        "documents": found["read"]["documents"],
-        "bytes": found["read"]["bytes"],
-        "seconds": round(found["wall_seconds"], 1),
-        "peak_bytes": found["peak_bytes"],
+        "documents": report["read"]["documents"],
+        "bytes": report["read"]["bytes"],
+        "seconds": round(report["wall_seconds"], 1),
+        "peak_bytes": report["peak_bytes"],
     }
 
 
-def clean_texts(data: Path, work: Path) -> dict[str, Any]:
-    """The cell of texts that are as clean as they come."""
-    folder = work / "clean"
-    folder.mkdir(parents=True)
-    for name in CLEAN:
-        text = (data / "tt" / f"{name}.txt").read_text(encoding="utf-8")
-        (folder / f"{name}.txt").write_text(text, encoding="utf-8")
-    found = doctor(folder, work / "clean.html")
-    (work / "clean.json").write_text(json.dumps(found, ensure_ascii=False), "utf-8")
-    return {"clean": alarms(found, texts_by_place(folder), set()), **measured(found)}
+def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
+    """Dirty texts of each seed, and clean texts."""
+    if bench.tiny:
+        return {"clean": partial(clean_cell, bench)}
+    dirty = {f"dirty {seed}": partial(dirty_cell, bench, seed) for seed in SEEDS}
+    return dirty | {"clean": partial(clean_cell, bench)}
 
 
-def main() -> None:
-    """Measure, and keep the figures."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("data", type=Path)
-    parser.add_argument("work", type=Path)
-    parser.add_argument("--seed", type=int, action="append", default=[])
-    parser.add_argument("--clean", action="store_true")
-    given = parser.parse_args()
-    for seed in given.seed:
-        CELLS.keep(f"dirty {seed}", dirty(given.data, given.work, seed))
-    if given.clean:
-        CELLS.keep("clean", clean_texts(given.data, given.work))
-    print(recall_table())
-    print(alarm_table())
+def recall(cells: Cells) -> str:
+    """What is found of each kind, by seed."""
+    measured = {seed: cell for seed in SEEDS if (cell := cells.get(f"dirty {seed}"))}
+    rows: list[list[str]] = []
+    for kind in RIGHT:
+        counts = [cell["kinds"][kind] for cell in measured.values() if kind in cell["kinds"]]
+        columns = [
+            f"{n['found']:,} of {n['planted']:,} ({n['found'] / n['planted']:.1%})" for n in counts
+        ]
+        if columns:
+            rows.append([kind + (" (harder)" if kind in HARDER else ""), *columns])
+    if measured:
+        shares = [f"{cell['found_share']:.1%}" for cell in measured.values()]
+        rows.append(["all that is planted", *shares])
+    return markdown(["planted", *(f"found, seed {seed}" for seed in measured)], rows)
 
+
+def false_alarms(cells: Cells) -> str:
+    """False alarms on text in which nothing was planted."""
+    rows: list[list[str]] = []
+    for name in ("clean", *(f"dirty {seed}" for seed in SEEDS)):
+        if (cell := cells.get(name)) is None:
+            continue
+        clean = cell["clean"]
+        named = ", ".join(f"{rule} {n}" for rule, n in clean["false_by_finding"].items()) or "–"
+        counts = [f"{clean[key]:,}" for key in ("documents", "accused", "false")]
+        share, size = f"{clean['false_share']:.2%}", f"{cell['bytes'] / 1e6:.1f}"
+        costs = [f"{cell['seconds']:.0f}", f"{cell['peak_bytes'] / 1e6:.0f}"]
+        rows.append([name, size, *counts, share, named, *costs])
+    head = ["texts", "MB", "clean documents", "in a finding", "falsely", "share"]
+    return markdown([*head, "by which finding", "seconds", "peak MB"], rows)
+
+
+BENCHMARK = Benchmark(
+    name="doctor",
+    code=("endonym.survey", "endonym.cleaning", "endonym.copies", "endonym.formats"),
+    cells=cells,
+    tables={
+        ("docs/doctor.md", "doctor recall"): recall,
+        ("docs/doctor.md", "doctor alarms"): false_alarms,
+    },
+    watched={
+        "found_share": Watch("higher", 0.005),
+        "clean/false_share": Watch("lower", 0.3),
+        "seconds": Watch("lower", 0.4, timed=True),
+    },
+)
 
 if __name__ == "__main__":
-    main()
+    main(BENCHMARK)

@@ -1,55 +1,53 @@
 """What is read of files of every kind: how much, how well, how fast, in how much memory.
 
-    python benchmarks/extraction.py [--data ../shared/data] [--cells files pdf ocr html isolation]
-
-`files`: each folder of DATA/raw in a process of its own; seconds of wall clock and of processors,
+`files`: each folder of raw files in a process of its own; seconds of wall clock and of processors,
 and the peak memory of the reading process and of its largest worker. `pdf`: the text of the Debian
-guides against the text that Debian ships, beside PDFium alone. `ocr`: the pictures against what
-stands on them, by pack, and by the pack that is chosen. `html`: main_text.py. `isolation`: clean
-files through a worker process and by the same parser in this one, by turns.
+guides against the text that Debian ships, next to PDFium alone. `html`: main_text.py. `isolation`:
+clean files through a worker process and by the same parser in this one, by turns.
 
 Error rates are edit distances of characters, divided by the length of the truth, after NFKC, with
-one blank for white space of any kind, and one form of apostrophes and quotation marks. In the
+one space for white space of any kind, and one form of apostrophes and quotation marks. In the
 guides the signs of lists, notes and rules and all tables of contents are left out; notes stand at
 the foot of a page in the one, and at the end of a chapter in the other, which counts as an error.
-Results are added to benchmarks/results/extraction.json.
 """
 
-import argparse
+import bz2
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any
 
 import main_text
 import regex
-from cells import RESULTS, ROOT, Cells, busy_cores
+from benchmark import TINY_TEXTS, Bench, Benchmark, Unavailable, Watch, main
+from cells import ROOT, Cell, Cells
 from extraction_worker import below
 from extraction_worker import processor_seconds as processor_seconds_of
+from pages import markdown
 from rapidfuzz.distance import Levenshtein
 
 from endonym.formats import isolation
 from endonym.formats.config import Source
 from endonym.formats.document import Document
 from endonym.formats.files import source_files
-from endonym.formats.pages.ocr import best_pack, require_tesseract
 from endonym.formats.reader import read_file
-from endonym.formats.readers.scans import LEAST_CONFIDENCE
 
-RESULT = RESULTS / "extraction.json"
+sys.path.insert(0, str(ROOT / "tests"))
+import made_documents
+
 FOLDERS = ("pdf", "html", "epub", "ocr", "warc", "encoding", "broken")
-GUIDES = ("fr", "ro")
-PACKS = {"fr": ("fra", "frm", "eng"), "tt": ("Cyrillic", "kir", "kaz", "rus", "tat")}
-ROUNDS, LARGE_BYTES = 11, 6_000_000
+GUIDES = {"fr": "French", "ro": "Romanian"}
+ISOLATED = ("html", "warc", "wiki", "pdf")
+ROUNDS, LARGE_BYTES = 7, 6_000_000
 ONE_FORM = str.maketrans("’‘‛´`ʼ“”„«»", "''''''\"\"\"\"\"")
 LIST_SIGNS = regex.compile(
     r"^\s*(?:[•∘◦▪*+o-]\s+|[-=_*─═━┌┐└┘├┤┬┴┼│|+ ]+$)|[│┌┐└┘├┤┬┴┼─═|]", regex.M
@@ -62,30 +60,56 @@ CONTENTS = regex.compile(
 """Of the whole guide and of its chapters, which the printed one has not."""
 
 
-def main() -> None:
-    """Measure the cells asked for, and print a line for each."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--cells", nargs="+", default=list(CELLS), choices=list(CELLS))
-    parser.add_argument("--results", type=Path, default=RESULT)
-    asked = parser.parse_args()
-    cells = Cells(asked.results)
-    for name in asked.cells:
-        for key, cell in CELLS[name](asked.data.absolute()).items():
-            cells.keep(f"{name}/{key}", cell)
-            print(f"{name}/{key}", cell, flush=True)
+def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
+    """Cells are named by what is measured, and of what."""
+    if bench.tiny:
+        return {
+            "files/made": partial(files_cell, bench, "made"),
+            "isolation/html": partial(isolation_cell, bench, "html"),
+        }
+    files = {f"files/{folder}": partial(files_cell, bench, folder) for folder in FOLDERS}
+    guides = {
+        f"pdf/{language} {reader}": partial(guide_cell, bench, language, reader)
+        for language in GUIDES
+        for reader in READERS
+    }
+    pages = {f"html/{name}": partial(pages_cell, bench, name) for name in main_text.CONTENDERS}
+    isolated = {f"isolation/{kind}": partial(isolation_cell, bench, kind) for kind in ISOLATED}
+    return files | guides | pages | isolated
 
 
-def files(data: Path) -> dict[str, Any]:
-    """Each folder, in a process of its own."""
-    found: dict[str, Any] = {}
-    for folder in FOLDERS:
-        worker = str(Path(__file__).with_name("extraction_worker.py"))
-        command = [sys.executable, worker, str(data / "raw" / folder)]
-        busy = busy_cores()
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        found[folder] = json.loads(done.stdout.splitlines()[-1]) | {"busy_cores_before": busy}
-    return found
+def files_cell(bench: Bench, folder: str) -> Cell:
+    """What is read of a folder, in a process of its own."""
+    if folder == "ocr" and not shutil.which("tesseract"):
+        raise Unavailable("no tesseract: install it with its pack fra (tesseract-ocr-fra)")
+    path = made_files(bench) if bench.tiny else bench.file(f"raw/{folder}").resolve()
+    bench.quiet(f"files/{folder}")
+    worker = str(Path(__file__).with_name("extraction_worker.py"))
+    done = subprocess.run(
+        [sys.executable, worker, str(path)], stdout=subprocess.PIPE, text=True, check=True
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def made_files(bench: Bench) -> Path:
+    """A folder with a small file of some kinds."""
+    folder, texts = bench.folder("made files"), sentences()
+    (folder / "page.html").write_text(made_page(texts), encoding="utf-8")
+    (folder / "book.pdf").write_bytes(made_documents.pdf([made_documents.lines(texts)]))
+    dump = made_documents.dump([("Таң", "0", "\n\n".join(texts))])
+    (folder / "wiki-pages-articles.xml").write_text(dump, encoding="utf-8")
+    return folder
+
+
+def sentences() -> list[str]:
+    """Tatar sentences of the project."""
+    return (TINY_TEXTS / "tatar.txt").read_text(encoding="utf-8").splitlines()
+
+
+def made_page(texts: list[str]) -> str:
+    """A web page of some sentences."""
+    body = "".join(f"<p>{text}</p>" for text in texts)
+    return f"<html><body><main>{body}</main></body></html>"
 
 
 def plain(text: str) -> str:
@@ -99,24 +123,20 @@ def error_rate(found: str, truth: str) -> float:
     return round(Levenshtein.distance(found, truth) / len(truth), 4)
 
 
-def texts(path: Path, **keys: Any) -> str:
-    """All text of a file."""
-    source = Source(name="x", path=str(path), **keys)
+def text_of(path: Path) -> str:
+    """All text that endonym reads of a file."""
+    source = Source(name="x", path=str(path))
     records = (
-        each for file in source_files(source, path.parent) for each in read_file(source, file)
+        record for file in source_files(source, path.parent) for record in read_file(source, file)
     )
-    return "\n\n".join(each.text for each in records if isinstance(each, Document))
+    return "\n\n".join(record.text for record in records if isinstance(record, Document))
 
 
-def pdf(data: Path) -> dict[str, Any]:
-    """The guides: error rates of all characters, and of letters and digits alone; words found."""
-    found: dict[str, Any] = {}
-    for language in GUIDES:
-        path = data / "raw" / "pdf" / f"debian_install_guide.{language}.pdf"
-        truth = guide(path.with_suffix(".txt").read_text(encoding="utf-8"))
-        for name, read in (("endonym", texts), ("pdfium", pdfium)):
-            found[f"{language} {name}"] = compared(guide(read(path)), truth)
-    return found
+def guide_cell(bench: Bench, language: str, reader: str) -> Cell:
+    """A guide: error rates of all characters, and of letters and digits alone; words found."""
+    path = bench.file(f"raw/pdf/debian_install_guide.{language}.pdf").resolve()
+    truth = guide(path.with_suffix(".txt").read_text(encoding="utf-8"))
+    return compared(guide(READERS[reader](path)), truth)
 
 
 def guide(text: str) -> str:
@@ -125,8 +145,8 @@ def guide(text: str) -> str:
     return plain(NOTE_MARK.sub("", LIST_SIGNS.sub(" ", text)))
 
 
-def compared(text: str, truth: str) -> dict[str, Any]:
-    """A text beside its truth."""
+def compared(text: str, truth: str) -> Cell:
+    """A text next to its truth."""
     words, wanted = (Counter(main_text.WORD.findall(each)) for each in (text, truth))
     common = (words & wanted).total()
     letters, true_letters = (
@@ -149,100 +169,47 @@ def pdfium(path: Path) -> str:
     return "\n".join(page.get_textpage().get_text_range() for page in pypdfium2.PdfDocument(path))
 
 
-def ocr(data: Path) -> dict[str, Any]:
-    """Each picture by each pack; and the pack that is chosen by the letters of other texts."""
-    folder, found = data / "raw" / "ocr", dict[str, Any]()
-    pictures = {"fr": sorted(folder.glob("fr17_*.jpg")), "tt": sorted(folder.glob("tt_*.jpeg"))}
-    samples = {"fr": "fr/lafontaine_fables.txt", "tt": "tt/common_voice_sentences.txt"}
-    for language, paths in pictures.items():
-        truths = {each.stem: written(each) for each in paths}
-        letters = (data / samples[language]).read_text(encoding="utf-8")[:20_000]
-        chosen = best_pack(require_tesseract([]), [(each, 1) for each in paths[:3]], letters)
-        for pack in dict.fromkeys((*PACKS[language], chosen.pack)):
-            read = {each.stem: seen(each, pack) for each in paths}
-            kept = [name for name, (_, sure) in read.items() if sure >= LEAST_CONFIDENCE]
-            rates = {name: error_rate(read[name][0], truths[name]) for name in truths}
-            found[f"{language} {pack}"] = {
-                "chosen": pack == chosen.pack,
-                "cer": pooled(rates, truths, list(truths)),
-                "kept": len(kept),
-                "kept_cer": pooled(rates, truths, kept),
-                "pictures": rates,
-            }
-    return found
+READERS: dict[str, Callable[[Path], str]] = {"endonym": text_of, "pdfium": pdfium}
 
 
-def seen(path: Path, pack: str) -> tuple[str, float]:
-    """The text of a picture as it is compared, and how sure the pack is of it."""
-    source = Source(name="x", path=str(path), ocr=(pack,), min_ocr_confidence=0.0)
-    (file,) = source_files(source, path.parent)
-    found = [each for each in read_file(source, file) if isinstance(each, Document)]
-    sure = float(found[0].meta["confidence"]) if found else 0.0
-    return modern(plain("\n".join(each.text for each in found))), sure
+def pages_cell(bench: Bench, name: str) -> Cell:
+    """The main text of the marked pages by one program."""
+    pages = {key: main_text.read(bench.file(key)) for key in main_text.MARKS}
+    return main_text.scores(pages, main_text.texts_by(bench, name, list(pages.values())))
 
 
-def written(path: Path) -> str:
-    """What stands on a picture, with the hyphens at line ends joined, as we join them."""
-    beside = next(each for end in (".txt", ".md") if (each := path.with_suffix(end)).is_file())
-    return modern(plain(regex.sub(r"¬\s*\n", "", beside.read_text(encoding="utf-8"))))
+def isolation_cell(bench: Bench, kind: str) -> Cell:
+    """One file, both ways, by turns: medians of the rounds, and of their ratios.
 
-
-def modern(text: str) -> str:
-    """Old prints with the letters of today: packs write s for ſ (NFKC does, too)."""
-    return text.replace("ſ", "s").replace("¬", "")
-
-
-def pooled(rates: dict[str, float], truths: dict[str, str], names: list[str]) -> float | None:
-    """The error rate of several pictures together."""
-    letters = sum(len(truths[name]) for name in names)
-    edits = sum(rates[name] * len(truths[name]) for name in names)
-    return round(edits / letters, 4) if letters else None
-
-
-def html(data: Path) -> dict[str, Any]:
-    """Main text beside peers."""
-    return main_text.measured(data)
-
-
-def isolated(data: Path) -> dict[str, Any]:
-    """The same units in this process and in a worker: medians of the rounds, and of their ratios.
-
-    Processor time is that of both processes together.
+    The first turn, in which libraries are loaded, does not count. Processor time is that of both
+    processes together.
     """
-    found: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, path in clean_files(data, Path(folder)).items():
-            found[name] = by_turns(name.partition(" ")[0], path)
-    return found
-
-
-def by_turns(form: str, path: Path) -> dict[str, Any]:
-    """One file, both ways, by turns; the first turn, in which libraries are loaded, is for free."""
-    rounds: list[dict[str, float]] = []
-    parser = f"endonym.formats.parsers.{form}:{form}_units"
+    path = large_file(bench, kind)
+    bench.quiet(f"isolation/{kind}")
+    parser = f"endonym.formats.parsers.{kind}:{kind}_units"
     parse, size = resolve_name(parser), path.stat().st_size
 
     def here() -> int:
-        return sum(1 for each in parse(str(path), 1, {}) if each is not None)
+        return sum(1 for unit in parse(str(path), 1, {}) if unit is not None)
 
     def apart() -> int:
-        return sum(
-            1 for each in isolation.parsed_units(parser, path, {}, raw_bytes=size) if each.number
-        )
+        units = isolation.parsed_units(parser, path, {}, raw_bytes=size)
+        return sum(1 for unit in units if unit.number)
 
-    for _ in range(ROUNDS + 1):
+    rounds: list[dict[str, float]] = []
+    for _ in range(1 + (1 if bench.tiny else ROUNDS)):
         own, other = timed(here), timed(apart)
         assert own["units"] == other["units"], "both read the same"
         rounds.append({f"here_{key}": value for key, value in own.items()} | other)
     rounds = rounds[1:]
+    medians = {key: round(statistics.median(one[key] for one in rounds), 3) for key in rounds[0]}
     ratios = {
         f"{what}_ratio": round(
-            statistics.median(each[what] / each[f"here_{what}"] for each in rounds), 3
+            statistics.median(one[what] / max(1e-3, one[f"here_{what}"]) for one in rounds), 3
         )
         for what in ("seconds", "cpu_seconds")
     }
-    medians = {key: round(statistics.median(each[key] for each in rounds), 3) for key in rounds[0]}
-    return {"bytes": path.stat().st_size, **medians, **ratios}
+    return {"bytes": size, "rounds": len(rounds), **medians, **ratios}
 
 
 def timed(read: Callable[[], int]) -> dict[str, float]:
@@ -261,51 +228,121 @@ def processor_seconds() -> float:
     return time.process_time() + sum(map(processor_seconds_of, below(os.getpid())))
 
 
-def clean_files(data: Path, folder: Path) -> dict[str, Path]:
-    """Large files without faults, made of those of the data. Returns: parser and what -> path."""
-    import bz2
-
-    raw = data / "raw"
-    pages = sorted((raw / "html").glob("*.htm*"))
-    large = folder / "large.html"
-    book = (raw / "html" / "fr_lafontaine_livre1_gutenberg.htm").read_bytes()
-    start, end = book.index(b"<p"), book.rindex(b"</body")
-    large.write_bytes(book[:start] + book[start:end] * (LARGE_BYTES // len(book)) + book[end:])
-    archive = folder / "pages.warc"
-    with archive.open("wb") as file:
-        for number in range(6 * len(pages)):
-            file.write(warc_record(number, pages[number % len(pages)].read_bytes()))
-    dump = bz2.decompress((raw / "broken" / "ttwiki-mini-pages-articles.xml.bz2").read_bytes())
-    first, last = dump.index(b"<page>"), dump.rindex(b"</mediawiki>")
-    articles = folder / "articles.xml"
-    articles.write_bytes(dump[:first] + dump[first:last] * 150 + dump[last:])
-    return {
-        "html": large,
-        "warc": archive,
-        "wiki": articles,
-        "pdf": raw / "pdf" / "debian_reference.fr.pdf",
-    }
+def large_file(bench: Bench, kind: str) -> Path:
+    """A large file of a kind without faults, made of those of the data."""
+    path = bench.folder(f"isolation {kind}") / f"large.{kind}"
+    if bench.tiny:
+        path.write_text(made_page(20 * sentences()), encoding="utf-8")
+        return path
+    raw = bench.file("raw").resolve()
+    if kind == "pdf":
+        return raw / "pdf" / "debian_reference.fr.pdf"
+    if kind == "html":
+        book = (raw / "html" / "fr_lafontaine_livre1_gutenberg.htm").read_bytes()
+        start, end = book.index(b"<p"), book.rindex(b"</body")
+        path.write_bytes(book[:start] + book[start:end] * (LARGE_BYTES // len(book)) + book[end:])
+    if kind == "warc":
+        pages = [page.read_bytes() for page in sorted((raw / "html").glob("*.htm*"))]
+        answers = [("response", "https://example.org/", made_documents.http(p)) for p in pages]
+        path.write_bytes(made_documents.warc(6 * answers))
+    if kind == "wiki":
+        dump = bz2.decompress((raw / "broken/ttwiki-mini-pages-articles.xml.bz2").read_bytes())
+        first, last = dump.index(b"<page>"), dump.rindex(b"</mediawiki>")
+        path.write_bytes(dump[:first] + dump[first:last] * 150 + dump[last:])
+    return path
 
 
-def warc_record(number: int, page: bytes) -> bytes:
-    """A page as an archive has it."""
-    answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\r\n" + page
-    head = (
-        f"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: https://example.org/{number}\r\n"
-        f"WARC-Date: 2026-01-02T03:04:05Z\r\nWARC-Record-ID: <urn:uuid:{number:032x}>\r\n"
-        f"Content-Type: application/http\r\nContent-Length: {len(answer)}\r\n\r\n"
-    )
-    return head.encode() + answer + b"\r\n\r\n"
+def files(cells: Cells) -> str:
+    """Each folder of raw files: what was read, rejects, time and memory."""
+    rows: list[list[str]] = []
+    for folder in FOLDERS:
+        if (cell := cells.get(f"files/{folder}")) is None:
+            continue
+        counts = (cell.get(name, 0) for name in ("files", "documents", "pages", "characters"))
+        rows.append(
+            [
+                folder,
+                f"{cell['bytes'] / 1e6:.1f}",
+                *(f"{number:,}" for number in counts),
+                f"{sum(cell['rejects'].values()):,}",
+                f"{cell['seconds']:.1f}",
+                f"{cell['cpu_seconds']:.1f}",
+                f"{cell['own_mib']:,}",
+                f"{cell['worker_mib']:,}" if cell["worker_mib"] else "–",
+            ]
+        )
+    head = ["folder", "MB", "files", "documents", "pages", "characters", "rejects", "seconds"]
+    return markdown([*head, "CPU s", "MiB, reader", "MiB, worker"], rows)
 
 
-CELLS: dict[str, Callable[[Path], dict[str, Any]]] = {
-    "files": files,
-    "pdf": pdf,
-    "ocr": ocr,
-    "html": html,
-    "isolation": isolated,
-}
+def guides(cells: Cells) -> str:
+    """The text of the Debian guides against the text that Debian ships."""
+    rows = [
+        [
+            name,
+            reader,
+            f"{cell['truth']:,}",
+            f"{cell['characters']:,}",
+            *(f"{cell[key]:.1%}" for key in ("cer", "letters_cer", "precision", "recall")),
+        ]
+        for language, name in GUIDES.items()
+        for reader in READERS
+        if (cell := cells.get(f"pdf/{language} {reader}"))
+    ]
+    head = ["guide", "read by", "characters", "characters read", "character errors"]
+    return markdown([*head, "of letters and digits", "words: precision", "recall"], rows, labels=2)
 
+
+def main_texts(cells: Cells) -> str:
+    """Main text next to peers: means over the marked pages, and over those without DocBook."""
+    rows: list[list[str]] = []
+    for name in main_text.CONTENDERS:
+        if (cell := cells.get(f"html/{name}")) is None:
+            continue
+        others = [cell[f"f1/{Path(key).stem}"] for key in main_text.NO_DOCBOOK]
+        means = (cell["precision"], cell["recall"], cell["f1"], sum(others) / len(others))
+        rows.append([name, str(len(main_text.MARKS)), *(f"{mean:.3f}" for mean in means)])
+    head = ["read by", "pages", "words: precision", "recall", "F1", "F1 without DocBook's pages"]
+    return markdown(head, rows)
+
+
+def isolated(cells: Cells) -> str:
+    """Clean files in a worker and in the same process."""
+    rows = [
+        [
+            kind,
+            f"{cell['bytes'] / 1e6:.1f}",
+            f"{cell['units']:,.0f}",
+            f"{cell['here_seconds']:.2f}",
+            f"{cell['seconds']:.2f}",
+            f"{cell['seconds_ratio'] - 1:+.1%}",
+            f"{cell['cpu_seconds_ratio'] - 1:+.1%}",
+        ]
+        for kind in ISOLATED
+        if (cell := cells.get(f"isolation/{kind}"))
+    ]
+    head = ["file", "MB", "units", "s, same process", "s, worker", "wall clock", "processor time"]
+    return markdown(head, rows)
+
+
+BENCHMARK = Benchmark(
+    name="extraction",
+    code=("endonym.formats",),
+    cells=cells,
+    tables={
+        ("docs/documents.md", "extraction files"): files,
+        ("docs/documents.md", "extraction guides"): guides,
+        ("docs/documents.md", "extraction main text"): main_texts,
+        ("docs/documents.md", "extraction isolation"): isolated,
+    },
+    watched={
+        "characters": Watch("higher", 0.005),
+        "cer": Watch("lower", 0.02),
+        "f1": Watch("higher", 0.005),
+        "cpu_seconds": Watch("lower", 0.3, timed=True),
+        "cpu_seconds_ratio": Watch("lower", 0.1, timed=True),
+    },
+)
 
 if __name__ == "__main__":
-    main()
+    main(BENCHMARK)

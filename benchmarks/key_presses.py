@@ -1,105 +1,86 @@
-"""How many key presses suggestions save on unseen text, beside counted words.
+"""How many key presses suggestions save on unseen text, next to counted words.
 
-    python benchmarks/key_presses.py --prepare [--languages tt km ro fr en]    on an idle machine
-    python benchmarks/key_presses.py [--languages tt km ro fr en] [--threads 2]
-
---prepare writes the texts, at most 3 MB of each language, and the recipe that `endonym new` makes
-of them for ten minutes of training (beyond_bits.py). A cell trains that model and types its test
-documents: `endonym evaluate --typing`, which counts words of all its training text beside it.
-
-Cells in benchmarks/results/key-presses.json are skipped; --again adds a repeat.
+`endonym evaluate --typing` types the test documents of the five-minute models (five_minutes.py)
+with their suggestions, and with those of the most frequent words and of pairs of words of the same
+training text.
 """
 
-import argparse
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from beyond_bits import NAMES, TEXTS, judged, prepare
-from cells import RESULTS, ROOT, Cell, Cells, quiet_machine
+from benchmark import Bench, Benchmark, Watch, main
+from cells import Cell, Cells
+from five_minutes import LANGUAGES, model_of, work_folder
 from pages import interval, markdown
-from runs import bits_rows, costs_of, endonym, last_json
+from runs import endonym, last_json
 
 from endonym.evaluate.typing_scores import FREQUENT, LETTERS_TYPED, MODEL, PAIRS, SAVED, SHOWN
 
-MINUTES = 10
+MODELS = (MODEL, PAIRS, FREQUENT)
+KINDS = {"first": "first", "among_three": "of three"}
 
 
-def main() -> None:
-    """Prepare, or run the cells that are missing; print the tables."""
-    asked = arguments()
-    asked.hours = MINUTES / 60
-    cells = Cells(asked.results)
-    for language in asked.languages:
-        if asked.prepare:
-            quiet_machine(language, anyway=asked.anyway)
-            prepare(language, asked)
-        elif language not in cells or asked.again:
-            cells.keep(language, cell(language, asked))
-    print(saved(cells), next_words(cells), sep="\n")
+def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
+    """A cell for each language of the five-minute models."""
+    languages = ["tt"] if bench.tiny else list(LANGUAGES)
+    return {language: partial(typing_cell, bench, language) for language in languages}
 
 
-def arguments() -> argparse.Namespace:
-    """What was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--languages", nargs="+", choices=TEXTS, default=list(TEXTS))
-    parser.add_argument("--prepare", action="store_true", help="write texts and recipes")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--work", type=Path, default=ROOT / "bench-work" / "key-presses")
-    parser.add_argument("--results", type=Path, default=RESULTS / "key-presses.json")
-    parser.add_argument("--anyway", action="store_true", help="prepare on a busy machine")
-    parser.add_argument("--again", action="store_true")
-    return parser.parse_args()
+def typing_cell(bench: Bench, language: str) -> Cell:
+    """What `endonym evaluate --typing --json` says."""
+    model, work = model_of(bench, language), work_folder(bench)
+    return last_json(endonym(work, "evaluate", model, "--typing", "--json"))
 
 
-def cell(language: str, asked: argparse.Namespace) -> Cell:
-    """Train the model of a language, and type with its suggestions."""
-    run = ("run", f"{language}/recipe.toml", "--json", "-q")
-    finished = last_json(endonym(asked.work, *run, threads=asked.threads))
-    typed = judged(asked.work, language, "--typing", threads=asked.threads)
-    rows = bits_rows(finished["scores"])
-    return costs_of(asked.work, finished) | {"language": language, "rows": rows, "typed": typed}
-
-
-def typed_scores(cells: Cells, language: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """The scores of typed text by metric and by what suggests."""
-    scores = cells[language]["typed"]["scores"]
-    return {(each["metric"], each["model"]): each for each in scores}
+def scores_of(cell: Cell) -> dict[tuple[str, str], dict[str, Any]]:
+    """The scores by metric and by what suggests."""
+    return {(score["metric"], score["model"]): score for score in cell["scores"]}
 
 
 def saved(cells: Cells) -> str:
     """Key presses saved by one, three and five suggestions."""
-    rows = list[list[str]]()
-    for language in (each for each in NAMES if each in cells):
-        found = typed_scores(cells, language)
-        for name in (MODEL, PAIRS, FREQUENT):
-            spans = [found[SAVED.format(n), name] for n in SHOWN]
-            ends = [[100 * each[key] for key in ("value", "low", "high")] for each in spans]
-            rows.append([NAMES[language], name, *(interval(*each, 1) for each in ends)])
-    heads = [f"saved by {n}, %" for n in SHOWN]
-    return markdown(["text", "suggestions by", *heads], rows, labels=2)
+    rows: list[list[str]] = []
+    for language, name in LANGUAGES.items():
+        scores = scores_of(cell) if (cell := cells.get(language)) else {}
+        for model in MODELS if scores else ():
+            shares = [scores[SAVED.format(count), model] for count in SHOWN]
+            percent = [[100 * share[end] for end in ("value", "low", "high")] for share in shares]
+            texts = f"{shares[0]['n_documents']:,}"
+            rows.append([name, model, texts, *(interval(*ends, 1) for ends in percent)])
+    head = [f"saved by {count}, %" for count in SHOWN]
+    return markdown(["text", "suggestions by", "texts", *head], rows, labels=2)
 
 
 def next_words(cells: Cells) -> str:
     """How often the next word is shown, after so many letters."""
-    rows = list[list[str]]()
-    for language in (each for each in NAMES if each in cells):
-        found = typed_scores(cells, language)
-        for name in (MODEL, PAIRS, FREQUENT):
-            metrics = [f"{kind}_after_{n}" for kind in KINDS for n in LETTERS_TYPED]
-            shown = [found.get((metric, name)) for metric in metrics]
-            if any(shown):
-                values = ["–" if each is None else f"{100 * each['value']:.0f}" for each in shown]
-                rows.append([NAMES[language], name, *values])
-    heads = [f"{words}, {n} letters" for words in KINDS.values() for n in LETTERS_TYPED]
-    return markdown(["text", "suggestions by", *heads], rows, labels=2)
+    rows: list[list[str]] = []
+    for language, name in LANGUAGES.items():
+        scores = scores_of(cell) if (cell := cells.get(language)) else {}
+        for model in MODELS:
+            metrics = [f"{kind}_after_{letters}" for kind in KINDS for letters in LETTERS_TYPED]
+            shares = [scores.get((metric, model)) for metric in metrics]
+            if any(shares):
+                percent = [
+                    "–" if share is None else f"{100 * share['value']:.0f}" for share in shares
+                ]
+                rows.append([name, model, *percent])
+    head = [f"{words}, {letters} letters" for words in KINDS.values() for letters in LETTERS_TYPED]
+    return markdown(["text", "suggestions by", *head], rows, labels=2)
 
 
-KINDS = {"first": "first", "among_three": "of three"}
-TABLES_OF_PAGE = {
-    "saved": lambda: saved(Cells(RESULTS / "key-presses.json")),
-    "next_words": lambda: next_words(Cells(RESULTS / "key-presses.json")),
-}
+BENCHMARK = Benchmark(
+    name="key-presses",
+    code=(
+        "endonym.evaluate.key_presses",
+        "endonym.evaluate.typing_scores",
+        "endonym.generate.suggest",
+        "endonym.lexicon",
+    ),
+    cells=cells,
+    tables={("docs/typing.md", "saved"): saved, ("docs/typing.md", "next_words"): next_words},
+    watched={"scores/*/value": Watch("higher", 0.05)},
+)
 
 if __name__ == "__main__":
-    main()
+    main(BENCHMARK)

@@ -1,28 +1,24 @@
-"""Language identification: what is kept of a corpus's own lines, and of those of its neighbours.
-
-    python benchmarks/language_id.py [--texts ../shared/data] [--lines 500]
+"""Language identification: which lines are kept, of a language and of the others.
 
 Each of nine languages is the target once. Judged are 500 lines of each language (of Bashkir all
 255 there are), whole and cut to 20 characters. The model learns from a corpus of other lines of
 the target with a tenth of other languages, as raw texts have; with contrast it also gets files of
 the other eight. Lines are judged in two halves: while one is judged, the other may be learnt. No
-line that judges has the letters of one that is learnt. --judge flores judges by sentences of
+line that judges has the letters of one that is learnt. Cells "on FLORES" judge by sentences of
 FLORES-200 instead, in the six of these languages that it has: a model then learns from one kind of
-text and judges another. A line is kept from the
-`min_language_score` on that `endonym new` writes; a library alone keeps what it names so. Results:
-benchmarks/results/language-id.json.
+text and judges another. A line is kept from the `min_language_score` on that `endonym new` writes;
+a library alone keeps what it names so.
 """
 
-import argparse
-import functools
 import json
 import math
 import random
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import NamedTuple
 
-from cells import RESULTS, ROOT, Cells
+from benchmark import TINY, TINY_TEXTS, Bench, Benchmark, Watch, main
+from cells import Cell, Cells
 from copied_lines import opened
 from pages import markdown
 
@@ -31,6 +27,7 @@ from endonym.cleaning.language.identify import Identifier
 from endonym.cleaning.language.sample import SAMPLE_CHARS, candidates, drawn_paragraphs, learn
 from endonym.cleaning.language.votes import cld2_vote, langid_vote
 from endonym.script.fold import folded
+from endonym.survey.cleaning import SUSPECT_SCORE
 
 FILES = {
     "tt": "tt/common_voice_sentences.txt",
@@ -43,19 +40,18 @@ FILES = {
     "fa": "other/fa_common_voice.txt",
     "ar": "other/ar_common_voice.txt",
 }
+IN_FLORES = ("tt", "km", "ro", "fr", "fa", "ar")
+FLORES_FILE = "parallel/flores200_devtest.jsonl"
 NAMES = {"tt": "Tatar", "ba": "Bashkir", "kk": "Kazakh", "ky": "Kyrgyz", "km": "Khmer",
          "ro": "Romanian", "fr": "French", "fa": "Persian", "ar": "Arabic"}  # fmt: skip
 WAYS = ("pycld2", "py3langid", "votes", "own model", "with contrast")
 LENGTHS = {"line": 10_000, "20 characters": 20}
+LINES = 500
+"""Lines of each language that judge."""
 LEARNT, CONTRAST, DIRT = 4_000, 1_000, 0.1
 """Lines of a corpus, lines of a file to contrast with, share of the corpus in other languages."""
-LEAST_SCORE = 0.6
-"""The score from which on a line is in the language."""
-LIBRARIES, CERTAIN_VOTE = "libraries", 0.9
-JUDGES = ("lines", "flores")
 FLORES = "on FLORES"
-"""What ends the key of a target that was judged there."""
-RESULT = RESULTS / "language-id.json"
+"""What ends the name of a cell that was judged there."""
 
 
 class Half(NamedTuple):
@@ -65,63 +61,77 @@ class Half(NamedTuple):
     learning: dict[str, list[str]]
 
 
-def main() -> None:
-    """Measure every target, and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--texts", type=Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--lines", type=int, default=500)
-    parser.add_argument("--judge", choices=JUDGES, default="lines", help="what judges")
-    parser.add_argument("--results", type=Path, default=RESULT)
-    asked = parser.parse_args()
-    remember_votes()
-    cells = Cells(asked.results)
-    parts = [flores(asked.texts, asked.lines)]
-    if asked.judge == "lines":
-        parts = halves(asked.texts, asked.lines)
-    for target in parts[0].judging:
-        kept = kept_lines(target, parts)
-        key = target if asked.judge == "lines" else f"{target} {FLORES}"
-        cells.keep(key, {"kept": kept, "lines": sizes(parts)})
-        print(key, kept["line"]["with contrast"], flush=True)
-    if asked.judge == "lines":
-        cells.keep(LIBRARIES, right_votes(parts))
-    print(own_table(cells), false_table(cells), sep="\n")
+def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
+    """A cell for each target, then those that are judged by FLORES."""
+    if bench.tiny:
+        return {"tt": partial(target_cell, bench, "tt")}
+    lines = {target: partial(target_cell, bench, target) for target in FILES}
+    return lines | {
+        f"{target} {FLORES}": partial(target_cell, bench, target, on_flores=True)
+        for target in IN_FLORES
+    }
 
 
-def remember_votes() -> None:
-    """Ask the libraries about each line once, not once for each target."""
+def target_cell(bench: Bench, target: str, *, on_flores: bool = False) -> Cell:
+    """What is kept of each language's lines, and how many lines judged."""
     for vote in (cld2_vote, langid_vote):
-        setattr(identify, vote.__name__, functools.cache(vote))
+        if getattr(identify, vote.__name__) is vote:
+            setattr(identify, vote.__name__, cache(vote))  # each line is asked about once
+    parts = flores(bench) if on_flores else halves(bench)
+    kept = kept_lines(target, parts)
+    accuracy = {
+        length: round(
+            (by_way["own model"][target] + 1 - mean_of_others(by_way["own model"], target)) / 2, 4
+        )
+        for length, by_way in kept.items()
+    }
+    return {
+        "kept": kept,
+        "lines": sizes(parts),
+        "least_score": SUSPECT_SCORE,
+        "accuracy": accuracy,
+    }
 
 
-def halves(texts: Path, count: int) -> list[Half]:
-    """The lines of all languages, twice: what judges in one half may be learnt in the other."""
-    found = [Half({}, {}) for _ in range(2)]
-    for code, name in FILES.items():
-        lines = distinct([line for line in opened(texts / name).split("\n") if line.strip()])
+def lines_by_language(bench: Bench) -> dict[str, list[str]]:
+    """The lines of each language, in random order."""
+    paths = {code: TINY_TEXTS / name for code, name in TINY.items()}
+    if not bench.tiny:
+        paths = {code: bench.file(name) for code, name in FILES.items()}
+    by_language: dict[str, list[str]] = {}
+    for code, path in paths.items():
+        lines = distinct([line for line in opened(path).split("\n") if line.strip()])
         random.Random(f"language {code}").shuffle(lines)
-        chosen, rest = lines[:count], lines[count:]
-        for number, half in enumerate(found):
+        by_language[code] = lines
+    return by_language
+
+
+@cache
+def halves(bench: Bench) -> list[Half]:
+    """The lines of all languages, twice: what judges in one half may be learnt in the other."""
+    parts = [Half({}, {}) for _ in range(2)]
+    for code, lines in lines_by_language(bench).items():
+        chosen, rest = lines[:LINES], lines[LINES:]
+        for number, half in enumerate(parts):
             half.judging[code] = chosen[number::2]
             half.learning[code] = [*chosen[1 - number :: 2], *rest][:LEARNT]
-    return found
+    return parts
 
 
-def flores(texts: Path, count: int) -> Half:
+@cache
+def flores(bench: Bench) -> list[Half]:
     """Sentences of FLORES judge; lines with the letters of none of them may be learnt."""
-    rows = opened(texts / "parallel" / "flores200_devtest.jsonl").splitlines()
+    rows = opened(bench.file(FLORES_FILE)).splitlines()
     sentences = [json.loads(row) for row in rows if row]
-    found = Half({}, {})
-    for code, name in FILES.items():
-        judging = [row[code] for row in sentences if code in row][:count]
+    half = Half({}, {})
+    for code, lines in lines_by_language(bench).items():
+        judging = [row[code] for row in sentences if code in row][:LINES]
         own = set(folded(judging))
-        lines = distinct([line for line in opened(texts / name).split("\n") if line.strip()])
-        random.Random(f"language {code}").shuffle(lines)
         pairs = zip(folded(lines), lines, strict=True)
-        found.learning[code] = [line for letters, line in pairs if letters not in own][:LEARNT]
+        half.learning[code] = [line for letters, line in pairs if letters not in own][:LEARNT]
         if judging:
-            found.judging[code] = judging
-    return found
+            half.judging[code] = judging
+    return [half]
 
 
 def distinct(lines: Sequence[str]) -> list[str]:
@@ -176,7 +186,7 @@ def judges(target: str, half: Half) -> dict[str, Keeps]:
         return lambda lines: [vote(line).code == target for line in lines]
 
     def scored_by(identifier: Identifier) -> Keeps:
-        least = odds_of(LEAST_SCORE)
+        least = odds_of(SUSPECT_SCORE)
         return lambda lines: [each >= least for each in identifier.odds(lines)]
 
     libraries = {
@@ -184,37 +194,6 @@ def judges(target: str, half: Half) -> dict[str, Keeps]:
         "py3langid": named_by(identify.langid_vote),
     }
     return libraries | {way: scored_by(each) for way, each in identifiers.items()}
-
-
-def right_votes(parts: Sequence[Half]) -> dict[str, dict[str, list[int]]]:
-    """By length and library: lines, certain votes, and how many of these are right.
-
-    A vote is certain if it has at least CERTAIN_VOTE as its probability.
-    """
-    votes = {"pycld2": identify.cld2_vote, "py3langid": identify.langid_vote}
-    found = {length: {name: [0, 0, 0] for name in votes} for length in LENGTHS}
-    for length, most in LENGTHS.items():
-        for half in parts:
-            for code, lines in half.judging.items():
-                for name, vote in votes.items():
-                    made = [vote(line[:most]) for line in lines]
-                    certain = [each for each in made if each.probability >= CERTAIN_VOTE]
-                    right = sum(each.code == code for each in certain)
-                    counts = (len(made), len(certain), right)
-                    found[length][name] = [
-                        a + b for a, b in zip(found[length][name], counts, strict=True)
-                    ]
-    return found
-
-
-def library_table(cells: Cells) -> str:
-    """How often the libraries are certain, and how often they are then right."""
-    rows = [
-        [name, length, f"{lines:,}", share(certain / lines), share(right / max(1, certain))]
-        for length in LENGTHS
-        for name, (lines, certain, right) in cells[LIBRARIES][length].items()
-    ]
-    return markdown(["library", "judged by", "lines", "certain %", "then right %"], rows, labels=2)
 
 
 def odds_of(probability: float) -> float:
@@ -225,56 +204,61 @@ def odds_of(probability: float) -> float:
 def corpus(target: str, learning: dict[str, list[str]]) -> list[str]:
     """Lines of the target with a tenth of other languages, as raw texts have."""
     own = learning[target]
-    others = [code for code in FILES if code != target]
-    each = max(1, round(DIRT / (1 - DIRT) * len(own) / len(others)))
-    return [*own, *(line for code in others for line in learning[code][-each:])]
+    others = [lines for code, lines in learning.items() if code != target]
+    count = max(1, round(DIRT / (1 - DIRT) * len(own) / len(others)))
+    return [*own, *(line for lines in others for line in lines[-count:])]
 
 
-def own_table(cells: Cells, where: str = "") -> str:
-    """For each target the share of its own lines kept, then of all others, by way and length.
+def by_lines(cells: Cells, where: str = "") -> str:
+    """For each target the share of its own lines kept, then of all others, by way and length; and
+    the language of which the own model keeps most wrongly.
 
-    where: what ends the keys of its cells.
+    where: what ends the names of its cells.
     """
-    head = ["target", "judged by", *WAYS]
     rows: list[list[str]] = []
-    for target in (code for code in FILES if f"{code} {where}".strip() in cells):
-        kept = cells[f"{target} {where}".strip()]["kept"]
+    for target in FILES:
+        if (cell := cells.get(f"{target} {where}".strip())) is None:
+            continue
         for length in LENGTHS:
+            kept = cell["kept"][length]
             columns = [
-                f"{share(kept[length][w][target])} / {share(others(kept[length][w], target))}"
-                for w in WAYS
+                f"{percent(kept[way][target])} / {percent(mean_of_others(kept[way], target))}"
+                for way in WAYS
             ]
-            rows.append([NAMES[target], length, *columns])
+            size = f"{cell['lines'][target]:,} / {sum(cell['lines'].values()):,}"
+            most = most_of_others(kept["own model"], target)
+            rows.append([NAMES[target], length, size, *columns, most])
+    head = ["target", "judged by", "lines: own / all", *WAYS, "own model keeps most of"]
     return markdown(head, rows, labels=2)
 
 
-def others(kept: dict[str, float], target: str) -> float:
+def mean_of_others(kept: dict[str, float], target: str) -> float:
     """The mean share of the other languages' lines that is kept."""
-    found = [value for code, value in kept.items() if code != target]
-    return sum(found) / len(found)
+    shares = [value for code, value in kept.items() if code != target]
+    return sum(shares) / len(shares)
 
 
-def false_table(cells: Cells) -> str:
-    """For each target the language of which most is kept wrongly, by way and length."""
-    head = ["target", "judged by", *WAYS]
-    rows: list[list[str]] = []
-    for target in (code for code in FILES if code in cells):
-        for length in LENGTHS:
-            by_way = cells[target]["kept"][length]
-            rows.append([NAMES[target], length, *(worst(by_way[way], target) for way in WAYS)])
-    return markdown(head, rows, labels=2)
-
-
-def worst(kept: dict[str, float], target: str) -> str:
+def most_of_others(kept: dict[str, float], target: str) -> str:
     """The language of which the largest share is kept wrongly."""
     value, code = max((value, code) for code, value in kept.items() if code != target)
-    return f"{NAMES[code]} {share(value)}" if value >= 0.0005 else "–"
+    return f"{NAMES[code]} {percent(value)}" if value >= 0.0005 else "–"
 
 
-def share(value: float) -> str:
+def percent(value: float) -> str:
     """A share in per cent."""
     return f"{100 * value:.1f}"
 
 
+BENCHMARK = Benchmark(
+    name="language-id",
+    code=("endonym.cleaning.language", "endonym.script", "endonym.survey.cleaning"),
+    cells=cells,
+    tables={
+        ("docs/cleaning.md", "languages"): by_lines,
+        ("docs/cleaning.md", "languages, FLORES"): partial(by_lines, where=FLORES),
+    },
+    watched={"accuracy/*": Watch("higher", 0.005)},
+)
+
 if __name__ == "__main__":
-    main()
+    main(BENCHMARK)

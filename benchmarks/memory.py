@@ -1,25 +1,25 @@
-"""The memory of training steps as the system counts it, beside the formula's promise.
+"""The memory of training steps as the system counts it, next to what `check` estimates.
 
-    python benchmarks/memory.py [--cells "qwen3 256 1024 bf16"] [--results FILE] [--again]
-
-A cell is a shape, a context, a number format, whether blocks are computed again (all, or the first
-half), whether tokens see a window of 128, whether Muon replaces AdamW, and whether the
-allocator is left as it is ("heap") or made to return what is freed, as endonym does where memory is
-short. Or a memory is given ("within"), and what is chosen to fit is measured. A cell is measured in
-a process of its own: two steps of two micro-batches each, after those of a tiny model. What is
-counted is how far the peak of resident memory (VmHWM) rises above what stood there before the model
-was made. Cells that are in benchmarks/results/memory.json are skipped unless --again is given.
+A cell is an architecture with a width, a context and a number format; whether blocks are computed
+again ("recompute"); the optimizer, AdamW or Muon. In cells "within" a memory is given, and what is
+chosen to fit is measured. A cell is measured in a process of its own: two steps of two
+micro-batches each, after those of a tiny model. Measured is how far the peak of resident memory
+(VmHWM) rises above what stood there before the model was made. The allocator returns freed memory
+to the system at once, as endonym does where memory is short; "kept" is the same where freed memory
+is kept, which is faster.
 """
 
-import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
-from cells import RESULTS, Cells
+from benchmark import Bench, Benchmark, Unavailable, Watch, main
+from cells import Cell, Cells
+from pages import markdown
 
 from endonym import device
 from endonym.autopilot.machine import usual_training
@@ -35,74 +35,59 @@ from endonym.train.step import take_step
 
 VOCAB = 8192
 DOCUMENT = 200
-WINDOW = 128
 LAYERS = {128: 2, 256: 4, 512: 6, 768: 12}
 MICRO_TOKENS = {128: 4096, 256: 8192, 512: 4096, 768: 2048}
-KINDS = ("fp32", "bf16")
-CELLS = [
-    f"{family} {dim} {context} {kind}{again}"
-    for family, dims in (("qwen3", (128, 256, 512, 768)), ("gpt2", (256,)), ("mamba2", (256,)))
-    for dim in dims
-    for context in (256, 1024)
-    for kind in KINDS
-    for again in ("", " recompute")
-]
-CELLS += [f"qwen3 256 {length} bf16 window" for length in (256, 1024)]
-CELLS += [f"qwen3 {dim} 1024 {kind} recompute half" for dim in (256, 512) for kind in KINDS]
-CELLS += [f"qwen3 256 1024 {kind} within {size} MB" for kind in KINDS for size in (400, 800)]
-CELLS += [f"qwen3 512 1024 {kind} within {size} MB" for kind in KINDS for size in (1000, 2000)]
-CELLS += [f"qwen3 {dim} 256 {kind} muon" for dim in (256, 512, 768) for kind in KINDS]
-CELLS += [f"qwen3 {dim} 256 {kind} heap" for dim in (256, 512) for kind in KINDS]
+NAMES = (
+    "qwen3 128 256 fp32",
+    "qwen3 256 256 fp32",
+    "qwen3 256 1024 fp32",
+    "qwen3 256 1024 bf16",
+    "qwen3 512 1024 bf16",
+    "qwen3 256 1024 fp32 recompute",
+    "qwen3 512 256 fp32 muon",
+    "gpt2 256 1024 fp32",
+    "mamba2 256 256 fp32",
+    "qwen3 256 1024 fp32 within 400 MB",
+    "qwen3 256 1024 bf16 within 800 MB",
+    "qwen3 256 256 fp32 kept",
+)
+TINY_NAMES = ("qwen3 128 256 fp32",)
 
 
-def main() -> None:
-    """Measure the cells asked for, each in a fresh process, and print a line for each."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cells", nargs="+", default=CELLS)
-    parser.add_argument("--results", type=Path, default=RESULTS / "memory.json")
-    parser.add_argument("--again", action="store_true")
-    parser.add_argument("--alone", metavar="CELL", help="measure one cell in this process")
-    asked = parser.parse_args()
-    if asked.alone:
-        print(json.dumps(measured(asked.alone)))
-        return
-    cells = Cells(asked.results)
-    for cell in asked.cells:
-        if cell not in cells or asked.again:
-            command = [sys.executable, __file__, "--alone", cell]
-            said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-            cells.keep(cell, json.loads(said.splitlines()[-1]))
-        one = cells[cell]
-        print(
-            f"{cell:<32} measured {one['measured_bytes'] / 1e6:8.0f} MB   promised "
-            f"{one['promised_bytes'] / 1e6:8.0f} MB   {one['promised_share'] - 1:+.1%}",
-            flush=True,
-        )
+def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
+    """Every cell in a process of its own."""
+    return {name: partial(in_process, name) for name in (TINY_NAMES if bench.tiny else NAMES)}
 
 
-def shape_of(
-    family: str, dim: int, context: int, *, layers: int, vocab: int, window: int | None = None
-) -> ModelConfig:
+def in_process(name: str) -> Cell:
+    """The cell, measured in a fresh process."""
+    if not Path("/proc/self/clear_refs").exists():
+        raise Unavailable("the peak of memory is read from /proc, which is on Linux alone")
+    command = [sys.executable, __file__, "--in-this-process", name]
+    output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return json.loads(output.splitlines()[-1])
+
+
+def shape_of(family: str, dim: int, context: int, *, layers: int, vocab: int) -> ModelConfig:
     """A shape with heads of 64 channels."""
-    mixer = {} if family == "mamba2" else {"heads": dim // 64, "window": window}
+    mixer = {} if family == "mamba2" else {"heads": dim // 64}
     keys = {"family": family, "dim": dim, "layers": layers, "mixer": mixer}
     return resolve(ModelKeys.model_validate(keys), vocab=vocab, context=context)
 
 
-def measured(cell: str) -> dict[str, Any]:
-    """The peak of two steps, above what stood in memory before, and what the formula says."""
+def measured(name: str) -> Cell:
+    """The peak of two steps, above what stood in memory before, and the estimate, in bytes."""
     device.prepare()
-    if not cell.endswith(" heap") and not device.keep_freed_memory(keeps=False):
+    if not name.endswith(" kept") and not device.keep_freed_memory(keeps=False):
         raise SystemExit("the allocator of this system cannot be made to return memory")
-    family, width, length, kind = cell.split()[:4]
+    family, width, length, kind = name.split()[:4]
     dim, context = int(width), int(length)
-    checkpointed_blocks = LAYERS[dim] * ("recompute" in cell) // (1 + cell.endswith(" half"))
-    window = WINDOW if "window" in cell else None
-    optimizer = "muon" if cell.endswith(" muon") else "adamw"
-    config = shape_of(family, dim, context, layers=LAYERS[dim], vocab=VOCAB, window=window)
+    checkpointed_blocks = LAYERS[dim] if "recompute" in name else 0
+    optimizer = "muon" if name.endswith(" muon") else "adamw"
+    config = shape_of(family, dim, context, layers=LAYERS[dim], vocab=VOCAB)
     micro_tokens = MICRO_TOKENS[dim]
-    if "within" in cell:
-        micro_tokens, checkpointed_blocks = chosen(config, kind, int(cell.split()[-2]) * 1_000_000)
+    if "within" in name:
+        micro_tokens, checkpointed_blocks = chosen(config, kind, int(name.split()[-2]) * 1_000_000)
     tiny = shape_of(family, 64, 64, layers=1, vocab=256)
     steps(tiny, kind, rows=4, checkpointed_blocks=checkpointed_blocks, optimizer=optimizer)
     before = resident()
@@ -110,7 +95,7 @@ def measured(cell: str) -> dict[str, Any]:
     rows = micro_tokens // config.context
     steps(config, kind, rows=rows, checkpointed_blocks=checkpointed_blocks, optimizer=optimizer)
     rise = peak() - before
-    promised = training_bytes(
+    estimated = training_bytes(
         config,
         micro_tokens,
         kind,
@@ -120,19 +105,20 @@ def measured(cell: str) -> dict[str, Any]:
     )
     return {
         "measured_bytes": rise,
-        "promised_bytes": promised,
-        "promised_share": round(promised / rise, 4),
+        "estimated_bytes": estimated,
+        "error": round(abs(estimated / rise - 1), 4),
         "micro_tokens": micro_tokens,
         "layers": config.layers,
-        "recomputes": checkpointed_blocks,
+        "recomputed_blocks": checkpointed_blocks,
+        "threads": torch.get_num_threads(),
     }
 
 
 def chosen(config: ModelConfig, kind: str, free_bytes: int) -> tuple[int, int]:
     """Tokens at once and blocks computed again that are chosen for so much memory."""
     usual = usual_training({}, kind).but(batch_tokens=2 * USEFUL_TOKENS)
-    found = choose_memory(config, Phase(), usual, free_bytes=free_bytes, longest_document=DOCUMENT)
-    return found["micro_tokens"].value, found["recompute"].value
+    choices = choose_memory(config, Phase(), usual, free=free_bytes, longest=DOCUMENT)
+    return choices["micro_tokens"].value, choices["recompute"].value
 
 
 def steps(
@@ -169,5 +155,29 @@ def status(key: str) -> int:
     raise SystemExit(f"no {key} in /proc/self/status: this benchmark needs Linux")
 
 
+def estimates(cells: Cells) -> str:
+    """Measured and estimated megabytes of each cell, and the share of a memory that is used."""
+    rows: list[list[str]] = []
+    for name in cells:
+        cell = cells[name]
+        measured_mb, estimated_mb = cell["measured_bytes"] / 1e6, cell["estimated_bytes"] / 1e6
+        given = f"{measured_mb / int(name.split()[-2]):.0%}" if " within " in name else ""
+        ratio = f"{estimated_mb / measured_mb - 1:+.1%}"
+        rows.append([name, f"{measured_mb:,.0f}", f"{estimated_mb:,.0f}", ratio, given])
+    head = ["training", "measured, MB", "estimated, MB", "error", "of the memory given"]
+    return markdown(head, rows)
+
+
+BENCHMARK = Benchmark(
+    name="memory",
+    code=("endonym.model", "endonym.train", "endonym.autopilot.phase", "endonym.device"),
+    cells=cells,
+    tables={("docs/training.md", "memory"): estimates},
+    watched={"error": Watch("lower", 0.5), "measured_bytes": Watch("lower", 0.1)},
+)
+
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--in-this-process"]:
+        print(json.dumps(measured(sys.argv[2])))
+    else:
+        main(BENCHMARK)

@@ -1,16 +1,26 @@
-"""Tables in Markdown pages: how one is written, and where it stands.
+"""Tables in Markdown pages: how one is written, where it stands, and how old its figures are.
 
-What stands between `<!-- table NAME -->` and `<!-- end -->` is generated; the rest is prose. Below
-a table stands how many of its measurements are of code that nobody can get again.
+What stands between `<!-- table NAME -->` and `<!-- end -->` is generated; the rest is prose. A
+table of figures that were measured with other code than today's says so below.
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from cells import doubts, quoted
+from cells import Cell, Cells
 
 MARKED = re.compile(r"(<!-- table (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a page: what writes it, from which cells, and the hash of today's code."""
+
+    write: Callable[[], str]
+    cells: Cells
+    code: str
 
 
 def markdown(head: list[str], rows: Iterable[list[str]], *, labels: int = 1) -> str:
@@ -21,20 +31,34 @@ def markdown(head: list[str], rows: Iterable[list[str]], *, labels: int = 1) -> 
         return ""
     rule = ["---"] * labels + ["--:"] * (len(head) - labels)
     lines = [head, rule, *rows]
-    return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
+    return "".join("| " + " | ".join(columns) + " |\n" for columns in lines)
 
 
-def renewed(page: Path, tables: Mapping[str, Callable[[], str]]) -> str:
+def renewed(page: Path, tables: Mapping[str, Table]) -> str:
     """The text of a page with every table written anew. Raises KeyError if nobody knows a name."""
     text = page.read_text(encoding="utf-8")
 
-    def table(found: re.Match[str]) -> str:
-        quoted.clear()
-        # Results of older versions have the British spelling in their names.
-        written = tables[found[2]]().replace("optimiser", "optimizer")
-        return found[1] + written + doubts(quoted) + found[3]
+    def written(match: re.Match[str]) -> str:
+        table = tables[match[2]]
+        table.cells.quoted.clear()
+        content = table.write()
+        return match[1] + content + older_code(table.cells.quoted, table.code) + match[3]
 
-    return MARKED.sub(table, text)
+    return MARKED.sub(written, text)
+
+
+def older_code(cells: Mapping[str, Cell], code: str) -> str:
+    """A line that names the cells that were measured with other code; nothing if there are none.
+
+    cells: those that a table quotes, by name.
+    """
+    older = {name: cell for name, cell in cells.items() if cell.get("code") != code}
+    if not older:
+        return ""
+    when = sorted({cell.get("date") or f"commit {cell['commit']}" for cell in older.values()})
+    period = when[0] if len(when) == 1 else f"{when[0]} to {when[-1]}"
+    which = "All figures" if len(older) == len(cells) else ", ".join(f"“{name}”" for name in older)
+    return f"\nMeasured with older code ({period}): {which}.\n"
 
 
 def interval(value: float, low: float | None, high: float | None, digits: int = 3) -> str:

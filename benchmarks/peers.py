@@ -183,7 +183,9 @@ def transformers_network(spec: Spec) -> Any:
     data = config_json(same_work(spec.shape, spec.row, spec.dropout), 0)
     config = AutoConfig.for_model(**data)
     dtype = torch.bfloat16 if spec.format == "bf16" else torch.float32
-    network = AutoModelForCausalLM.from_config(config, dtype=dtype)
+    network = AutoModelForCausalLM.from_config(
+        config, dtype=dtype, attn_implementation=spec.attention
+    )
     return network.to(spec.device).train()
 
 

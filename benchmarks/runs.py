@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cells import Cells
+from benchmark import Bench, Unavailable
 
 from endonym.log import read_jsonl
 
@@ -37,6 +37,19 @@ def endonym(work: Path, *args: object, threads: int | None = None, given: str | 
     ).stdout
 
 
+def peer_python(bench: Bench, *packages: str) -> str:
+    """The Python of a virtual environment that has the packages of a peer; made once."""
+    folder = bench.work / "peers" / packages[0]
+    python = folder / "bin" / "python"
+    if not (folder / "installed").exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+        command = [str(python), "-m", "pip", "install", "--quiet", *packages]
+        if subprocess.run(command, check=False).returncode:
+            raise Unavailable(f"pip cannot install {', '.join(packages)}")
+        (folder / "installed").touch()
+    return str(python)
+
+
 def last_json(output: str) -> dict[str, Any]:
     """The object that `--json` prints."""
     return json.loads(output.strip().rpartition("\n")[2])
@@ -63,13 +76,6 @@ def sets_of(changes: Mapping[str, Any]) -> Iterator[str]:
         yield f"{key}={value if isinstance(value, str) else json.dumps(value)}"
 
 
-def require_new(key: str, stages: list[dict[str, Any]], cells: Cells, work: Path) -> None:
-    """Stop before the same model is kept twice: --again needs a store that has not made it yet."""
-    (model,) = [stage for stage in stages if stage["name"].startswith("model ")]
-    if key in cells and not model["made"]:
-        sys.exit(f"{key}: {work / 'store'} holds this model. Remove {work} to measure it again.")
-
-
 def bits_rows(scores: Sequence[Row]) -> list[Row]:
     """The rows of bits per byte among the scores of `run --json`, without what they share."""
     shared = ("metric", "unit")
@@ -91,46 +97,3 @@ def row_of(
         if (row["model"], row["text"], row["source"]) == wanted and split in (None, row["split"])
     ]
     return min(found, key=lambda row: row["weighting"] != "sources", default=None)
-
-
-def changed_run(
-    work: Path, recipe: Path, changes: Mapping[str, Any], threads: int | None = None
-) -> dict[str, Any]:
-    """Run a recipe with some keys changed, and without baselines; the figures of its model.
-
-    recipe: relative to the work folder, where the store is.
-    """
-    sets = sets_of({"evaluate.0.baselines": False} | dict(changes))
-    finished = last_json(endonym(work, "run", recipe, *sets, "--json", "-q", threads=threads))
-    score = row_of(bits_rows(finished["scores"]), split=None)
-    assert score is not None
-    figures = {"bits_per_byte": score["value"], "interval": [score["low"], score["high"]]}
-    return figures | costs_of(work, finished)
-
-
-def difference_of(comparison: Mapping[str, Any], run: str, base: str) -> list[float]:
-    """Bits per byte of a run less those of another one, paired by document, and its interval.
-
-    comparison: of these two, as `compare --json` prints it. One of both is the best, to which the
-    other has its difference; its own is zero.
-    """
-    by_name = {each["name"]: each["difference"] for each in comparison["runs"]}
-    if (own := by_name[run])["value"]:
-        return [own["value"], own["low"], own["high"]]
-    return [-by_name[base][end] for end in ("value", "high", "low")]
-
-
-def costs_of(work: Path, finished: dict[str, Any]) -> dict[str, Any]:
-    """What a finished run took and read. finished: what `run --json` prints."""
-    stages = {stage["name"].split()[0]: stage for stage in finished["stages"]}
-    numbers = manifest(work / "store", stages["model"])["numbers"]
-    return {
-        "evaluation": stages["evaluation"]["id"],
-        "seconds": sum(
-            stage["seconds"]
-            for stage in finished["stages"]
-            if stage["name"].startswith(("model ", "member ", "teacher "))
-        ),
-        "step_seconds": training_seconds(work / "store", finished["stages"]),
-        **{key: numbers[key] for key in ("parameters", "tokens", "epochs", "steps", "kept_step")},
-    }

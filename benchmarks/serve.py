@@ -1,17 +1,12 @@
-"""A server under load, beside llama.cpp's own server on the same file.
+"""A server under load, next to llama.cpp's own server on the same file.
 
-    python benchmarks/serve.py FILE.gguf [--cells clients slow memory] [--threads 1] [--anyway]
-
-clients: 64 clients at once, each with one text of 100 tokens: is everyone answered, how far behind
-is the slowest, and how many tokens a second come together; in turn from endonym's server and from
-that of llama.cpp (in xllamacpp), with the same threads, slots, context and sampling. slow: 8 honest
-clients with and without 200 connections that send a head or a body byte by byte. memory: the
-resident memory of the server over 5,000 requests. Each cell is a row of
-benchmarks/results/serve.json; the processor time of the server stands beside the wall clock, as it
-changes little on a busy machine.
+"clients": 64 clients at once, each with one text of 100 tokens: is everyone answered, how far
+behind is the slowest, and how many tokens a second come together; in turns from endonym's server
+and from that of llama.cpp (in xllamacpp), with the same threads, slots, context and sampling.
+"memory": the resident memory of the server over 1,000 requests. The file is the Q8_0 export of the
+five-minute Tatar model (five_minutes.py).
 """
 
-import argparse
 import asyncio
 import json
 import os
@@ -21,18 +16,23 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
-from cells import RESULTS, Cells, quiet_machine
+from benchmark import Bench, Benchmark, Watch, main
+from cells import Cell, Cells
+from five_minutes import model_of, work_folder
 from pages import markdown
+from runs import endonym
 
-CLIENTS, TOKENS, PAIRS = 64, 100, 7
-HONEST, SLOW, ASKED, ROUNDS = 8, 200, 25, 3
-REQUESTS, AT_ONCE = 5000, 32
+from endonym import device
+
+CLIENTS, TOKENS, PAIRS = 64, 100, 5
+REQUESTS, AT_ONCE = 1000, 32
 PROMPT = "Әбием мич янында"
 SAMPLING = {"temperature": 0.8, "top_p": 0.95, "top_k": 0}
 PEER = """
@@ -48,22 +48,25 @@ time.sleep(1e9)
 """
 
 
-def main() -> None:
-    """Measure the cells asked for, and print a line for each."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--cells", nargs="+", default=["clients", "slow", "memory"])
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--results", type=Path, default=RESULTS / "serve.json")
-    parser.add_argument("--anyway", action="store_true")
-    asked = parser.parse_args()
-    cells = Cells(asked.results)
-    for cell in asked.cells:
-        key = f"{cell} {asked.file.stem} {asked.threads} threads"
-        before = quiet_machine(key, anyway=asked.anyway)
-        found = CELLS[cell](asked.file, asked.threads)
-        cells.keep(key, found | before | {"bytes": asked.file.stat().st_size})
-        print(key, json.dumps(found), flush=True)
+def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
+    """Clients at once, then memory over many requests."""
+    if bench.tiny:
+        return {"tiny memory": partial(memory_cell, bench)}
+    return {
+        "clients five-minute Tatar Q8_0": partial(clients_cell, bench),
+        "memory five-minute Tatar Q8_0": partial(memory_cell, bench),
+    }
+
+
+def gguf_file(bench: Bench) -> Path:
+    """The GGUF file of the five-minute model."""
+    quantization = "F16" if bench.tiny else "Q8_0"
+    work, folder = work_folder(bench), "tatar-gguf"
+    if not (work / folder).exists():
+        model = model_of(bench, "tt")
+        options = ["--to", "gguf", "--quantize", quantization, "--out", folder]
+        endonym(work, "export", model, *options)
+    return next((work / folder).glob(f"*{quantization}.gguf"))
 
 
 @contextmanager
@@ -85,8 +88,8 @@ def peer(path: Path, threads: int, slots: int, context: int) -> Iterator[tuple[s
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    given = [str(each) for each in (path, port, slots, context, threads)]
-    command = [sys.executable, "-c", PEER, *given]
+    arguments = [str(value) for value in (path, port, slots, context, threads)]
+    command = [sys.executable, "-c", PEER, *arguments]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
@@ -109,7 +112,7 @@ async def one_text(client: httpx.AsyncClient, url: str, name: str, seed: int) ->
     return time.perf_counter() - started, answer.json()["usage"]["completion_tokens"]
 
 
-def round_of(url: str, name: str, pid: int) -> dict[str, float]:
+def one_round(url: str, name: str, pid: int) -> dict[str, float]:
     """All clients at once."""
 
     async def ask() -> list[tuple[float, int]]:
@@ -120,7 +123,7 @@ def round_of(url: str, name: str, pid: int) -> dict[str, float]:
     cpu, started = cpu_seconds(pid), time.perf_counter()
     answers = asyncio.run(ask())
     wall, cpu = time.perf_counter() - started, cpu_seconds(pid) - cpu
-    seconds, tokens = [each for each, _ in answers], sum(each for _, each in answers)
+    seconds, tokens = [took for took, _ in answers], sum(count for _, count in answers)
     return {
         "answered": len(answers),
         "tokens": tokens,
@@ -130,30 +133,30 @@ def round_of(url: str, name: str, pid: int) -> dict[str, float]:
     }
 
 
-def clients(path: Path, threads: int) -> dict[str, Any]:
+def clients_cell(bench: Bench) -> Cell:
     """Pairs of rounds, a round of each server, the other one idle and the order swapped each time.
 
-    The first pair is not counted. A ratio is the median of the ratios of the pairs.
+    The first pair is not counted. The ratio is the median of the ratios of the pairs.
     """
+    path, threads = gguf_file(bench), 1
+    bench.quiet("clients")
     rounds: dict[str, list[dict[str, float]]] = {"endonym": [], "llama.cpp": []}
     with ours(path, threads) as (url, pid):
         (model,) = httpx.get(f"{url}/v1/models").json()["data"]
         with peer(path, threads, CLIENTS, model["context"]) as (peer_url, peer_pid):
             servers = [("endonym", url, path.stem, pid), ("llama.cpp", peer_url, "", peer_pid)]
             for number in range(PAIRS + 1):
-                for name, address, asked, process in servers:
-                    measured = round_of(address, asked, process)
+                for name, address, model_name, process in servers:
+                    measured = one_round(address, model_name, process)
                     if number:
                         rounds[name].append(measured)
                 servers.reverse()
-    found: dict[str, Any] = {"clients": CLIENTS, "tokens": TOKENS, "threads": threads}
-    for name, each in rounds.items():
-        for figure in each[0]:
-            found[f"{name}/{figure}"] = [one[figure] for one in each]
-    for figure in ("tokens_a_second", "cpu_microseconds_a_token"):
-        pairs = zip(*(found[f"{name}/{figure}"] for name in rounds), strict=True)
-        found[f"ratio/{figure}"] = round(statistics.median(a / b for a, b in pairs), 3)
-    return found
+    cell: dict[str, Any] = {"clients": CLIENTS, "tokens": TOKENS, "threads": threads}
+    for name, of_server in rounds.items():
+        cell[name] = {figure: [one[figure] for one in of_server] for figure in of_server[0]}
+    pairs = zip(*(cell[name]["tokens_a_second"] for name in rounds), strict=True)
+    cell["ratio"] = round(statistics.median(a / b for a, b in pairs), 3)
+    return cell | {"file_bytes": path.stat().st_size}
 
 
 def cpu_seconds(pid: int) -> float:
@@ -168,70 +171,9 @@ def resident_bytes(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-async def honest(url: str, name: str) -> list[float]:
-    """Seconds of each of the requests of the honest clients."""
-    body = {"model": name, "prompt": PROMPT, "max_tokens": 20, "min_tokens": 20}
-
-    async def asks(client: httpx.AsyncClient) -> list[float]:
-        found: list[float] = []
-        for _ in range(ASKED):
-            started = time.perf_counter()
-            (await client.post(f"{url}/v1/completions", json=body)).raise_for_status()
-            found.append(time.perf_counter() - started)
-        return found
-
-    async with httpx.AsyncClient(timeout=600) as client:
-        everyone = await asyncio.gather(*(asks(client) for _ in range(HONEST)))
-    return [each for one in everyone for each in one]
-
-
-async def dripping(url: str, number: int) -> None:
-    """A connection that sends a byte each half second: a head, or a body."""
-    host, port = url.removeprefix("http://").split(":")
-    while True:
-        try:
-            _, writer = await asyncio.open_connection(host, int(port))
-            head = f"POST /v1/completions HTTP/1.1\r\nHost: {host}:{port}\r\n"
-            if number % 2:
-                head += "Content-Type: application/json\r\nContent-Length: 900000\r\n\r\n"
-            writer.write(head.encode())
-            while True:
-                writer.write(b"x")
-                await writer.drain()
-                await asyncio.sleep(0.5)
-        except OSError:
-            continue
-
-
-def p95(seconds: list[float]) -> float:
-    """The 95th percentile."""
-    return round(statistics.quantiles(seconds, n=20)[-1], 4)
-
-
-def slow(path: Path, threads: int) -> dict[str, Any]:
-    """The honest clients alone and beside slow ones, in turn."""
-
-    async def beside(url: str) -> list[float]:
-        drips = [asyncio.create_task(dripping(url, n)) for n in range(SLOW)]
-        await asyncio.sleep(2)
-        found = await honest(url, path.stem)
-        for each in drips:
-            each.cancel()
-        return found
-
-    alone: list[float] = []
-    crowded: list[float] = []
-    with ours(path, threads) as (url, _):
-        asyncio.run(honest(url, path.stem))
-        for _ in range(ROUNDS):
-            alone += asyncio.run(honest(url, path.stem))
-            crowded += asyncio.run(beside(url))
-    one, two = p95(alone), p95(crowded)
-    return {"alone_p95": one, "beside_p95": two, "ratio": round(two / one, 3), "slow": SLOW}
-
-
-def memory(path: Path, threads: int) -> dict[str, Any]:
+def memory_cell(bench: Bench) -> Cell:
     """Resident memory after each tenth of the requests, whole and streamed ones and errors."""
+    path, requests = gguf_file(bench), 20 if bench.tiny else REQUESTS
 
     async def ask(client: httpx.AsyncClient, url: str, number: int) -> None:
         body = {"model": path.stem, "prompt": PROMPT, "max_tokens": 4, "seed": number}
@@ -239,7 +181,7 @@ def memory(path: Path, threads: int) -> dict[str, Any]:
             {},
             {"stream": True},
             {"logprobs": 3, "echo": True},
-            {"top_k": -1},
+            {"temperature": -1},
         )
         await client.post(f"{url}/v1/completions", json=body | kinds[number % len(kinds)])
 
@@ -251,37 +193,46 @@ def memory(path: Path, threads: int) -> dict[str, Any]:
                 await ask(client, url, number)
 
         async with httpx.AsyncClient(timeout=600) as client:
-            numbers = range(first, first + REQUESTS // 10)
+            numbers = range(first, first + requests // 10)
             await asyncio.gather(*(gated(client, number) for number in numbers))
 
-    with ours(path, threads) as (url, pid):
-        held = [resident_bytes(pid)]
-        for first in range(0, REQUESTS, REQUESTS // 10):
+    with ours(path, device.threads()) as (url, pid):
+        resident = [resident_bytes(pid)]
+        for first in range(0, requests, requests // 10):
             asyncio.run(part(url, first))
-            held.append(resident_bytes(pid))
-    return {
-        "requests": REQUESTS,
-        "resident_bytes": held,
-        "growth": round(held[-1] / held[1] - 1, 4),
+            resident.append(resident_bytes(pid))
+    growth = round(resident[-1] / resident[1] - 1, 4)
+    return {"requests": requests, "resident_bytes": resident, "growth": growth}
+
+
+def loads(cells: Cells) -> str:
+    """Many clients at once, and the memory of the server over many requests."""
+    clients = cells.get("clients five-minute Tatar Q8_0")
+    memory = cells.get("memory five-minute Tatar Q8_0")
+    if clients is None or memory is None:
+        return ""
+    speeds = {
+        name: statistics.median(clients[name]["tokens_a_second"])
+        for name in ("endonym", "llama.cpp")
     }
+    rows = [
+        ["tokens a second, endonym serve", f"{speeds['endonym']:,.0f}"],
+        ["tokens a second, llama.cpp's server", f"{speeds['llama.cpp']:,.0f}"],
+        ["ratio, median of the pairs of rounds", f"{clients['ratio']:.2f}"],
+        ["slowest client / median", f"{max(clients['endonym']['slowest_to_median']):.3f}"],
+        ["memory of the server, MB", f"{memory['resident_bytes'][1] / 1e6:,.0f}"],
+        [f"its growth over {memory['requests']:,} requests", f"{memory['growth']:.1%}"],
+    ]
+    return markdown([f"{clients['clients']} clients, one thread", ""], rows)
 
 
-def page_table() -> str:
-    """The table of docs/serve.md: 64 clients at once, medians of the rounds."""
-    kept, rows = Cells(RESULTS / "serve.json"), list[list[str]]()
-    for name, model in (("5m-q8", "5M, Q8_0"), ("25m-q8", "25M, Q8_0")):
-        one = kept[f"clients {name} 1 threads"]
-        speeds = [
-            statistics.median(one[f"{who}/tokens_a_second"]) for who in ("endonym", "llama.cpp")
-        ]
-        slowest = max(one["endonym/slowest_to_median"])
-        ratio = f"{one['ratio/tokens_a_second']:.2f}"
-        rows.append([model, *(f"{each:,.0f}" for each in speeds), ratio, f"{slowest:.3f}"])
-    heads = ["model", "endonym serve, tokens/s", "llama.cpp's server, tokens/s", "ratio"]
-    return markdown([*heads, "slowest client / median"], rows)
-
-
-CELLS = {"clients": clients, "slow": slow, "memory": memory}
+BENCHMARK = Benchmark(
+    name="serve",
+    code=("endonym.serve", "endonym.generate"),
+    cells=cells,
+    tables={("docs/serve.md", "serve"): loads},
+    watched={"ratio": Watch("higher", 0.15, timed=True)},
+)
 
 if __name__ == "__main__":
-    main()
+    main(BENCHMARK)

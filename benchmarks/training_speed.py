@@ -1,234 +1,188 @@
-"""Training tokens a second on a CPU: ours beside nanoGPT, nanochat and transformers' Trainer.
+"""Training tokens a second on a CPU: ours next to nanoGPT and transformers' Trainer.
 
-    python benchmarks/training_speed.py [--shapes tatar 5M] [--against nanoGPT] [--again]
-    python benchmarks/training_speed.py --format fp32 --shapes 5M tatar
-    python benchmarks/training_speed.py --profile [--shapes tatar]
+A cell is one shape, one number format and one peer: two processes of ours and one of each way of
+the peer, on the same rows, a step each in turns (A B C … C B A, so that nobody has a better
+neighbour) until the time of the cell is spent. The first round is discarded. AdamW everywhere. Rows
+are one document each. The ratio to ours is taken round by round; its median has a bootstrap
+interval. In the same rounds matrix products are timed: the share of the peak is our count of
+operations over the speed of that product in the same format.
 
-A cell is one shape and one peer: two processes of ours and one of each variant of the peer, on
-the same tokens, a step each in turns (A B C … C B A, so that nobody has a better neighbour) until
-the cell's minutes are spent. The first round is discarded. AdamW everywhere, but for the line that
-names nanochat's own optimizer. Rows are one document each, but for the lines that say packed:
-documents of 50 tokens, which cost ours a mask and peers nothing, since they read across them. The
-ratio to ours is taken round by round; its median has a bootstrap interval. In the same rounds
-matrix products are timed: MFU is our count of operations over the faster format's peak, with
---format fp32 over that of fp32.
+Each way of a peer is timed as it comes and with "equal settings", which are those of ours that are
+none of its own: malloc keeps freed memory, and nanoGPT has torch's fused AdamW, which by itself it
+takes on a GPU alone. transformers runs with each of its attentions. In bf16 our weights stay fp32
+and compute in bf16; peers run under autocast, as they document it. Cells in bf16 need a
+processor with units for it.
 
---format bf16 is for processors with bf16 units: bf16 means weights in bf16 (ours keep masters in
-fp32; nanoGPT has no such mode: its weights alone are cast), autocast weights in fp32. --format fp32
-is for any machine: everybody computes in fp32.
-
-Each variant of a peer is timed twice: as it comes, and with "equal settings", which are those of
-ours that are none of its own: malloc keeps freed memory, and nanoGPT has torch's fused AdamW, which
-it takes by itself on a GPU alone.
-
-A cell is refused when others use the cores before it starts, or when ours differs from itself by
-more than 3 %; --anyway takes it and says so in the JSON. Trainer needs `pip install accelerate`;
-without it its step is written out (then the JSON says "loop": "Transformers", not "Trained").
-
-All of it: `python benchmarks/training_speed.py`, 16 cells of about 5 minutes a format. Results:
-benchmarks/results/training-speed.json. Cells found there are skipped; --again adds a repeat. What
-is quoted of a peer is its best way in its best repeat, among repeats beside the newest code of
-ours: a ratio is of two that ran together.
+A cell is refused when ours differs from itself by more than 3 %. "parts" are the milliseconds of a
+step by kinds of operations, as torch's profiler counts them.
 """
 
-import argparse
 import statistics
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from cells import RESULTS, ROOT, SAME, Cell, Cells, median_interval, quiet_machine
+from benchmark import Bench, Benchmark, Unavailable, Watch, main
+from cells import SAME, Cell, Cells, median_interval
 from contenders import Shape, Spec, same_work
+from nanogpt import has_bf16_units
+from pages import interval, markdown
 from peers import unpack
-from worker import Worker, WorkerFailed
+from worker import Worker, WorkerFailed, build, random_batch
 
 from endonym import device
 from endonym.model.count import flops_per_token
 
 SHAPES = {
-    "tatar": Shape(layers=6, dim=512, heads=8, context=256, vocab=8192, rows=32),
-    "6x384": Shape(layers=6, dim=384, heads=6, context=256, vocab=8192, rows=32),
-    "12x768": Shape(layers=12, dim=768, heads=12, context=256, vocab=8192, rows=8),
-    "5M": Shape(layers=4, dim=256, heads=4, context=256, vocab=8192, rows=32),
-    "tiny": Shape(layers=2, dim=64, heads=2, context=64, vocab=512, rows=2),
+    "4 × 256": Shape(layers=4, dim=256, heads=4, context=256, vocab=8192, rows=32),
+    "6 × 512": Shape(layers=6, dim=512, heads=8, context=256, vocab=8192, rows=16),
 }
-"""tiny is for trying the script."""
-OURS = {"network": "ours", "row": "gptneox", "compiled": True}
-COMPILED = {"compiled": True}
-OTHERS: dict[str, dict[str, dict[str, Any]]] = {
-    "bf16": {
-        "ours, not compiled": OURS | {"format": "bf16", "compiled": False},
-        "ours, fp32": OURS | {"format": "fp32"},
-        "ours, qwen3 (the default row)": OURS | {"format": "bf16", "row": "qwen3"},
-        "ours, qwen3, packed": OURS | {"format": "bf16", "row": "qwen3", "document": 50},
-        "ours, qwen3, packed, dropout": OURS
-        | {"format": "bf16", "row": "qwen3", "document": 50, "dropout": 0.2},
-    },
-    "fp32": {
-        "ours, not compiled": OURS | {"format": "fp32", "compiled": False},
-        "ours, qwen3 (the default row)": OURS | {"format": "fp32", "row": "qwen3"},
-    },
-}
-"""Other ways of ours, by format: the cell "ours"."""
-FP32 = {"fp32": {"format": "fp32"}, "fp32 compiled": {"format": "fp32"} | COMPILED}
-WAYS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
-    "bf16": {
-        "nanoGPT": {
-            "autocast": {"format": "autocast"},
-            "autocast compiled": {"format": "autocast"} | COMPILED,
-            "bf16": {"format": "bf16"},
-            "bf16 compiled": {"format": "bf16"} | COMPILED,
-        },
-        "nanochat": {
-            "bf16": {"format": "bf16"},
-            "bf16 compiled": {"format": "bf16"} | COMPILED,
-            "bf16 compiled, own optimizer": {"format": "bf16", "own": True} | COMPILED,
-        },
-        "transformers": {
-            "autocast": {"format": "autocast"},
-            "autocast compiled": {"format": "autocast"} | COMPILED,
-            "bf16": {"format": "bf16"},
-            "bf16 compiled": {"format": "bf16"} | COMPILED,
-        },
-    },
-    "fp32": {
-        "nanoGPT": FP32,
-        "nanochat": FP32
-        | {"fp32 compiled, own optimizer": {"format": "fp32", "own": True} | COMPILED},
-        "transformers": FP32,
-    },
-}
-"""The ways of each peer, by format; each is timed as it comes and with equal settings."""
-AGAINST = ("ours", "nanoGPT", "nanochat", "transformers")
+TINY_SHAPE = Shape(layers=2, dim=64, heads=2, context=64, vocab=512, rows=2)
+MEASURED = (
+    ("4 × 256", "fp32", "nanoGPT"),
+    ("4 × 256", "fp32", "transformers"),
+    ("4 × 256", "bf16", "nanoGPT"),
+    ("4 × 256", "bf16", "transformers"),
+    ("6 × 512", "fp32", "nanoGPT"),
+)
+MINUTES, TINY_MINUTES = 1.5, 0.02
+FEWEST_ROUNDS = 6
 EQUAL = ", equal settings"
 """What ends the name of a peer's variant that has them."""
-FEWEST_ROUNDS = 8
 PEAK_SHAPE = (8192, 1024, 2048)
-NEEDED = {"bf16": 1.2, "fp32": 1.15}
-"""What ours should be of the best peer, by format; in fp32 with equal settings."""
+PARTS = {
+    "matrix products": ("aten::mm", "aten::addmm", "aten::bmm", "mkldnn", "aten::linear"),
+    "attention": ("flash_attention", "scaled_dot_product", "_WholeScores"),
+    "optimizer": ("_fused_adamw", "Optimizer.step", "aten::lerp", "aten::addcdiv", "aten::addcmul"),
+    "gradient clipping": ("clip", "norm_except", "_foreach_norm", "linalg_vector_norm"),
+    "softmax and loss": ("softmax", "nll_loss", "logsumexp", "cross_entropy"),
+    "norms": ("layer_norm", "rms_norm"),
+    "activation": ("gelu", "silu"),
+    "copies": ("aten::copy_", "aten::cat", "aten::clone", "aten::fill_", "aten::zero_"),
+    "compiled kernels": ("cpp_fused", "Torch-Compiled"),
+}
+"""Kinds of operations by parts of their names, in the order in which they are asked."""
+REST = "everything else"
 
 
-def main() -> None:
-    """Run the cells asked for, and print the tables."""
-    asked = arguments()
-    torch.set_num_threads(asked.threads)
-    device.wait_briefly()  # Theirs, too, so that threads wait alike.
-    cells = Cells(asked.results)
-    with tempfile.TemporaryDirectory() as folder:
-        here = {"ours", "transformers", *unpack(asked.peers, Path(folder))}
-        for shape in asked.shapes:
-            for against in asked.against:
-                key = key_of(shape, against, asked.format)
-                if against not in here:
-                    print(f"{key}: no {asked.peers / against}.tar.gz, left out", flush=True)
-                elif asked.again or key not in cells:
-                    cell = measured(key, shape, against, Path(folder), asked)
-                    refuse_noise(key, cell, asked.anyway)
-                    cells.keep(key, cell)
-            profile = key_of(shape, "profile", asked.format)
-            if asked.profile and (asked.again or profile not in cells):
-                cells.keep(profile, profiled(shape, asked))
-            print(table(shape, asked.format, cells), flush=True)
-
-
-def key_of(shape: str, against: str, kind: str) -> str:
-    """The name of a cell; bf16 goes without saying."""
-    return f"{shape} {against}" + (f" {kind}" if kind != "bf16" else "")
-
-
-def arguments() -> argparse.Namespace:
-    """What was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--shapes", nargs="+", choices=list(SHAPES), default=list(SHAPES)[:-1])
-    parser.add_argument("--against", nargs="*", choices=AGAINST)
-    parser.add_argument("--format", choices=list(WAYS), default="bf16", help="what all compute in")
-    parser.add_argument("--profile", action="store_true", help="where the time of our step goes")
-    parser.add_argument("--peers", type=Path, default=ROOT.parent / "shared" / "peers")
-    parser.add_argument("--minutes", type=float, default=5.0, help="of a cell")
-    parser.add_argument("--steps", type=int, default=1, help="of a contender in a round")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--results", type=Path, default=RESULTS / "training-speed.json")
-    parser.add_argument("--again", action="store_true")
-    parser.add_argument("--anyway", action="store_true", help="measure on a busy machine")
-    asked = parser.parse_args()
-    if asked.against is None:
-        asked.against = [] if asked.profile else list(AGAINST)
-    return asked
-
-
-def lineup(against: str, kind: str) -> dict[str, dict[str, Any]]:
-    """Who takes part in a cell: names, and what each is built with. kind: the format of all."""
-    ours = OURS | {"format": kind}
-    found = {"ours": ours, "ours again": ours}
-    if against == "ours":
-        return found | OTHERS[kind]
-    for way, settings in WAYS[kind][against].items():
-        found[f"{against} {way}"] = settings | {"network": against}
-        found[f"{against} {way}{EQUAL}"] = settings | {"network": against, "equal": True}
-    return found
-
-
-def measured(
-    key: str, shape: str, against: str, folder: Path, asked: argparse.Namespace
-) -> dict[str, Any]:
-    """One cell: every contender in turns until its minutes are spent."""
-    noise = quiet_machine(key, anyway=asked.anyway)
-    ends = time.perf_counter() + 60 * asked.minutes
-    specs = {
-        name: Spec(**settings, shape=SHAPES[shape], peers=str(folder))
-        for name, settings in lineup(against, asked.format).items()
+def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
+    """Speeds next to each peer, and the parts of a step of ours and of nanoGPT."""
+    if bench.tiny:
+        return {
+            "tiny fp32 transformers": partial(
+                speed_cell, bench, TINY_SHAPE, "fp32", "transformers"
+            ),
+            "tiny parts ours": partial(parts_cell, bench, TINY_SHAPE, "ours"),
+        }
+    every: dict[str, Callable[[], Cell]] = {
+        f"{shape} {kind} {peer}": partial(speed_cell, bench, SHAPES[shape], kind, peer)
+        for shape, kind, peer in MEASURED
     }
-    with tempfile.TemporaryDirectory() as cache:
-        workers = {n: Worker(s, threads=asked.threads, cache=cache) for n, s in specs.items()}
+    for network in ("ours", "nanoGPT"):
+        name = f"4 × 256 fp32 parts {network}"
+        every[name] = partial(parts_cell, bench, SHAPES["4 × 256"], network)
+    return every
+
+
+def lineup(peer: str, kind: str, *, compiles: bool) -> dict[str, dict[str, Any]]:
+    """Who takes part in a cell: names, and what each is built with. kind: the format of all."""
+    ours = {"network": "ours", "row": "gptneox", "compiled": compiles, "format": kind}
+    contenders: dict[str, dict[str, Any]] = {"ours": ours, "ours again": ours}
+    if compiles:
+        contenders["ours, not compiled"] = ours | {"compiled": False}
+    format_ = "autocast" if kind == "bf16" else kind
+    attentions = ("sdpa", "eager") if peer == "transformers" else ("",)
+    for attention in attentions:
+        for compiled in (False, True) if compiles else (False,):
+            settings = {"network": peer, "format": format_, "compiled": compiled}
+            settings |= {"attention": attention} if attention else {}
+            name = f"{peer} {attention}".strip() + (" compiled" if compiled else "")
+            contenders[name] = settings
+            contenders[name + EQUAL] = settings | {"equal": True}
+    return contenders
+
+
+def peers_folder(bench: Bench, peer: str, folder: str) -> str:
+    """Where the peer's own code is; empty if it is installed."""
+    if peer in ("ours", "transformers"):
+        return ""
+    if bench.peers is None or peer not in unpack(bench.peers, Path(folder)):
+        raise Unavailable(f"no {peer}.tar.gz: give its folder with --peers")
+    return folder
+
+
+def speed_cell(bench: Bench, shape: Shape, kind: str, peer: str) -> Cell:
+    """One cell: every contender in turns until its minutes are spent."""
+    if kind == "bf16" and not has_bf16_units():
+        raise Unavailable("this processor has no units for bf16")
+    bench.quiet(f"{kind} {peer}")
+    threads = device.threads()
+    torch.set_num_threads(threads)
+    device.wait_briefly()  # Theirs, too, so that threads wait alike.
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as cache:
+        place = peers_folder(bench, peer, folder)
+        specs = {
+            name: Spec(**settings, shape=shape, peers=place)
+            for name, settings in lineup(peer, kind, compiles=not bench.tiny).items()
+        }
+        workers = {
+            name: Worker(spec, threads=threads, cache=cache, compiles=not bench.tiny)
+            for name, spec in specs.items()
+        }
         try:
             begun, failed = begin(workers)
-            rounds, peaks = in_turns(workers, asked.steps, ends)
+            minutes = TINY_MINUTES if bench.tiny else MINUTES
+            rounds, peak = in_turns(workers, kind, time.perf_counter() + 60 * minutes)
             memory = {name: worker.ask("memory") for name, worker in workers.items()}
         finally:
             for worker in workers.values():
                 worker.close()
-    found = {name: begun[name] | memory[name] for name in workers}
-    cell = summed_up(specs, found, rounds, peaks, asked.steps)
-    return cell | noise | {"failed": failed, "rounds": len(next(iter(rounds.values())))}
+    facts = {name: begun[name] | memory[name] for name in workers}
+    cell = summary(specs, facts, rounds, peak)
+    same = cell["contenders"]["ours again"]["ours_to_it"]["median"]
+    if abs(same - 1) > SAME and not (bench.tiny or bench.anyway):
+        raise Unavailable(f"ours next to itself is {same:.3f}: this machine is not quiet")
+    return cell | {"failed": failed, "format": kind, "threads": threads}
 
 
 def begin(workers: dict[str, Worker]) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     """Let each take its first step alone, compiling if it does; those that cannot are taken out."""
-    found: dict[str, dict[str, Any]] = {}
+    facts: dict[str, dict[str, Any]] = {}
     failed: dict[str, str] = {}
     for name, worker in list(workers.items()):
         try:
-            facts = worker.ask("facts")
+            own = worker.ask("facts")
             first = worker.ask("steps", count=1)
-            found[name] = facts | {"first_step_seconds": round(first["seconds"], 2)}
+            facts[name] = own | {"first_step_seconds": round(first["seconds"], 2)}
         except WorkerFailed as error:
             failed[name] = str(error)
             workers.pop(name).close()
     if not {"ours", "ours again"} <= set(workers):
         sys.exit(f"ours cannot take a step: {failed}")
-    return found, failed
+    return facts, failed
 
 
 def in_turns(
-    workers: dict[str, Worker], steps: int, ends: float
-) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Seconds of each contender's turns, and rates of matrix products; the first round is lost."""
+    workers: dict[str, Worker], kind: str, ends: float
+) -> tuple[dict[str, list[float]], float]:
+    """Seconds of each contender's turns, of which the first is discarded; and the fastest rate of a
+    matrix product, in operations a second."""
     seconds: dict[str, list[float]] = {name: [] for name in workers}
-    peaks: dict[str, list[float]] = {"fp32": [], "bf16": []}
-    started, count, each_round = time.perf_counter(), 0, 0.0
-    while count <= FEWEST_ROUNDS or time.perf_counter() + each_round < ends:
+    started, count, a_round, peak = time.perf_counter(), 0, 0.0, 0.0
+    while count <= FEWEST_ROUNDS or time.perf_counter() + a_round < ends:
         order = list(workers.items())
         for name, worker in order if count % 2 else reversed(order):
-            seconds[name].append(worker.ask("steps", count=steps)["seconds"])
-        for kind, rates in peaks.items():
-            rates.append(matmul_rate(kind))
+            seconds[name].append(worker.ask("steps", count=1)["seconds"])
+        peak = max(peak, matmul_rate(kind))
         count += 1
-        each_round = (time.perf_counter() - started) / count
-    return {name: each[1:] for name, each in seconds.items()}, peaks
+        a_round = (time.perf_counter() - started) / count
+    return {name: turns[1:] for name, turns in seconds.items()}, peak
 
 
 def matmul_rate(kind: str, seconds: float = 0.5) -> float:
@@ -244,40 +198,30 @@ def matmul_rate(kind: str, seconds: float = 0.5) -> float:
     return 2 * rows * inner * columns / best
 
 
-def summed_up(
+def summary(
     specs: dict[str, Spec],
-    found: dict[str, dict[str, Any]],
+    facts: dict[str, dict[str, Any]],
     rounds: dict[str, list[float]],
-    peaks: dict[str, list[float]],
-    steps: int,
-) -> dict[str, Any]:
+    peak: float,
+) -> Cell:
     """Medians, ratios to ours with intervals, and shares of the peak."""
-    shape, kind = specs["ours"].shape, specs["ours"].format
-    tokens = steps * shape.rows * shape.context
-    peak = {name: max(rates) for name, rates in peaks.items()}
-    fastest = peak["fp32"] if kind == "fp32" else max(peak.values())
+    shape = specs["ours"].shape
+    tokens, needed = shape.rows * shape.context, flops_per_token(same_work(shape))
     contenders: dict[str, Any] = {}
     for name, seconds in rounds.items():
-        row = specs[name].row if specs[name].network == "ours" else "gptneox"
-        speed = tokens / statistics.median(seconds)
-        needed = flops_per_token(same_work(shape, row))
-        step = statistics.median(seconds) / steps
-        contenders[name] = found[name] | {
-            "tokens_per_second": round(speed, 1),
-            "mfu": round(needed * speed / fastest, 4),
-            "seconds": [round(each, 4) for each in seconds],
-            "compile_seconds": round(found[name]["first_step_seconds"] - step, 1)
-            if specs[name].compiled
-            else 0.0,
+        step = statistics.median(seconds)
+        contenders[name] = facts[name] | {
+            "tokens_per_second": round(tokens / step, 1),
+            "share_of_peak": round(needed * tokens / step / peak, 4),
+            "seconds": [round(turn, 4) for turn in seconds],
             "ours_to_it": compared(rounds["ours"], seconds),
         }
-    gflops = {name: round(rate / 1e9, 1) for name, rate in peak.items()}
     return {
         "contenders": contenders,
-        "flops_per_token": flops_per_token(same_work(shape)),
-        "peak_gflops": gflops,
-        "tokens_per_step": shape.rows * shape.context,
-        "threads": torch.get_num_threads(),
+        "rounds": len(rounds["ours"]),
+        "flops_per_token": needed,
+        "peak_gflops": round(peak / 1e9, 1),
+        "tokens_per_step": tokens,
     }
 
 
@@ -286,87 +230,97 @@ def compared(ours: list[float], its: list[float]) -> dict[str, float]:
     return median_interval([b / a for a, b in zip(ours, its, strict=True)])
 
 
-def refuse_noise(key: str, cell: dict[str, Any], anyway: bool) -> None:
-    """Stop if ours is not as fast as itself."""
-    ratio = cell["contenders"]["ours again"]["ours_to_it"]["median"]
-    if abs(ratio - 1) > SAME and not anyway:
-        sys.exit(
-            f"{key}: ours beside itself is {ratio:.3f}, not within {SAME:.0%} of 1: this machine "
-            "is not quiet. Nothing was kept; run it again, or with --anyway."
-        )
+def parts_cell(bench: Bench, shape: Shape, network: str) -> Cell:
+    """Milliseconds of a step by kinds of operations; with equal settings, not compiled."""
+    bench.quiet(f"parts {network}")
+    with tempfile.TemporaryDirectory() as folder:
+        place = peers_folder(bench, network, folder)
+        contender = build(Spec(network, shape, format="fp32", equal=True, peers=place))
+        batch, count = random_batch(shape, "cpu"), 2 if bench.tiny else 8
+        contender.learn(batch, 1.0)
+        started = time.perf_counter()
+        for _ in range(count):
+            contender.learn(batch, 1.0)
+        seconds = (time.perf_counter() - started) / count
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            for _ in range(count):
+                contender.learn(batch, 1.0)
+    spent = Counter[str]()
+    for event in profile.key_averages():
+        spent[part_of(event.key)] += event.self_cpu_time_total / 1000 / count
+    parts = {part: round(spent[part], 2) for part in (*PARTS, REST)}
+    return {"parts": parts, "step_ms": round(1000 * seconds, 1), "threads": torch.get_num_threads()}
 
 
-def profiled(shape: str, asked: argparse.Namespace) -> dict[str, Any]:
-    """The parts of our step, in a process of its own."""
-    spec = Spec(**OURS, format=asked.format, shape=SHAPES[shape])
-    worker = Worker(spec, threads=asked.threads)
-    try:
-        worker.ask("steps", count=2)
-        return worker.ask("profile", count=3)
-    finally:
-        worker.close()
+def part_of(operation: str) -> str:
+    """The kind that an operation of torch belongs to."""
+    for part, names in PARTS.items():
+        if any(name in operation for name in names):
+            return part
+    return REST
 
 
-@dataclass(frozen=True)
-class Quoted:
-    """What is quoted of a peer in a cell: the variant beside which ours is least ahead."""
-
-    name: str
-    cell: Cell
-
-    @property
-    def found(self) -> dict[str, Any]:
-        """Its own figures."""
-        return self.cell["contenders"][self.name]
-
-    @property
-    def ratio(self) -> dict[str, float]:
-        """How many times as fast ours is: median, low and high."""
-        return self.found["ours_to_it"]
+def best_way(cell: Cell, peer: str, *, equal: bool) -> tuple[str, dict[str, Any]]:
+    """The fastest way of a peer, with its figures."""
+    ways = {
+        name: figures
+        for name, figures in cell["contenders"].items()
+        if name.startswith(peer) and name.endswith(EQUAL) == equal
+    }
+    return max(ways.items(), key=lambda way: way[1]["tokens_per_second"])
 
 
-def quoted(cells: Cells, key: str, *, equal: bool) -> Quoted | None:
-    """A peer at its best, among repeats beside the newest code of ours.
-
-    equal: with equal settings, or as it comes. None where that was not measured.
-    """
-    if key not in cells:
-        return None
-    repeats = [cell for cell in cells.repeats(key) if cell["commit"] == cells[key]["commit"]]
-    ways = [
-        Quoted(name, cell)
-        for cell in repeats
-        for name in cell["contenders"]
-        if not name.startswith("ours") and name.endswith(EQUAL) == equal
-    ]
-    return min(ways, key=lambda way: way.ratio["median"], default=None)
-
-
-def table(shape: str, kind: str, cells: Cells) -> str:
-    """The newest repeat of all cells of a shape as a person reads it, and what is quoted."""
-    lines = [f"{shape} {kind}"]
-    for against in AGAINST:
-        key = key_of(shape, against, kind)
-        if key not in cells:
+def speeds(cells: Cells) -> str:
+    """How many times as fast ours is as each peer at its best."""
+    rows: list[list[str]] = []
+    for shape, kind, peer in MEASURED:
+        if (cell := cells.get(f"{shape} {kind} {peer}")) is None:
             continue
-        for name, each in cells[key]["contenders"].items():
-            ratio = each["ours_to_it"]
-            lines.append(
-                f"  {name:<52}{each['tokens_per_second']:>9.0f} tokens/s  MFU {each['mfu']:>6.1%}  "
-                f"ours {ratio['median']:.2f}× ({ratio['low']:.2f}–{ratio['high']:.2f})  "
-                f"compile {each['compile_seconds']:.0f} s"
-            )
-        lines += [f"  {name:<52} failed: {why}" for name, why in cells[key]["failed"].items()]
-        for equal, text in ((False, "as it comes"), (True, "with equal settings")):
-            if (best := quoted(cells, key, equal=equal)) is not None:
-                rounds = f"{best.cell['rounds']} rounds; needed {NEEDED[kind]}×"
-                lines.append(f"  → {best.ratio['median']:.2f}× {against} {text} ({rounds})")
-    if (key := key_of(shape, "profile", kind)) in cells:
-        for name, part in sorted(cells[key]["parts"].items(), key=lambda pair: -pair[1]["ms"]):
-            lines.append(f"  {name:<52}{part['ms']:>9.1f} ms  {part['share']:>6.1%}")
-        lines.append(f"  {'the step':<52}{cells[key]['step_ms']:>9.1f} ms")
-    return "\n".join(lines)
+        name, equal = best_way(cell, peer, equal=True)
+        _, plain = best_way(cell, peer, equal=False)
+        rows.append(
+            [
+                shape,
+                kind,
+                name.removesuffix(EQUAL),
+                *(interval(*ratio_of(way), 2) for way in (equal, plain)),
+                str(cell["rounds"]),
+                f"{cell['contenders']['ours']['share_of_peak']:.0%}",
+                f"{equal['share_of_peak']:.0%}",
+                str(cell["threads"]),
+            ]
+        )
+    head = ["shape", "format", "next to, at its best", "equal settings", "as it comes", "rounds"]
+    return markdown([*head, "of the peak, ours", "its", "cores"], rows, labels=3)
 
+
+def ratio_of(figures: Mapping[str, Any]) -> tuple[float, float, float]:
+    """How many times as fast ours is: median, low and high."""
+    ratio = figures["ours_to_it"]
+    return ratio["median"], ratio["low"], ratio["high"]
+
+
+def parts(cells: Cells) -> str:
+    """Where the time of a step goes, in milliseconds."""
+    ours, its = (cells.get(f"4 × 256 fp32 parts {name}") for name in ("ours", "nanoGPT"))
+    if ours is None or its is None:
+        return ""
+    rows = [
+        [part, f"{ours['parts'][part]:.1f}", f"{its['parts'][part]:.1f}"] for part in (*PARTS, REST)
+    ]
+    rows.append(
+        ["the step, without the profiler", f"{ours['step_ms']:.1f}", f"{its['step_ms']:.1f}"]
+    )
+    return markdown(["4 × 256, fp32, not compiled", "ours, ms", "nanoGPT, ms"], rows)
+
+
+BENCHMARK = Benchmark(
+    name="training-speed",
+    code=("endonym.train", "endonym.model", "endonym.device"),
+    cells=cells,
+    tables={("docs/training.md", "speed"): speeds, ("docs/training.md", "profiles"): parts},
+    watched={"contenders/*/ours_to_it/median": Watch("higher", 0.1, timed=True)},
+)
 
 if __name__ == "__main__":
-    main()
+    main(BENCHMARK)

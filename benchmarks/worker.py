@@ -177,7 +177,8 @@ class Answering:
         test = TokenShards(Path(self.shards), "test")
         documents = [test.document(number).ids for number in range(len(test))]
         nats = [
-            float(part.sum()) for part in read_nats(self.contender.judged(), documents, test.end_id)
+            float(part.sum())
+            for part in read_nats(self.contender.judged(), documents, [test.end_id])
         ]
         return bits_of(nats, [int(test.byte_counts[ids].sum()) for ids in documents])
 
@@ -186,12 +187,6 @@ class Answering:
         if self.spec.device != "cpu":
             return {"peak_bytes": torch.cuda.max_memory_allocated()}
         return {"peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
-
-    def profile(self, count: int) -> Answer:
-        """Where the time of a step goes; ours only."""
-        from step_profile import parts_of_step
-
-        return parts_of_step(self.contender, self.batches(0), count)
 
     def _learn(self, lr_scale: float) -> float:
         nats = self.contender.learn(self.batches(self.step), lr_scale)

@@ -36,6 +36,7 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "qwen2": ("Qwen2Config", {"head_dim": None, "tie_word_embeddings": False}),
     "qwen3": ("Qwen3Config", {"tie_word_embeddings": True, "pad_token_id": None}),
     "llama": ("LlamaConfig", {"tie_word_embeddings": False}),
+    "mistral": ("MistralConfig", {"tie_word_embeddings": False}),
     "mixtral": ("MixtralConfig", {"num_local_experts": 4, "sliding_window": None}),
     "bloom": ("BloomConfig", {"n_layer": 2, "n_head": 4}),
     "falcon_mamba": ("FalconMambaConfig", {"state_size": 4}),
@@ -136,4 +137,22 @@ def byte_level(suffix: str = "") -> tokenizers.Tokenizer:
         show_progress=False,
     )
     engine.train_from_iterator(toy_texts(), trainer)
+    return engine
+
+
+def unigram_with_bytes() -> tokenizers.Tokenizer:
+    """Pieces with scores, and a piece for each byte, which it also finds as `<0x0A>` in a text."""
+    engine = tokenizers.Tokenizer(models.Unigram())
+    engine.pre_tokenizer = pre_tokenizers.Metaspace("▁", "never", split=False)
+    trainer = trainers.UnigramTrainer(
+        vocab_size=500, special_tokens=SPECIALS, unk_token="<unk>", show_progress=False
+    )
+    engine.train_from_iterator(toy_texts(), trainer)
+    data = json.loads(engine.to_str())
+    pieces = data["model"]["vocab"][: VOCAB - 256]
+    data["model"]["vocab"] = pieces + [[f"<0x{byte:02X}>", -20.0] for byte in range(256)]
+    data["model"]["byte_fallback"] = True
+    steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    engine = tokenizers.Tokenizer.from_str(json.dumps(data))
+    engine.decoder = decoders.Sequence(steps)
     return engine

@@ -34,10 +34,7 @@ def learnt_by_heart() -> LanguageModel:
     tokenizer = train_tokenizer(config, lambda: iter(SENTENCES * 4))
     keys = ModelKeys(family="qwen3", dim=64, layers=2, mixer=MixerKeys(heads=1), dropout=0.0)
     decoder = new_decoder(resolve(keys, vocab=tokenizer.vocab, context=CONTEXT), seed=0)
-    rows = [
-        torch.tensor([tokenizer.opening_id, *tokenizer.encode(each), tokenizer.end_id])
-        for each in SENTENCES
-    ]
+    rows = [torch.tensor([*tokenizer.begun_ids(each), tokenizer.end_id]) for each in SENTENCES]
     ids_BT = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=IGNORED)
     tokens_BT, targets_BT = ids_BT[:, :-1].clamp(min=0), ids_BT[:, 1:]
     optimizer = torch.optim.AdamW(decoder.parameters(), lr=1e-2)

@@ -62,11 +62,12 @@ class IdTokenizer:
 
     def __init__(self, vocab: int, line_end: int | None = None) -> None:
         self.vocab, self.end_id = vocab, END
+        self.document_start, self.space_first = (END,), False
         self.line_end_id = line_end
         self.byte_counts = np.array([0] + [1 + index % 3 for index in range(1, vocab)])
         self.char_counts = np.array([0] + [1] * (vocab - 1))
 
-    def encode_many(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+    def encode_documents(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
         """The numbers of each text."""
         return [np.array(text.split(), dtype=np.int64) for text in texts]
 

@@ -109,7 +109,7 @@ def arguments() -> argparse.Namespace:
     asked.all_shapes = TINY if asked.tiny else SHAPES
     asked.shapes = asked.shapes or list(asked.all_shapes)
     asked.seconds = asked.seconds or (1.0 if asked.tiny else 60.0)
-    name = "gpu-tiny.json" if asked.tiny else "gpu.json"
+    name = "gpu-tiny.json" if asked.tiny else "gpu-speed.json"
     asked.results = asked.results or RESULTS / name
     return asked
 

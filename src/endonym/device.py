@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,11 +22,27 @@ from types import FrameType
 from typing import Any
 
 from endonym.errors import RecipeError, quoted
+from endonym.gpus import why_no_cuda
 
 PROBE_SECONDS = 2.0
 WORTH_CASTING = 1.3
 FEW_ROWS = 16
 """Of the product whose time says how many rows are measured."""
+TURNS, MOST_ROUNDS = 10, 6
+"""Number formats are measured in turn, so often in a round; two rounds, or up to six if the
+measurements contradict each other or the processor."""
+SAME_SPEED = 0.1
+"""Two measurements that differ by a smaller share agree."""
+ISA_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY")
+"""Environment variables by which a user keeps torch from using parts of the processor."""
+ISAS_WITHOUT_BF16 = (
+    *("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX10_1_256"),
+    *("AVX512_CORE", "AVX512_CORE_VNNI"),
+)
+"""Values of the first two with which oneDNN emulates bf16. Source: its documentation, "CPU
+Dispatcher Control"."""
+OTHER_NAMES = ("gpu", "nvidia", "amd", "rocm", "hip")
+"""What people call a GPU."""
 CONTROL_GROUPS, CORES = Path("/sys/fs/cgroup"), Path("/proc/cpuinfo")
 TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
 """Names of glibc's `mallopt`, from its malloc.h."""
@@ -137,12 +154,24 @@ def with_threads(count: int) -> dict[str, str]:
 
 def processor() -> str:
     """The name of the CPU."""
-    return _core_field("model name") or platform.processor() or platform.machine()
+    return _core_field("model name") or _apple_name() or platform.processor() or platform.machine()
+
+
+@cache
+def _apple_name() -> str:
+    """The name of an Apple CPU, such as "Apple M2": Python calls each of them "arm"."""
+    if sys.platform != "darwin":
+        return ""
+    command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+    with suppress(OSError):
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return ""
 
 
 def instruction_sets() -> str:
-    """The instruction sets of the CPU, as Linux names them; empty elsewhere."""
-    return _core_field("flags", "Features")
+    """The instruction sets of the CPU, as Linux names them, and what the user does not allow."""
+    limits = [f"{name}={os.environ[name]}" for name in ISA_LIMITS if os.environ.get(name)]
+    return " ".join([_core_field("flags", "Features"), *limits]).strip()
 
 
 def _core_field(*names: str) -> str:
@@ -187,23 +216,25 @@ def free_memory_bytes(target: str = "cpu") -> int:
 def pick(name: str | None) -> str:
     """The device to use: the one asked for, else the CPU.
 
-    A GPU is used only if asked for, as number formats and speeds were measured on CPUs so far. On
-    an NVIDIA GPU, fp32 matrix products then use TF32, which is several times as fast
-    (`torch.set_float32_matmul_precision`). Raises RecipeError if the device is not available.
+    A GPU is used only if asked for: number format and batch of a training depend on the device, so
+    that a run which began on the CPU would not continue as it began. `gpus.unused_gpu` says that
+    there is one. On an NVIDIA GPU, fp32 matrix products then use TF32, which is several times as
+    fast (`torch.set_float32_matmul_precision`). Raises RecipeError if the device is not available.
     """
+    if name is None:
+        return "cpu"
     import torch
 
     present = ["cpu"]
-    if torch.cuda.is_available():
-        present += ["cuda", *(f"cuda:{n}" for n in range(torch.cuda.device_count()))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # told below, in our own words
+        if torch.cuda.is_available():
+            present += ["cuda", *(f"cuda:{n}" for n in range(torch.cuda.device_count()))]
     if torch.backends.mps.is_available():
         present.append("mps")
-    if name is None:
-        return "cpu"
     kind, _, which = name.partition(":")
     if name not in present and (kind not in present or which != "0"):
-        do = f"This machine has: {', '.join(present)}."
-        raise RecipeError(f"no {name} here", where="--device", do=do)
+        raise _no_device(name, kind, present)
     if kind == "cuda" and which and process_info().size > 1:
         do = f"Say --device {kind}: each process takes one of its own."
         raise RecipeError(f"{process_info().size} processes on {name}", where="--device", do=do)
@@ -213,6 +244,17 @@ def pick(name: str | None) -> str:
         name = f"cuda:{process_info().local_rank}"
         torch.cuda.set_device(name)
     return name
+
+
+def _no_device(name: str, kind: str, present: list[str]) -> RecipeError:
+    """The error for a device that is not available. present: those that are."""
+    message, do = f"no {name} here", f"This machine has: {', '.join(present)}."
+    if kind == "cuda" and "cuda" not in present:
+        why, advice = why_no_cuda()
+        message, do = f"{message}: {why}", f"{advice} {do}"
+    elif kind in OTHER_NAMES:
+        do = f"torch calls NVIDIA's and AMD's GPUs cuda: --device cuda. {do}"
+    return RecipeError(message, where="--device", do=do)
 
 
 def prepare() -> None:
@@ -286,29 +328,21 @@ def _commit_of(folder: Path) -> str:
     return last.strip() + "-dirty" * bool(last and changed)
 
 
-def _matmul_rate(number_format: str, seconds: float) -> float:
-    """FLOP/s of the matrix products of a small model. seconds: how long they are measured.
+def has_bf16_units() -> bool:
+    """Whether the CPU has instructions for products of bf16, and torch may use them here.
 
-    They have fewer rows where a product would take more than a quarter of these seconds: one of
-    bf16 takes a second on a processor that has no instructions for it.
+    On x86 avx512_bf16 or amx_bf16, on ARM bf16. Without them oneDNN converts every number, which is
+    several times slower than fp32. False where torch has no oneDNN, as on a Mac: its own products
+    of bf16 are slow.
     """
     import torch
 
-    kind = torch.bfloat16 if number_format == "bf16" else torch.float32
-    a, b = torch.randn(2048, 512, dtype=kind), torch.randn(512, 1024, dtype=kind)
-    few = a[:FEW_ROWS]
-    torch.mm(few, b)
-    start = time.perf_counter()
-    torch.mm(few, b)
-    rows = FEW_ROWS * seconds / 4 / (time.perf_counter() - start)
-    a = a[: max(FEW_ROWS, int(rows))]
-    torch.mm(a, b)
-    best, end = float("inf"), time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        start = time.perf_counter()
-        torch.mm(a, b)
-        best = min(best, time.perf_counter() - start)
-    return 2 * len(a) * 512 * 1024 / best
+    limit = next((os.environ[name] for name in ISA_LIMITS[:2] if os.environ.get(name)), "")
+    if limit.upper() in ISAS_WITHOUT_BF16 or not torch.backends.mkldnn.is_available():
+        return False
+    capabilities = torch.cpu.get_capabilities()
+    has_instructions = any(has is True and "bf16" in name for name, has in capabilities.items())
+    return has_instructions and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def attends_in_bf16() -> bool:
@@ -327,16 +361,83 @@ def attends_in_bf16() -> bool:
     return True
 
 
+class _Product:
+    """A matrix product of a small model in a number format, whose time is measured.
+
+    It has fewer rows where it would take more than `seconds`: one of bf16 takes a second on a
+    processor that has no instructions for it.
+    """
+
+    def __init__(self, number_format: str, seconds: float) -> None:
+        import torch
+
+        kind = torch.bfloat16 if number_format == "bf16" else torch.float32
+        self.a, self.b = torch.randn(2048, 512, dtype=kind), torch.randn(512, 1024, dtype=kind)
+        whole, self.a = self.a, self.a[:FEW_ROWS]
+        self.fastest_seconds(0)
+        rows = FEW_ROWS * seconds / min(self.fastest_seconds(0) for _ in range(3))
+        self.a = whole[: max(FEW_ROWS, int(rows))]
+        self.fastest_seconds(0)
+
+    def fastest_seconds(self, seconds: float) -> float:
+        """Time of the fastest of the products computed in so many seconds, one at least."""
+        import torch
+
+        now, fastest = time.perf_counter(), float("inf")
+        end = now + seconds
+        while True:
+            start = now
+            torch.mm(self.a, self.b)
+            now = time.perf_counter()
+            fastest = min(fastest, now - start)
+            if now >= end:
+                return fastest
+
+    def rate(self, fastest_seconds: float) -> float:
+        """FLOP/s of a product that takes so long."""
+        return 2 * len(self.a) * self.a.shape[1] * self.b.shape[1] / fastest_seconds
+
+
 def probe_number_formats() -> dict[str, float]:
-    """FLOP/s of fp32 and bf16 matrix products on this CPU; takes two seconds."""
+    """FLOP/s of fp32 and bf16 matrix products on this CPU; takes two seconds, or up to six.
+
+    Both are measured in turn, so that other programs slow both down, and the fastest product
+    counts. It takes longer where two rounds disagree or contradict `has_bf16_units`.
+    """
     prepare()
-    return {name: _matmul_rate(name, PROBE_SECONDS / 2) for name in ("fp32", "bf16")}
+    seconds = PROBE_SECONDS / (2 * 2 * TURNS)  # of a turn of one format
+    products = {name: _Product(name, seconds) for name in ("fp32", "bf16")}
+
+    def measured_round() -> dict[str, float]:
+        turns = [
+            {name: each.fastest_seconds(seconds) for name, each in products.items()}
+            for _ in range(TURNS)
+        ]
+        return {
+            name: each.rate(min(turn[name] for turn in turns)) for name, each in products.items()
+        }
+
+    rates = measured_round()
+    for _ in range(MOST_ROUNDS - 1):
+        again = measured_round()
+        agree = all(abs(again[name] / rates[name] - 1) < SAME_SPEED for name in rates)
+        rates = {name: max(rates[name], again[name]) for name in rates}
+        if agree and not looks_odd(rates):
+            break
+    return rates
+
+
+def looks_odd(rates: dict[str, float]) -> bool:
+    """Whether measured rates contradict what the processor has: other programs disturbed them, or
+    its units for bf16 cannot be used."""
+    return (rates["bf16"] > WORTH_CASTING * rates["fp32"]) != has_bf16_units()
 
 
 def faster_format(rates: dict[str, float]) -> str:
     """bf16 if its products are clearly faster: casts take time, and it rounds more.
 
-    Never where torch cannot compute attention in it.
+    Never without units for it, whatever was measured, and never where torch cannot compute
+    attention in it.
     """
     is_faster = rates["bf16"] > WORTH_CASTING * rates["fp32"]
-    return "bf16" if is_faster and attends_in_bf16() else "fp32"
+    return "bf16" if is_faster and has_bf16_units() and attends_in_bf16() else "fp32"

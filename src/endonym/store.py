@@ -20,6 +20,7 @@ from typing import Any
 
 from endonym import disk
 from endonym.errors import Busy, Damaged, RecipeError, printable, quoted
+from endonym.limited.opened import Opened
 
 MANIFEST = "manifest.json"
 """Of an artefact: what made it, what was counted, and the hashes of its files."""
@@ -281,6 +282,11 @@ class Store:
     def cache(self) -> Path:
         """Files that save time and may be deleted: what they hold is computed again."""
         return self.root / "cache"
+
+    @property
+    def opened(self) -> Opened:
+        """Notes of strangers' files that were opened without harm; none without a store."""
+        return Opened(self.cache / "opened" if self.root.is_dir() else None)
 
     def folder(self, stage: str, identifier: str) -> Path:
         """The folder of an artefact of this stage and identifier, whether it exists or not."""

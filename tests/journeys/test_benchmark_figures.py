@@ -1,14 +1,13 @@
-"""Figures of the benchmarks: repeats are kept, a peer is quoted at its best, pages are current."""
+"""Figures of the benchmarks: cells are kept and resumed, old code is marked, pages are current."""
 
 import importlib
+import json
 import subprocess
-from functools import partial
+import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,264 +19,159 @@ def benchmarks(monkeypatch: pytest.MonkeyPatch) -> Any:
     return importlib.import_module
 
 
-def test_repeats_of_a_cell_are_kept_and_a_peer_is_quoted_by_its_best(
+def one_of(benchmarks: Any, cells: dict[str, Any], **fields: Any) -> Any:
+    """A benchmark with these cells; their figures are of the code of one small module."""
+    frame = benchmarks("benchmark")
+    described = {"name": "intervals", "code": ("endonym.seed",), "tables": {}} | fields
+    return frame.Benchmark(cells=lambda bench: cells, **described)
+
+
+def test_a_cell_is_kept_at_once_and_not_measured_again_by_the_same_code(
     benchmarks: Any, tmp_path: Path
 ) -> None:
-    path = tmp_path / "cells.json"
-    path.write_text('{"tt nanoGPT": {"bits": 1.2121}}', encoding="utf-8")
-    cells = benchmarks("cells").Cells(path)
-    cells.keep("tt nanoGPT", {"bits": 1.2246})
-    cells.keep("tt nanoGPT, other rate", {"bits": 1.23})
-    again = benchmarks("cells").Cells(path)
-    assert [cell["bits"] for cell in again.repeats("tt nanoGPT")] == [1.2121, 1.2246]
-    assert again["tt nanoGPT"]["bits"] == 1.2246, "by its key alone the newest"
-    assert {"commit", "machine", "versions"} <= set(again["tt nanoGPT"])
-    key, cell = again.best(again, lambda cell: cell["bits"])
-    assert (key, cell["bits"]) == ("tt nanoGPT", 1.2121)
-    key, cell = again.best(again, lambda cell: cell["bits"], highest=True)
-    assert (key, cell["bits"]) == ("tt nanoGPT, other rate", 1.23)
+    frame, calls = benchmarks("benchmark"), list[str]()
+
+    def measure() -> dict[str, Any]:
+        calls.append("measured")
+        return {"bits": 1.25}
+
+    def fail() -> dict[str, Any]:
+        raise ZeroDivisionError("no bytes")
+
+    benchmark = one_of(benchmarks, {"first": measure, "second": fail, "third": measure})
+    bench, results = frame.Bench(tmp_path), tmp_path / "cells.json"
+    outcome = frame.run(benchmark, bench, results)
+    assert outcome.measured == ["first", "third"], "one failure stops nothing"
+    assert outcome.failed == {"second": "ZeroDivisionError: no bytes"}
+    (cell,) = json.loads(results.read_text(encoding="utf-8"))["first"]
+    assert cell["bits"] == 1.25
+    assert cell["code"] == benchmark.code_hash()
+    assert {"date", "elapsed_minutes", "commit", "machine", "versions"} <= set(cell)
+    assert frame.run(benchmark, bench, results, only=["f*"]).current == ["first"]
+    assert len(calls) == 2
+    assert frame.run(benchmark, bench, results, only=["first"], again=True).measured == ["first"]
+    assert len(json.loads(results.read_text(encoding="utf-8"))["first"]) == 2, "none is overwritten"
 
 
-def test_of_nanogpt_the_better_repeat_is_quoted(benchmarks: Any) -> None:
-    cells = benchmarks("cells").Cells(ROOT / "benchmarks" / "results" / "quality.json")
-    keys = [key for key in cells if key.startswith("tt 10 min val · nanoGPT")]
-    on_dev = partial(benchmarks("training_page").chosen_by, text="document", split="val")
-    key, cell = cells.best(keys, on_dev)
-    assert key.endswith("nanoGPT 12M lr 0.001 dropout 0")
-    values = [each["rows"][0]["value"] for each in cells.repeats(key)]
-    assert values == pytest.approx([1.2121, 1.2246], abs=5e-5)
-    assert cell["rows"][0]["value"] == min(values)
-
-
-def test_nanogpt_is_chosen_by_dev_text_and_quoted_by_test_text(
-    benchmarks: Any, tmp_path: Path
+def test_other_code_and_another_processor_are_measured_again(
+    benchmarks: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def cell(**values: float) -> dict[str, Any]:
-        rows = [row_of("list", value) | {"split": split} for split, value in values.items()]
-        return {"language": "tt", "rows": rows}
-
-    page, cells = benchmarks("readme_page"), benchmarks("cells").Cells(tmp_path / "cells.json")
-    cells.found["tt 5 min split 1 · nanoGPT 2M lr 0.001"] = [cell(dev=1.2, test=1.3)]
-    cells.found["tt 5 min split 1 · nanoGPT 2M lr 0.003"] = [cell(dev=1.4, test=1.1)]
-    lines, blocks = (page.Reading("", text, ("list",)) for text in ("document", "block"))
-    assert page.nanogpt("tt", lines, cells) == "1.300"
-    assert page.nanogpt("tt", blocks, cells) == page.nanogpt("km", lines, cells) == "–"
+    frame, results = benchmarks("benchmark"), tmp_path / "cells.json"
+    bench, cells = frame.Bench(tmp_path), {"one": lambda: {"bits": 1.0}}
+    frame.run(one_of(benchmarks, cells), bench, results)
+    other = one_of(benchmarks, cells, code=("endonym.seed", "endonym.errors"))
+    assert frame.run(other, bench, results).measured == ["one"]
+    assert frame.run(other, bench, results).measured == []
+    monkeypatch.setattr(frame.device, "processor", lambda: "another processor")
+    assert frame.run(other, bench, results).measured == ["one"]
 
 
-def test_a_figure_is_bold_from_100_kB_of_test_text_and_earlier_ones_stand_beside(
-    benchmarks: Any, tmp_path: Path
+def test_the_hash_of_code_counts_what_it_does_and_not_how_it_is_written(
+    benchmarks: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def cell(n_bytes: int) -> dict[str, Any]:
-        names = ("model", "unigram", "bigram", "compressor")
-        rows = [row_of("list", 1.5, n_bytes=n_bytes, model=name) for name in names]
-        return {"rows": [row_of(None, 1.5), *rows]}
+    frame, path = benchmarks("benchmark"), tmp_path / "module.py"
+    monkeypatch.setattr(frame, "ROOT", tmp_path)
 
-    cells, earlier = (benchmarks("cells").Cells(tmp_path / f"{n}.json") for n in range(2))
-    cells.found["tt 5 min split 1 seed 1"] = [cell(150_000)]
-    cells.found["sw 5 min split 1 seed 1"] = [cell(90_000)]
-    earlier.found["tt 5 min split 1 seed 1"] = earlier.found["ky 5 min split 1 seed 1"] = [
-        cell(150_000)
-    ]
-    table = benchmarks("readme_page").scores(cells, earlier).splitlines()[2:]
-    ends = {line.split(" | ")[0][2:]: line.split(" | ")[-3:] for line in table}
-    assert ends["Tatar"] == ["**1.500**", "–", "1.500 |"]
-    assert ends["Swahili"] == ["1.500", "–", "– |"]
-    assert "Kyrgyz" not in ends
+    def hash_of(text: str) -> str:
+        path.write_text(text, encoding="utf-8")
+        frame._meaning.cache_clear()
+        return frame.hash_of_files([path])
+
+    plain = hash_of("def half(x: int) -> float:\n    return x / 2\n")
+    said = hash_of('def half(x: int) -> float:\n    """Half."""\n    # why\n    return (x / 2)\n')
+    assert said == plain
+    assert hash_of("def half(x: int) -> float:\n    return x // 2\n") != plain
 
 
-def test_every_figure_is_of_a_commit_of_the_history_or_says_that_it_is_not(
-    benchmarks: Any,
+@pytest.mark.parametrize(
+    ("now", "is_worse"),
+    [(1.01, False), (1.05, True), (0.5, False)],
+    ids=["noise", "worse", "better"],
+)
+def test_a_figure_that_got_worse_by_more_than_its_noise_fails(
+    benchmarks: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], now: float, is_worse: bool
 ) -> None:
-    git = ["git", "-C", str(ROOT), "rev-list", "HEAD"]
-    found = subprocess.run(git, capture_output=True, text=True, check=False)
-    if found.returncode or (ROOT / ".git" / "shallow").exists():
-        pytest.skip("there is no history here")
-    for path in sorted((ROOT / "benchmarks" / "results").glob("*.json")):
-        cells = benchmarks("cells").Cells(path)
-        for key in cells:
-            for cell in (each for each in cells.repeats(key) if isinstance(each, dict)):
-                commit = str(cell.get("commit", "unknown")).partition("-")[0]
-                if commit != "unknown" and "commit_is_lost" not in cell:
-                    assert f"\n{commit}" in f"\n{found.stdout}", f"{path.name}: {key}"
+    frame, results, figures = benchmarks("benchmark"), tmp_path / "cells.json", [1.0, now]
+    watched = {"scores/*/bits": frame.Watch("lower", 0.02)}
+    cells = {"tt": lambda: {"scores": [{"bits": figures.pop(0)}]}}
+    benchmark = one_of(benchmarks, cells, watched=watched)
+    assert frame.report([frame.run(benchmark, frame.Bench(tmp_path), results)]) == 0
+    outcome = frame.run(benchmark, frame.Bench(tmp_path), results, again=True)
+    assert frame.report([outcome]) == int(is_worse)
+    assert ("tt: scores/0/bits 1 → 1.05" in capsys.readouterr().out) == is_worse
 
 
-def test_a_table_says_how_many_of_its_measurements_nobody_can_make_again(benchmarks: Any) -> None:
-    clean, dirty = {"commit": "0a1b2c3"}, {"commit": "0a1b2c3-dirty"}
-    lost = {"commit": "ffffff0-dirty", "commit_is_lost": True}
-    said = benchmarks("cells").doubts([clean, dirty, lost, clean])
-    assert "3 measurements" in said
-    assert "1 of code with uncommitted changes, 1 of a commit" in said
-    assert benchmarks("cells").doubts([clean]) == ""
+def test_a_timing_is_compared_on_the_same_machine_alone(benchmarks: Any, tmp_path: Path) -> None:
+    frame = benchmarks("benchmark")
+    benchmark = one_of(benchmarks, {}, watched={"speed": frame.Watch("higher", 0.1, timed=True)})
+    here = {"machine": {"processor": "EPYC"}, "speed": 50.0}
+    before = {"machine": {"processor": "EPYC"}, "speed": 100.0}
+    assert frame.worse_figures(benchmark, "one", here, before)
+    there = before | {"machine": {"processor": "Xeon"}}
+    assert not frame.worse_figures(benchmark, "one", here, there)
+
+
+def test_a_program_that_measures_nothing_says_so_and_fails(
+    benchmarks: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = benchmarks("benchmark")
+
+    def missing() -> dict[str, Any]:
+        raise frame.Unavailable("no texts of 'tt': give their folder with --data")
+
+    outcome = frame.run(one_of(benchmarks, {"tt": missing}), frame.Bench(tmp_path), tmp_path / "c")
+    assert frame.report([outcome]) == 1
+    out = capsys.readouterr().out
+    assert "tt: no texts of 'tt': give their folder with --data" in out
+    assert "Nothing was measured" in out
+
+
+def test_a_table_of_older_code_says_so_with_the_date(benchmarks: Any, tmp_path: Path) -> None:
+    pages, cells = benchmarks("pages"), benchmarks("cells").Cells(tmp_path / "cells.json")
+    cells.all = {
+        "tt": [{"bits": 1.1, "code": "new", "date": "2026-11-30"}],
+        "km": [{"bits": 0.7, "code": "old", "date": "2026-11-02"}],
+        "sw": [{"bits": 1.6, "commit": "974c15ae"}],
+    }
+    page = tmp_path / "page.md"
+    page.write_text("A\n\n<!-- table bits -->\nold\n<!-- end -->\n\nB\n", encoding="utf-8")
+
+    def written(*names: str) -> str:
+        rows = lambda: pages.markdown(["text", "bits"], [[n, str(cells[n]["bits"])] for n in names])  # noqa: E731
+        return pages.renewed(page, {"bits": pages.Table(rows, cells, "new")})
+
+    assert written("tt") == (
+        "A\n\n<!-- table bits -->\n| text | bits |\n| --- | --: |\n| tt | 1.1 |\n"
+        "<!-- end -->\n\nB\n"
+    )
+    assert "Measured with older code (2026-11-02): “km”." in written("tt", "km")
+    assert "Measured with older code (2026-11-02 to commit 974c15ae): All figures." in written(
+        "km", "sw"
+    )
 
 
 def test_the_tables_of_all_pages_are_those_of_the_results(benchmarks: Any) -> None:
-    for page, tables in benchmarks("tables").PAGES.items():
+    for page, tables in benchmarks("figures").page_tables().items():
         text = benchmarks("pages").renewed(page, tables)
-        assert text == page.read_text(encoding="utf-8"), "run python benchmarks/tables.py"
-        missing = {name for name in tables if f"<!-- table {name} -->" not in text}
-        assert not missing, page
+        message = f"{page.name}: run python benchmarks/figures.py --tables"
+        assert text == page.read_text(encoding="utf-8"), message
 
 
-def test_lines_and_blocks_are_means_over_the_same_sources_of_all_seeds_together(
-    benchmarks: Any,
-) -> None:
-    page = benchmarks("readme_page")
-
-    def row(source: str, text: str, value: float, n_bytes: int) -> dict[str, Any]:
-        frame = {"model": "model", "split": "test", "sampled_from": None, "averaged": []}
-        return frame | {"source": source, "text": text, "value": value, "n_bytes": n_bytes}
-
-    one = [row("list", "document", 1.0, 9_000), row("list", "block", 0.9, 9_300)]
-    one += [row("few", "document", 9.0, 3_900), row("few", "block", 9.0, 4_100)]
-    two = [row("list", "document", 2.0, 3_000), row("list", "block", 1.8, 3_100)]
-    two += [row("book", "document", 4.0, 20_000), row("few", "document", 9.0, 3_900)]
-    # Only one seed averages "few", so the table does not.
-    found = [
-        {"rows": [row_of(None, 0.0, averaged=names), *rows]}
-        for names, rows in ((["book", "list"], one), (["book", "few", "list"], two))
-    ]
-    # Where a seed averages fewer than two sources there is no mean, and it decides nothing.
-    found.append({"rows": [row_of(None, 0.0)]})
-    documents, lines, blocks = page.readings(found)
-    assert [each.name for each in (documents, lines, blocks)] == ["documents", "lines", "blocks"]
-    assert documents.sources == ("book", "list")
-    assert lines.sources == blocks.sources == ("list",)
-    values = [page.value_of(found, "model", each) for each in (documents, lines, blocks)]
-    mean = (9_000 * 1.0 + 3_000 * 2.0) / 12_000
-    both = (9_300 * 0.9 + 3_100 * 1.8) / 12_400
-    assert values == pytest.approx([(4.0 + mean) / 2, mean, both])
+def test_every_table_of_a_page_is_one_of_a_program(benchmarks: Any) -> None:
+    known = benchmarks("figures").page_tables()
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        names = {match[2] for match in benchmarks("pages").MARKED.finditer(page.read_text("utf-8"))}
+        assert names == set(known.get(page, {})), page.name
 
 
-def row_of(source: str | None, value: float, **others: Any) -> dict[str, Any]:
-    """A row of 9 kB of test text, each document read alone."""
-    frame = {"model": "model", "split": "test", "text": "document", "n_bytes": 9_000}
-    frame |= {"low": None, "high": None, "deviation": None, "sampled_from": None, "averaged": []}
-    frame |= {"weighting": "sources" if "averaged" in others else "bytes"}
-    return frame | {"source": source, "value": value} | others
+def test_every_result_is_of_a_program_that_stays(benchmarks: Any) -> None:
+    figures = benchmarks("figures")
+    files = {figures.benchmark_of(program).file for program in figures.PROGRAMS}
+    assert set((ROOT / "benchmarks" / "results").glob("*")) <= files
 
 
-def test_the_only_source_of_a_reading_has_its_own_interval_and_some_of_several_have_none(
-    benchmarks: Any,
-) -> None:
-    page, both = benchmarks("readme_page"), ["fables", "list"]
-    rows = [row_of(None, 1.5, averaged=both, low=1.4, high=1.6), row_of("fables", 2.0)]
-    found = [{"rows": [*rows, row_of("list", 1.0, low=0.9, high=1.1)]}]
-    readings = [page.Reading("", "document", names) for names in (("list",), ("fables", "list"))]
-    assert [page.span(found, each) for each in readings] == [
-        "0.900–1.100 (95 %)",
-        "1.400–1.600 (95 %)",
-    ]
-    assert page.span(found, page.Reading("", "document", ("fables",))) == "–", "it has none itself"
-    found[0]["rows"][0]["averaged"] = [*both, "novels"]
-    assert page.span(found, readings[1]) == "–"
-
-
-def test_a_compressor_line_of_a_sample_has_our_figure_on_the_sample_beside_it(
-    benchmarks: Any,
-) -> None:
-    page = benchmarks("readme_page")
-    rows = [
-        row_of(source, value, model=model, sampled_from=4_291, deviation=0.04)
-        for model, value in (("compressor", 1.8), ("model_on_sample", 1.61))
-        for source in ("list", None)
-    ]
-    found, reading = (
-        [{"rows": [row_of("list", 1.5), *rows]}],
-        page.Reading("", "document", ("list",)),
-    )
-    expected = "1.800 ± 0.040 (of a sample, endonym 1.610)"
-    assert page.line_of(found, "compressor", reading) == expected
-    for row in rows:
-        row["sampled_from"] = None
-    assert page.line_of(found, "compressor", reading) == "1.800 ± 0.040"
-
-
-def test_the_deviation_of_a_compressor_line_is_of_the_very_sources_it_is_a_mean_of(
-    benchmarks: Any,
-) -> None:
-    page, frame = benchmarks("readme_page"), {"model": "compressor"}
-    names = ["fables", "list", "novels"]
-    rows = [row_of(name, 1.5, deviation=0.1, **frame) for name in names]
-    found = [{"rows": [row_of(None, 1.5, deviation=0.03, averaged=names, **frame), *rows]}]
-    readings = [page.Reading("", "document", some) for some in (names[:1], names[:2], names)]
-    lines = [page.line_of(found, "compressor", each) for each in readings]
-    assert lines == ["1.500 ± 0.100", "1.500", "1.500 ± 0.030"]
-
-
-def test_cells_of_other_minutes_are_no_part_of_the_table(benchmarks: Any, tmp_path: Path) -> None:
-    cells = benchmarks("cells").Cells(tmp_path / "cells.json")
-    cells.found["tt 1 min split 1 seed 1"] = [{"minutes": 1.0}]
-    cells.found["tt 5 min split 1 seed 1"] = [{"minutes": 5.0}]
-    ((language, found),) = benchmarks("readme_page").languages(cells)
-    assert (language, [each["minutes"] for each in found]) == ("tt", [5.0])
-
-
-def test_of_a_peer_the_repeat_beside_the_newest_code_counts_where_ours_leads_least(
-    benchmarks: Any, tmp_path: Path
-) -> None:
-    speed, cells = benchmarks("training_speed"), benchmarks("cells").Cells(tmp_path / "cells.json")
-
-    def repeat(commit: str, plain: float, equal: float) -> dict[str, Any]:
-        its = {"nanoGPT bf16": plain, "nanoGPT bf16, equal settings": equal, "ours again": 0.9}
-        ways = {name: {"ours_to_it": {"median": ratio}} for name, ratio in its.items()}
-        return {"commit": commit, "contenders": ways}
-
-    cells.found["5M nanoGPT"] = [
-        repeat("old", 1.0, 0.5),
-        repeat("new", 1.3, 1.2),
-        repeat("new", 1.4, 1.1),
-    ]
-    assert speed.quoted(cells, "5M nanoGPT", equal=False).ratio["median"] == 1.3
-    assert speed.quoted(cells, "5M nanoGPT", equal=True).ratio["median"] == 1.1
-    assert speed.quoted(cells, "5M nanochat", equal=True) is None
-
-
-def test_the_plain_recipe_is_quoted_with_its_better_warm_up(benchmarks: Any) -> None:
-    cells = benchmarks("cells").Cells(ROOT / "benchmarks" / "results" / "data-efficiency.json")
-    efficiency, head = benchmarks("data_efficiency"), "km 10 min val"
-    curve = efficiency.curve_of(head, cells)
-    assert ["warm-up of ours" in key for key in curve.values()] == [True, True, False]
-    assert efficiency.needed_megabytes(head, cells) / 1.5 == pytest.approx(1.69, abs=0.005)
-
-
-def test_ranks_by_pairs_made_automatically_are_compared_with_gold(
-    benchmarks: Any, tmp_path: Path
-) -> None:
-    pairs, cells = benchmarks("minimal_pairs"), benchmarks("cells").Cells(tmp_path / "cells.json")
-    assert pairs.summary(cells) == ""
-    figures = ((1, 0.5, 0.1, 0.9), (20, 0.6, 0.7, 0.8), (300, 0.6, 0.3, 0.7), (900, 0.9, 0.8, 0.7))
-    steps = [
-        {
-            **{"step": step, "bits_per_byte": 2.0, "gold": gold, "made": made},
-            **{"gold_pairs": 90, "made_pairs": 600, "kinds": {"word order": order, "form": 0.5}},
-        }
-        for step, gold, made, order in figures
-    ]
-    cells.found["fr"] = [{"language": "fr", "steps": steps}]
-    text = pairs.summary(cells)
-    assert "90 pairs of CLAMS, 600 made pairs" in text
-    assert "| 900 | 2.000 | 0.900 | 0.800 | 0.700 | 0.500 |" in text
-    assert "| Spearman with CLAMS |  |  | 0.95 | -0.83 | undefined |" in text
-
-
-def test_skew_is_of_what_groups_add_to_the_error_within_their_source(benchmarks: Any) -> None:
-    """Groups of one source are exponential; a mean weighs a small source as a large one."""
-    intervals, random = benchmarks("intervals"), np.random.default_rng(8)
-
-    def skew(*sources: tuple[float, float, NDArray[Any]], is_mean: bool) -> float:
-        parts = list[Any]()
-        for number, (level, size, noise) in enumerate(sources):
-            part = intervals.documents(level + 0.1 * noise, np.full(len(noise), size))
-            part["group"] += number * 100_000
-            part["source"], part["averaged"] = number, is_mean
-            parts.append(part)
-        return intervals.skew_in(np.concatenate(parts))["skew"]
-
-    skewed, even = random.exponential(size=20_000), random.normal(size=20_000)
-    assert skew((2.0, 1000.0, skewed), is_mean=True) == pytest.approx(2, abs=0.2)
-    both = (2.0, 1000.0, skewed), (4.0, 1000.0, skewed)
-    for is_mean in (True, False):
-        assert skew(*both, is_mean=is_mean) == pytest.approx(2, abs=0.2), "levels add nothing"
-    unlike = (2.0, 1000.0, even), (2.0, 50_000.0, skewed)
-    assert skew(*unlike, is_mean=False) == pytest.approx(2 * 2**0.5, abs=0.3)
-    assert skew(*unlike, is_mean=True) == pytest.approx(1, abs=0.15)
+def test_make_figures_refuses_an_unknown_program() -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "figures.py"), "five_minute"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "no such program: five_minute" in done.stderr

@@ -3,31 +3,37 @@
 import ast
 import importlib
 import json
-import math
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from toys import toy_texts, toy_tokenizer
 
 from endonym.data.batches import Batch
 from endonym.data.shards import ShardDocument, TokenShards, write_shards
-from endonym.device import attends_in_bf16
 from endonym.generate.reading import read_nats
-from endonym.train.compile import unsupported_reason
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = Path(os.environ.get("PEERS", ROOT.parent / "shared" / "peers"))
 needs_peers = pytest.mark.skipif(
     not (PEERS / "nanochat.tar.gz").is_file(), reason="../shared/peers is not here"
 )
+
+
+def programs() -> list[str]:
+    """The programs of `make figures`, read from the source: no benchmark is imported for it."""
+    tree = ast.parse((ROOT / "benchmarks" / "figures.py").read_text(encoding="utf-8"))
+    (value,) = [
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "PROGRAMS"
+    ]
+    return list(ast.literal_eval(value))
 
 
 def run_sh(*args: str) -> subprocess.CompletedProcess[str]:
@@ -52,7 +58,7 @@ def check_cell(cell: dict[str, Any]) -> None:
 @pytest.mark.timeout(1800)  # processes that import torch, beside any other work
 def test_the_gpu_script_measures_each_contender_once_and_says_what_is_left(tmp_path: Path) -> None:
     """Of the peers those that are here; the second command lacks a cell, and has no time."""
-    results, names = tmp_path / "gpu.json", ["ours", "transformers"]
+    results, names = tmp_path / "gpu-speed.json", ["ours", "transformers"]
     if (PEERS / "nanochat.tar.gz").is_file():
         names += ["nanoGPT", "nanochat"]
     args = ("--tiny", "--results", str(results), "--seconds", "0.5", "--contenders", *names)
@@ -75,7 +81,7 @@ def test_the_gpu_script_measures_each_contender_once_and_says_what_is_left(tmp_p
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_the_gpu_script_says_what_it_takes_where_there_is_no_gpu(tmp_path: Path) -> None:
-    done = run_sh("--results", str(tmp_path / "gpu.json"))
+    done = run_sh("--results", str(tmp_path / "gpu-speed.json"))
     assert done.returncode == 1
     assert "sees no CUDA device" in done.stderr
     assert "Traceback" not in done.stderr
@@ -92,6 +98,29 @@ def tiny_spec(benchmarks: Any, network: str, **fields: Any) -> Any:
     contenders = benchmarks("contenders")
     shape = contenders.Shape(layers=2, dim=32, heads=2, context=16, vocab=64, rows=1)
     return contenders.Spec(network=network, shape=shape, format="fp32", **fields)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # processes that import torch, beside any other work
+@pytest.mark.parametrize("program", programs())
+def test_every_program_of_make_figures_runs_in_a_tiny_form(
+    program: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """In a clone without ../shared and without network: on texts of the project itself."""
+    if program == "gpu_speed":
+        pytest.skip("it has the table alone: run.sh measures, and is tried below")
+    work = tmp_path_factory.getbasetemp() / "tiny-benchmarks"
+    script = str(ROOT / "benchmarks" / f"{program}.py")
+    nowhere = str(work / "nowhere")
+    options = ["--tiny", "--work", str(work), "--data", nowhere, "--peers", nowhere]
+    command = [sys.executable, script, *options, "--results", str(work / program)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    (file,) = (work / program).glob("*.json")
+    cells = json.loads(file.read_text(encoding="utf-8"))
+    assert cells
+    for (cell,) in cells.values():
+        assert {"code", "date", "elapsed_minutes", "commit", "machine", "versions"} <= set(cell)
 
 
 def test_benchmarks_do_not_import_one_another_in_a_circle() -> None:
@@ -117,76 +146,6 @@ def test_nanogpt_has_fused_adamw_and_our_malloc_where_settings_are_equal(
     contender = worker.build(spec)
     assert bool(contender.optimizer.param_groups[0]["fused"]) == equal
     assert calls == [True] * equal
-
-
-@pytest.mark.parametrize("kind", ["bf16", "fp32"])
-def test_peers_are_timed_as_they_come_and_with_equal_settings(benchmarks: Any, kind: str) -> None:
-    speed = benchmarks("training_speed")
-    for against in speed.AGAINST[1:]:
-        found = speed.lineup(against, kind)
-        its = {name: spec for name, spec in found.items() if not name.startswith("ours")}
-        equal = {name.removesuffix(speed.EQUAL) for name, spec in its.items() if "equal" in spec}
-        assert equal == {name for name, spec in its.items() if "equal" not in spec}
-        if kind == "fp32":
-            assert {spec["format"] for spec in found.values()} == {"fp32"}
-
-
-def test_the_parts_of_a_step_sum_to_the_step(benchmarks: Any) -> None:
-    spec = tiny_spec(benchmarks, "ours", row="qwen3")
-    contender = benchmarks("worker").build(spec)
-    batch = benchmarks("worker").random_batch(spec.shape, "cpu")
-    found = benchmarks("step_profile").parts_of_step(contender, batch, 3)
-    parts = found["parts"]
-    assert sum(part["ms"] for part in parts.values()) == pytest.approx(found["step_ms"], rel=0.02)
-    named = {"matmuls of the blocks", "head", "attention", "norms", "rotary", "activation"}
-    assert named | {"embedding", "optimizer", "clip"} <= set(parts)
-
-
-@pytest.mark.filterwarnings("ignore")  # torch's compiler warns of itself
-def test_compiled_blocks_are_products_attention_and_the_kernels_between(benchmarks: Any) -> None:
-    spec = tiny_spec(benchmarks, "ours", row="qwen3", compiled=True, document=30)
-    shape = replace(spec.shape, dim=128, context=128, rows=4)
-    spec = replace(spec, shape=shape)
-    if why := unsupported_reason(benchmarks("contenders").same_work(spec.shape)):
-        pytest.skip(why)
-    contender = benchmarks("worker").build(spec)
-    batch = benchmarks("worker").random_batch(spec.shape, "cpu", spec.document)
-    profiling = benchmarks("step_profile")
-    found = profiling.parts_of_step(contender, batch, 3)
-    parts = found["parts"]
-    assert sum(part["ms"] for part in parts.values()) == pytest.approx(found["step_ms"], rel=0.02)
-    named = {"matmuls of the blocks", "compiled kernels between products", "attention", "head"}
-    assert named <= set(parts)
-    assert not {"rotary", "activation"} & set(parts)
-    steps = profiling.watched_steps(contender, batch, 1)
-    products = profiling.sums(steps, lambda event: int(event.name in profiling.PRODUCTS))
-    assert products[profiling.MATMULS] > 0
-    assert products[profiling.REST] == 0, "a product that no part claims"
-
-
-def test_a_backward_operation_belongs_to_the_part_that_made_it(benchmarks: Any) -> None:
-    spec = tiny_spec(benchmarks, "ours", row="qwen3")
-    contender = benchmarks("worker").build(spec)
-    batch = benchmarks("worker").random_batch(spec.shape, "cpu")
-    profiling = benchmarks("step_profile")
-    activities = [torch.profiler.ProfilerActivity.CPU]
-    with (
-        profiling.marked(contender.network),
-        torch.profiler.profile(activities=activities) as seen,
-        torch.profiler.record_function(profiling.STEP),
-    ):
-        contender.learn(batch, 1.0)
-    events = seen.events()
-    owner = profiling.owners([each for each in events if each.name == profiling.STEP])
-    made = {
-        each.name.rsplit(": ", 1)[1]: owner.get(each.sequence_nr)
-        for each in events
-        if each.name.startswith(profiling.BACKWARD)
-    }
-    assert made["MmBackward0"] == profiling.MATMULS
-    assert made["_SummedNatsBackward"] == "head"
-    assert made["EmbeddingBackward0"] == "embedding"
-    assert made["SiluBackward0"] == "activation"
 
 
 @pytest.mark.parametrize(
@@ -216,7 +175,7 @@ def test_our_judge_reads_what_a_contender_says_of_itself(
     for _ in range(20):
         contender.learn(batch, 1.0)
     said = contender.learn(batch, 0.0)
-    (nats,) = read_nats(contender.judged(), [ids_BT[0, 1:].numpy()], 0)
+    (nats,) = read_nats(contender.judged(), [ids_BT[0, 1:].numpy()], [0])
     assert nats.mean() == pytest.approx(said, rel=1e-5)
 
 
@@ -248,47 +207,38 @@ def test_nanogpt_is_trained_on_our_shards_and_judged_by_document_and_by_block(
         "shards": str(tmp_path / "shards"),
         "tokenizer": str(tmp_path),
         "peers": str(tmp_path),
-        "out": str(tmp_path / "nats"),
-        "tokens": 20 * 12 * 256,
+        "seconds": 3.0,
+        "judge": True,
         "threads": 1,
         "compiled": False,
         "shape": {"layers": 1, "dim": 16, "heads": 1},
         "join": ["texts"],
         "joined": True,
-        "format": "autocast" if attends_in_bf16() else "fp32",
         **{"lr": 0.003, "beta": 0.99, "dropout": 0.0},
     }
-    program = str(ROOT / "benchmarks" / "short_runs_nanogpt.py")
+    program = str(ROOT / "benchmarks" / "nanogpt.py")
     command = [sys.executable, program, json.dumps(settings)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["looks"][0] > min(found["looks"])
-    assert (found["steps"], found["tokens"]) == (20, 20 * 12 * 256)
+    assert found["step_seconds"] >= 3.0
+    assert found["tokens"] == found["steps"] * 12 * 256
     row_of = benchmarks("runs").row_of
     test = row_of(found["rows"], text="document")
-    nats = np.load(tmp_path / "nats-test-document.npy")
     size = sum(len(text.encode()) for text in list_of_sentences[:12])
-    assert nats["bytes"].sum() == test["n_bytes"] == size
-    assert test["value"] == pytest.approx(nats["nats"].sum() / math.log(2) / size)
+    assert test["n_bytes"] == size
+    assert test["value"] < 8, "better than guessing"
     assert row_of(found["rows"], text="document", split="dev")["n_documents"] == 12
     block = row_of(found["rows"], text="block")
     assert block["n_documents"] == 3
     assert block["n_bytes"] == size + 9, "three line ends in each block of four"
 
 
-def test_the_loader_benchmark_writes_shards_as_they_are_read_today(
-    benchmarks: Any, tmp_path: Path
-) -> None:
-    shards = benchmarks("loader").write(tmp_path, 10, 50)
-    assert len(shards) == 10
-    assert shards.source_bytes == {"random": int(shards.index["length"].sum())}
-
-
 def test_a_joined_stream_has_line_ends_where_the_other_has_ends_of_text(
     benchmarks: Any, tmp_path: Path, list_of_sentences: list[str]
 ) -> None:
-    stream, tokenizer = benchmarks("short_runs_nanogpt").Stream, toy_tokenizer("bpe")
+    stream, tokenizer = benchmarks("nanogpt").Stream, toy_tokenizer("bpe")
     shards = TokenShards(tmp_path / "shards", "test")
     apart, joined = (stream(shards, tokenizer, joined=way).ids for way in (False, True))
     assert (apart == shards.end_id).sum() == 13

@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from foreign_folders import quiet_transformers, write_model
+from foreign_folders import (
+    quiet_transformers,
+    unigram_with_bytes,
+    write_model,
+    write_tokenizer,
+)
 from small_project import Killed
 
 from endonym.disk import list_files
@@ -75,6 +80,25 @@ def test_check_counts_it_before_anything_is_made(
     assert "is not a whole safetensors file" in said.err
 
 
+@pytest.mark.parametrize("kind", ["huggingface", "adapter", "gguf", "gguf-adapter"])
+def test_what_an_export_would_refuse_is_told_before_anything_is_made(
+    kind: str, tmp_path: Path, small_recipe: Callable[[Path], Path], command: Say
+) -> None:
+    write_model("llama", tmp_path / "given")
+    write_tokenizer(unigram_with_bytes(), tmp_path / "given")
+    recipe = going_on(small_recipe(tmp_path / "project"), "../given")
+    text = recipe.read_text(encoding="utf-8").replace('"huggingface"', f'"{kind}"')
+    if "adapter" in kind:
+        text = text.replace("steps = 12", "steps = 12\nadapt = { rank = 2 }")
+    recipe.write_text(text, encoding="utf-8")
+    for name in ("check", "run"):
+        said = command(name, recipe, "--store", tmp_path / "store")
+        assert said.code == 1
+        expected = "no tokenizer with" if "gguf" in kind else "reads or writes texts otherwise"
+        assert expected in said.err
+    assert not (tmp_path / "store" / "corpus").exists()
+
+
 def test_a_continued_model_has_learnt_and_is_opened_by_the_library(
     continued: Path, command: Say
 ) -> None:
@@ -87,7 +111,7 @@ def test_a_continued_model_has_learnt_and_is_opened_by_the_library(
     assert isinstance(model.decoder, ForeignDecoder)
     (export,) = artifacts(store, "export")
     theirs = quiet_transformers().AutoModelForCausalLM.from_pretrained(export.folder).eval()
-    assert theirs.config.max_position_embeddings == 32
+    assert theirs.config.max_position_embeddings == 64, "rows of 32 tokens change no context"
     row = torch.tensor([[model.tokenizer.end_id, *model.tokenizer.encode("Әбием мич янында")]])
     with torch.no_grad():
         torch.testing.assert_close(theirs(row).logits, model.decoder.logits(row))

@@ -156,6 +156,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "evaluate.0.baselines": (False, "evaluation"),
     "evaluate.0.tokens": (5_000, "evaluation"),
     "evaluate.0.split": ("dev", "evaluation"),
+    "evaluate.0.context": (16, "evaluation"),
     "evaluate.1.kind": ("bits", "corpus"),
     "evaluate.1.file": ("texts/tatar.txt", "file of an evaluation"),
     "evaluate.1.chat": (True, "prompts"),

@@ -58,7 +58,9 @@ def test_bits_a_byte_are_the_same_alone_in_company_and_in_chunks(
     monkeypatch.setattr("endonym.generate.reading.ROWS_TOKENS", 40)
     monkeypatch.setattr("endonym.generate.reading.GROUP_TOKENS", 100)
     assert [model.score(text) for text in texts] == pytest.approx(expected, rel=1e-5)
-    together = [nats.sum() / np.log(2) for nats in read_nats(model.decoder, ids, tokenizer.end_id)]
+    together = [
+        nats.sum() / np.log(2) for nats in read_nats(model.decoder, ids, [tokenizer.end_id])
+    ]
     assert together == pytest.approx(slow, rel=1e-5)
 
 

@@ -100,7 +100,7 @@ def test_reading_in_batches_equals_reading_window_by_window(family: str, context
     random = np.random.default_rng(context)
     lengths = [1, 2, context - 2, context - 1, context, context + 1, 2 * context, 5 * context + 3]
     documents = [random.integers(1, VOCAB, size) for size in random.permutation(lengths)]
-    found = list(read_nats(decoder, documents, END))
+    found = list(read_nats(decoder, documents, [END]))
     for nats, ids in zip(found, documents, strict=True):
         assert nats.tolist() == pytest.approx(
             document_nats(decoder, ids.tolist(), END), rel=1e-4, abs=1e-5

@@ -24,6 +24,8 @@ from endonym.serve.own_engine import OwnEngine
 from endonym.tokenizer.chat_template import CHATML
 from endonym.tokenizer.tokenizer import END_OF_TEXT, Tokenizer
 
+AS_TEXT = {"split_special_tokens": True}
+"""Reads names of special tokens as text."""
 HARD = [
     "",
     "  two spaces  before,\ttabs\n\n\nand lines  \n",
@@ -54,9 +56,13 @@ def test_auto_tokenizer_gives_our_ids_and_our_text(
     english = ["The ferryman counted his passengers twice, then himself."]
     for text in [*(s for name in languages for s in language_sentences(name)), *english, *HARD]:
         ids = ours.encode(text)
-        assert theirs(text)["input_ids"] == [ours.end_id, *ids]
-        assert theirs.encode(text, add_special_tokens=False) == ids
+        assert theirs(text, **AS_TEXT)["input_ids"] == [ours.end_id, *ids]
+        assert theirs.encode(text, add_special_tokens=False, **AS_TEXT) == ids
         assert theirs.decode([ours.end_id, *ids], skip_special_tokens=True) == text
+    # As programs for training write it; and padding is no end, which such programs do not learn.
+    ended = theirs("алма" + theirs.eos_token)["input_ids"]
+    assert ended == [ours.end_id, *ours.encode("алма"), theirs.eos_token_id]
+    assert theirs.pad_token_id == ours.pad_id != theirs.eos_token_id
 
 
 def test_auto_tokenizer_knows_the_end_of_a_text(
@@ -71,7 +77,7 @@ def test_auto_tokenizer_knows_the_end_of_a_text(
     assert theirs.decode([model.tokenizer.end_id], skip_special_tokens=True) == ""
 
 
-def test_a_special_tokens_name_stays_text_in_a_batch_a_pair_and_a_saved_copy(
+def test_a_special_tokens_name_can_stay_text_in_a_batch_a_pair_and_a_saved_copy(
     transformers: ModuleType,
     exported: Callable[[str, str], tuple[LanguageModel, Path]],
     tmp_path: Path,
@@ -82,13 +88,14 @@ def test_a_special_tokens_name_stays_text_in_a_batch_a_pair_and_a_saved_copy(
     texts = [f"Le facteur {END_OF_TEXT} passe", "Әбием мич", ""]
     for place in (folder, tmp_path):
         theirs = transformers.AutoTokenizer.from_pretrained(place)
-        batch = theirs(texts, padding=True, return_tensors="pt")
+        batch = theirs(texts, padding=True, return_tensors="pt", **AS_TEXT)
         rows = zip(texts, batch["input_ids"], batch["attention_mask"].bool(), strict=True)
         for text, ids, mask in rows:
             assert ids[mask].tolist() == [end, *ours.encode(text)]
         left, right = ours.encode(texts[0]), ours.encode(texts[1])
-        assert theirs(*texts[:2])["input_ids"] == [end, *left, end, *right]
-        assert theirs.tokenize(END_OF_TEXT) != [END_OF_TEXT]
+        assert theirs(*texts[:2], **AS_TEXT)["input_ids"] == [end, *left, end, *right]
+        assert theirs.tokenize(END_OF_TEXT, **AS_TEXT) != [END_OF_TEXT]
+        assert theirs.tokenize(END_OF_TEXT) == [END_OF_TEXT]
 
 
 def test_a_pipeline_begins_a_prompt_once(
@@ -158,7 +165,7 @@ def test_a_plain_call_gives_the_prompt_ids_of_training_and_of_our_server(
         assert expected.count(ours.start_id) == 1
         for engine in engines:
             found = chat_ids(engine, messages)
-            assert [engine.opening] * (found[0] != engine.opening) + found == expected
+            assert found == expected
 
 
 def starting_with(start: str, tokenizer: Tokenizer, folder: Path) -> Tokenizer:

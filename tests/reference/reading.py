@@ -1,20 +1,25 @@
 """Reading a document alone, one window at a time: the protocol of the fixed judge.
 
 A document starts after end-of-text, which is given. Where it is longer than the context, the
-window moves by half of it. Nothing is batched, padded or chunked.
+window moves by half of it; a model of states (mamba, mamba2) reads all of it at once, since it
+carries its state over. Nothing is batched, padded or chunked.
 """
 
 import torch
 from torch import Tensor
 
 LONGEST_CONTEXT = 2048
+STATES = ("mamba", "mamba2")
+"""Families whose layers remember a state of constant size, and nothing else."""
 
 
 @torch.inference_mode()
 def document_nats(decoder: torch.nn.Module, ids: list[int], end_id: int) -> list[float]:
     """Nats of each id of one document."""
-    context = min(decoder.config.context, LONGEST_CONTEXT)
     row = torch.tensor([end_id, *ids])
+    context = min(decoder.config.context, LONGEST_CONTEXT)
+    if decoder.config.family in STATES:
+        context = len(row)
     found: list[float] = []
     done = 1
     while done < len(row):

@@ -104,6 +104,7 @@ def test_a_container_has_as_many_cores_as_it_is_given_time_of(
 
 
 def test_half_precision_must_be_clearly_faster_to_be_chosen(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(device, "has_bf16_units", lambda: True)
     monkeypatch.setattr(device, "attends_in_bf16", lambda: True)
     assert device.faster_format({"fp32": 100.0, "bf16": 129.0}) == "fp32"
     assert device.faster_format({"fp32": 100.0, "bf16": 131.0}) == "bf16"
@@ -138,7 +139,7 @@ def test_a_device_that_is_not_here_is_refused_with_those_that_are(monkeypatch: p
     with pytest.raises(RecipeError, match=r"^--device: no cuda here") as caught:
         device.pick("cuda")
     assert caught.value.exit_code == 2
-    assert caught.value.do == "This machine has: cpu."
+    assert caught.value.do.endswith("This machine has: cpu.")
 
 
 def test_a_gpu_is_taken_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,20 +186,94 @@ def test_a_gpu_says_itself_what_of_its_memory_is_free(monkeypatch: pytest.Monkey
     assert device.free_memory_bytes("cuda:1") == 6 + 30
 
 
+CPUS = [
+    ({"avx2": True, "avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, False),
+    ({"avx512_f": True, "avx512_bf16": True, "amx_bf16": False}, True),
+    ({"amx_tile": True, "amx_bf16": True}, True),
+    ({"neon": True, "fp16_arith": True, "bf16": False, "sve_max_length": 256}, False),
+    ({"neon": True, "bf16": True, "architecture": "aarch64"}, True),
+    ({"cpu_name": "a bf16 in a name is no unit"}, False),
+]
+
+
+@pytest.mark.parametrize(("capabilities", "has_units"), CPUS)
+def test_a_processor_says_whether_it_has_units_for_bf16(
+    capabilities: dict[str, object], has_units: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in device.ISA_LIMITS:
+        monkeypatch.delenv(name, raising=False)
+    library = SimpleNamespace(_is_mkldnn_bf16_supported=lambda: True)
+    monkeypatch.setattr("torch.backends.mkldnn.is_available", lambda: True)
+    monkeypatch.setattr("torch.ops.mkldnn", library)
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: capabilities)
+    assert device.has_bf16_units() is has_units
+    chosen = device.faster_format({"fp32": 1.0, "bf16": 9.0})
+    assert (chosen == "bf16") <= has_units, "a measurement does not make units"
+    monkeypatch.setattr("torch.backends.mkldnn.is_available", lambda: False)
+    assert not device.has_bf16_units(), "as in torch on a Mac"
+
+
+WITHOUT_UNITS = """
+from endonym import device
+print(device.has_bf16_units(), device.faster_format({"fp32": 1.0, "bf16": 9.0}))
+rates = device.probe_number_formats()
+print(device.faster_format(rates), device.looks_odd(rates))
+"""
+
+
+@pytest.mark.parametrize("isa", ["AVX2", "AVX512_CORE", "avx512_core_vnni"])
+def test_a_processor_without_units_never_trains_in_bf16(isa: str) -> None:
+    """However busy it is: oneDNN is kept from using them, and the probe is that of a real run."""
+    given = os.environ | {"ONEDNN_MAX_CPU_ISA": isa, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", WITHOUT_UNITS]
+    found = subprocess.run(command, env=given, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["False", "fp32", "fp32", "False"]
+
+
+class SlowProducts:
+    """A clock, and products that take so many seconds a row; others slow some of them down."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **a_row: float) -> None:
+        self.now, self.a_row = 0.0, a_row
+        self.busy = lambda now: 1.0
+        monkeypatch.setattr(device, "PROBE_SECONDS", 2.0)
+        monkeypatch.setattr(torch, "mm", self.mm)
+        monkeypatch.setattr("time.perf_counter", lambda: self.now)
+
+    def mm(self, a: torch.Tensor, b: torch.Tensor) -> None:
+        name = "bf16" if a.dtype == torch.bfloat16 else "fp32"
+        self.now += len(a) * self.a_row[name] * self.busy(self.now)
+
+
 def test_products_that_take_a_second_are_measured_in_fewer_rows(monkeypatch: pytest.MonkeyPatch):
     """As of bf16 on a processor without instructions for it."""
-    a_row, now = {torch.float32: 1e-6, torch.bfloat16: 5e-4}, [0.0]
-
-    def mm(a: torch.Tensor, b: torch.Tensor) -> None:
-        now[0] += len(a) * a_row[a.dtype]
-
-    monkeypatch.setattr(torch, "mm", mm)
-    monkeypatch.setattr("time.perf_counter", lambda: now[0])
-    monkeypatch.setattr(device, "PROBE_SECONDS", 2.0)
+    monkeypatch.setattr(device, "has_bf16_units", lambda: False)
+    products = SlowProducts(monkeypatch, fp32=1e-6, bf16=5e-4)
     rates = device.probe_number_formats()
     assert rates["fp32"] == pytest.approx(2 * 512 * 1024 / 1e-6)
     assert rates["bf16"] == pytest.approx(2 * 512 * 1024 / 5e-4)
-    assert now[0] < 3.5
+    assert products.now < 3.5
+
+
+@pytest.mark.parametrize("period", [0.4, 1.1, 2.6])
+def test_programs_that_come_and_go_slow_both_formats_alike(
+    period: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most of the time everything takes ten times as long; bf16 has units, twice as fast."""
+    monkeypatch.setattr(device, "has_bf16_units", lambda: True)
+    products = SlowProducts(monkeypatch, fp32=1e-6, bf16=5e-7)
+    products.busy = lambda now: 10.0 if now % period < 0.7 * period else 1.0
+    rates = device.probe_number_formats()
+    assert rates["bf16"] / rates["fp32"] == pytest.approx(2.0, rel=0.01)
+
+
+def test_a_probe_that_contradicts_the_processor_takes_longer(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(device, "has_bf16_units", lambda: False)
+    products = SlowProducts(monkeypatch, fp32=2e-5, bf16=5e-6)
+    rates = device.probe_number_formats()
+    assert device.looks_odd(rates)
+    assert 5 < products.now < 9
+    assert device.faster_format(rates) == "fp32"
 
 
 def groups(folder: Path, limits: dict[str, str]) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 from endonym.autopilot.model_size import Choice
 from endonym.disk import packaged_tables
 from endonym.errors import RecipeError
-from endonym.model.adapt_config import AdaptConfig
 from endonym.model.count import flops_per_token
 from endonym.model.foreign.folder import AnyModelConfig
+from endonym.train.config import TrainConfig
 
 MACHINES: dict[str, dict[str, Any]] = packaged_tables("endonym.autopilot", "machines.toml")
 NEVER_TRIED = "endonym was never tried on such a machine."
@@ -58,6 +58,7 @@ class KnownMachine:
             f"({self.peak_source})"
         )
 
-    def seconds_a_token(self, shape: AnyModelConfig, adapt: AdaptConfig | None) -> float:
+    def seconds_a_token(self, shape: AnyModelConfig, config: TrainConfig) -> float:
         """Training time per token."""
-        return flops_per_token(shape, adapt=adapt) / (self.share * self.peak_tflops * 1e12)
+        operations = flops_per_token(shape, config.context, config.adapt)
+        return operations / (self.share * self.peak_tflops * 1e12)

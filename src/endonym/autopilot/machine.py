@@ -30,6 +30,8 @@ PRODUCTS = 0.8
 """Share of it that the matrix products alone reach."""
 SMALL_DIM, SMALL_LAYERS, SMALL_VOCAB, SMALL_CONTEXT = 128, 4, 2048, 256
 """A small shape, measured to learn how long a step takes besides its matrix products."""
+RATES = ("matmul_per_second", "matmul_per_second again", "matmul_per_second once more")
+"""Keys of the speed of matrix products; the last two are of measurements that looked odd."""
 WORTH_MEASURING_SECONDS = 120.0
 """Compiling cannot pay off in shorter trainings."""
 
@@ -107,8 +109,24 @@ class Pace(NamedTuple):
 
 
 def matrix_rates(machine_file: Path) -> dict[str, float]:
-    """Speed of matrix products on this processor by number format, in FLOP/s."""
-    return remembered(machine_file, "matmul_per_second", device.probe_number_formats)
+    """Speed of matrix products on this processor by number format, in FLOP/s.
+
+    Saved rates that look odd are measured again, up to twice: other programs may have disturbed
+    the first measurement.
+    """
+    rates = saved_rates(machine_file)
+    missing = [key for key in RATES if saved_measurement(machine_file, key) is None]
+    if missing and (not rates or device.looks_odd(rates)):
+        remembered(machine_file, missing[0], device.probe_number_formats)
+        rates = saved_rates(machine_file)
+    return rates
+
+
+def saved_rates(machine_file: Path) -> dict[str, float]:
+    """The saved speed of matrix products by number format, the best of all measurements, as other
+    programs only slow them down; empty if there is none."""
+    saved = [rates for key in RATES if (rates := saved_measurement(machine_file, key))]
+    return {name: max(rates[name] for rates in saved) for name in saved[0]} if saved else {}
 
 
 def promised_seconds(
@@ -118,20 +136,24 @@ def promised_seconds(
     *,
     adapt: AdaptConfig | None = None,
     reference: AnyModelConfig | None = None,
+    row: int | None = None,
 ) -> float:
     """Training time per token by formula, in seconds.
 
     rate: FLOP/s in the number format of training. small: the pace here of a shape that was
     measured, the small one if `reference` says no other. Its time besides matrix products is scaled
-    by dim × layers. adapt: the adapters that are trained instead of the weights, if any.
+    by dim × layers. adapt: the adapters that are trained instead of the weights, if any. row:
+    tokens of a row; the model's context if None.
     """
     if small is None:
-        return flops_per_token(shape, adapt=adapt) / (rate * EFFICIENCY)
+        return flops_per_token(shape, row, adapt) / (rate * EFFICIENCY)
+    reference_row = row if reference is shape else None
     reference = reference or small_shape()
     product_rate = rate * PRODUCTS
-    other_seconds = max(0.0, 1.0 / small.best - flops_per_token(reference) / product_rate)
+    products = flops_per_token(reference, reference_row) / product_rate
+    other_seconds = max(0.0, 1.0 / small.best - products)
     times = shape.dim * shape.layers / (reference.dim * reference.layers)
-    return flops_per_token(shape, adapt=adapt) / product_rate + other_seconds * times
+    return flops_per_token(shape, row, adapt) / product_rate + other_seconds * times
 
 
 def usual_shape(
@@ -170,15 +192,19 @@ def promised_here(work: Workload, rates: dict[str, float], machine_file: Path) -
     number_format, adapt = work.config.number_format, work.config.adapt
     # The same shape may be measured with another batch; else the small one was.
     usual = usual_training(rates, number_format)
-    for shape, document in ((work.shape, work.document), (small_shape(), DOCUMENT_TOKENS)):
-        key = Workload(shape, usual, document=document).key
+    same_rows = usual.but(context=work.config.context)
+    for shape, config, document in (
+        (work.shape, same_rows, work.document),
+        (small_shape(), usual, DOCUMENT_TOKENS),
+    ):
+        key = Workload(shape, config, document=document).key
         if (saved := saved_measurement(machine_file, key)) is not None:
             pace = Pace(**saved)
             pace = pace if pace.pays(work.tokens) else pace._replace(compiled=None)
             return promised_seconds(
-                work.shape, rates[number_format], pace, adapt=adapt, reference=shape
+                work.shape, rates[number_format], pace, adapt=adapt, reference=shape, row=work.row
             )
-    return promised_seconds(work.shape, rates[number_format], adapt=adapt)
+    return promised_seconds(work.shape, rates[number_format], adapt=adapt, row=work.row)
 
 
 def expected_here(work: Workload, machine_file: Path) -> float | None:
@@ -186,7 +212,7 @@ def expected_here(work: Workload, machine_file: Path) -> float | None:
 
     None if this machine was never measured.
     """
-    rates = saved_measurement(machine_file, "matmul_per_second")
+    rates = saved_rates(machine_file)
     if not rates:
         return None
     if (saved := saved_measurement(machine_file, work.key)) is None:

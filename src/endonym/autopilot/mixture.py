@@ -74,22 +74,49 @@ def facts_of_phase(phase: Phase, facts: Facts) -> Facts:
 def with_sources(
     phases: Sequence[Phase], configs: Sequence[TrainConfig], facts: Facts, context: int
 ) -> tuple[TrainConfig, ...]:
-    """The phases with their shares; the stream of a source goes on from one phase to the next."""
-    rows_read = Counter[str]()
+    """The phases with their shares, and the rows with which they begin.
+
+    Each order of rows continues from one phase to the next: that of a source with a share, that of
+    all texts together, and that of the same conversations or pairs.
+    """
+    rows_of_sources, rows_of_data = Counter[str](), Counter[tuple[object, ...]]()
     with_shares: list[TrainConfig] = []
     for phase, config in zip(phases, configs, strict=True):
         if phase.start == "scratch":
-            rows_read.clear()
-        shares = shares_of(phase, facts)
-        shares_of_phase = [
-            SourceShare(name=name, share=share, first_row=rows_read[name])
-            for name, share in shares.items()
-        ]
-        with_shares.append(config.but(sources=tuple(shares_of_phase)))
-        if shares:
-            rows = config.steps * config.batch_tokens // context
-            rows_read.update(rows_by_source(shares, rows))
+            rows_of_sources.clear()
+            rows_of_data.clear()
+        rows = config.steps * config.batch_tokens // context
+        if shares := shares_of(phase, facts):
+            shares_of_phase = [
+                SourceShare(name=name, share=share, first_row=rows_of_sources[name])
+                for name, share in shares.items()
+            ]
+            with_shares.append(config.but(sources=tuple(shares_of_phase)))
+            rows_of_sources.update(rows_by_source(shares, rows))
+        else:
+            data = _data_of(phase)
+            with_shares.append(config.but(first_row=rows_of_data[data] or None))
+            rows_of_data[data] += rows
     return tuple(with_shares)
+
+
+def _data_of(phase: Phase) -> tuple[object, ...]:
+    """What a phase without shares reads: phases with the same data read them in one order."""
+    if phase.reads_texts:
+        return ()
+    return (phase.objective, phase.data_patterns, phase.columns)
+
+
+def epochs_before(phase: Phase, facts: Facts, read: Mapping[str, float]) -> float:
+    """How often earlier phases have read the texts of a phase, as a mean over its tokens.
+
+    read: tokens of each source that they read.
+    """
+    shares = shares_of(phase, facts)
+    if not shares:
+        return sum(read.values()) / max(1, facts.positions)
+    times = {name: read.get(name, 0.0) / max(1, facts.sources[name].positions) for name in shares}
+    return sum(shares[name] * times[name] for name in shares)
 
 
 def texts_read(phase: Phase, rows: int, facts: Facts, context: int) -> dict[str, float]:

@@ -10,6 +10,13 @@ from typing import Literal
 
 from endonym.autopilot.mixture import facts_of_phase
 from endonym.autopilot.model_size import Choice, Choices, Facts, about, by_epochs
+from endonym.autopilot.published_rates import (
+    ADAPTERS,
+    PUBLISHED,
+    Published,
+    from_nothing,
+    towards,
+)
 from endonym.errors import OutOfMemory
 from endonym.log import counted, number, size
 from endonym.model.config import ModelConfig
@@ -31,8 +38,8 @@ width have from nothing. A rate warmed up to the old peak learns more and forget
 ADAPTER_TIMES = 10
 """The learning rate of adapters over that of the weights themselves: about ten in every model and
 data set tried by Schulman et al., LoRA Without Regret, 2025 (thinkingmachines.ai/blog/lora).
-Answers were learnt so with 192 channels (1e-2 beside 1e-3, benchmarks/results/instructions.json);
-with 2,048 to 4,096 channels it is 1.3e-3 to 6e-4, as others choose."""
+Answers were learnt so with 192 channels (1e-2 beside 1e-3, docs/log.md).
+"""
 NEW_ROWS = 4
 """embedding_lr / lr where a pretrained model has a new vocabulary (docs/continued.md)."""
 USUAL_LR, MUON_LR, USUAL_DIM = 3e-3, 6e-3, 256
@@ -88,8 +95,10 @@ def choose_phase(
     context: int,
     *,
     dim: int | None = None,
+    weights: int | None = None,
     device: str = "cpu",
     read: float = 0.0,
+    epochs_before: float = 0.0,
     goes_on: bool = False,
     has_new_vocabulary: bool = False,
     has_experts: bool = False,
@@ -99,9 +108,11 @@ def choose_phase(
     """Budget, batch size, optimizer, learning rates and schedule of one phase.
 
     facts: of the text that the phase reads. most_epochs: as many of these epochs as its sources
-    allow. dim: the model's width, if it is known. read: epochs of earlier phases. goes_on: it
-    starts from a pretrained model. has_new_vocabulary: whose tokenizer was changed. Muon was not
-    tried with one, nor with experts. place: among phases that learn texts one after the other.
+    allow. dim, weights: the model's width and the weights in its blocks, if they are known. read:
+    epochs of earlier phases, whatever they read. epochs_before: how often they read the texts of
+    this phase. goes_on: it starts from a pretrained model. has_new_vocabulary: whose tokenizer was
+    changed. Muon was not tried with one, nor with experts. place: among phases that learn texts
+    one after the other.
     """
     choices: Choices = {}
     if phase.steps is None and phase.tokens is None and phase.epochs is None:
@@ -121,15 +132,16 @@ def choose_phase(
     choices["batch_tokens"] = Choice(batch, why)
     choices["betas"] = _betas(batch)
     if phase.adapt is not None:
-        full = _rates_of_pretrained(Phase(), dim, has_new_vocabulary=False)["lr"].value
-        choices |= adapter_rates(phase, full)
+        choices |= adapter_rates(phase, _rate_of_pretrained(dim).value, weights)
     elif goes_on:
-        choices |= _rates_of_pretrained(phase, dim, has_new_vocabulary=has_new_vocabulary)
+        choices |= _rates_of_pretrained(phase, dim, weights, has_new_vocabulary=has_new_vocabulary)
     else:
-        choices |= _rates(phase, optimizer, dim, is_new=read + epochs <= NEW_PASSES)
+        is_new = read + epochs <= NEW_PASSES
+        choices |= _rates(phase, optimizer, dim, weights, is_new=is_new)
     choices["warmup_steps"] = Choice(min(200, max(1, steps // 20)), "a twentieth of the steps")
-    choices |= _course(phase, place, epochs)
-    decay = Choice(by_epochs(epochs, DECAYS, MOST_DECAY), about(epochs))
+    passes = epochs_before + epochs
+    choices |= _course(phase, place, passes)
+    decay = Choice(by_epochs(passes, DECAYS, MOST_DECAY), about(passes))
     if phase.adapt is not None:
         decay = Choice(0.0, "a small rank is limit enough (arXiv:2405.09673, section 4)")
     choices["weight_decay"] = decay
@@ -145,8 +157,10 @@ def _at_most(value: float) -> float:
 def _course(phase: Phase, place: Place, epochs: float) -> Choices:
     """The schedule of the learning rate, and which weights the phase hands on.
 
-    Chosen by the loss on dev and by novels of `benchmarks/curricula.py`. The mean of the last steps
+    Chosen by the loss on dev and by novels (docs/log.md). The mean of the last steps
     was not tried where text is read more often: there the best validation is safer.
+
+    epochs: how often the text has been read when the phase ends, by earlier phases, too.
     """
     if place == "followed":
         why = "the next phase goes on; the last one lets the rate fall (docs/phases.md)"
@@ -162,17 +176,23 @@ def _course(phase: Phase, place: Place, epochs: float) -> Choices:
     return choices
 
 
-def adapter_rates(phase: Phase, full: float) -> Choices:
+def adapter_rates(phase: Phase, full: float, weights: int | None) -> Choices:
     """Learning rates of a phase that trains adapters alone; it has no embeddings to train.
 
-    full: the rate with which all weights of the same pretrained model would be trained.
+    full: the rate with which all weights of a small pretrained model of the same width would be
+    trained. weights: in the blocks of the model.
     """
-    lr = phase.lr or float(f"{ADAPTER_TIMES * full:.2g}")
     why = f"{ADAPTER_TIMES} times that of the weights themselves (thinkingmachines.ai/blog/lora)"
-    return {
-        "lr": Choice(lr, why),
-        "embedding_lr": Choice(lr, "nothing: under adapters embeddings and head are frozen"),
-    }
+    tried = Choice(float(f"{ADAPTER_TIMES * full:.2g}"), why)
+    published = ADAPTERS["texts" if phase.reads_texts else phase.objective]
+    lr = _as_given(phase, towards(tried, published, weights))
+    why = "nothing: under adapters embeddings and head are frozen"
+    return {"lr": lr, "embedding_lr": Choice(lr.value, why)}
+
+
+def _as_given(phase: Phase, chosen: Choice) -> Choice:
+    """The learning rate of the phase if it has one, or else the one that was chosen for it."""
+    return chosen._replace(value=phase.lr or chosen.value)
 
 
 def muon_for(
@@ -210,12 +230,15 @@ def usual_batch(optimizer: str, device: str) -> tuple[int, str]:
     return BATCH_TOKENS, "small batches: more steps for the same number of tokens"
 
 
-def _rates(phase: Phase, optimizer: str, dim: int | None, *, is_new: bool) -> Choices:
+def _rates(
+    phase: Phase, optimizer: str, dim: int | None, weights: int | None, *, is_new: bool
+) -> Choices:
     """Learning rates of a phase; lower in matrices wider than those that were tried.
 
     Sources: arXiv:2203.03466, table 8: AdamW's rate falls with width in matrices, not in tables.
     arXiv:2310.17813, condition 1: the largest singular value of a step should not grow with width;
-    Muon's, scaled as AdamW's, grows with its square root.
+    Muon's, scaled as AdamW's, grows with its square root. Large models have published rates, the
+    same for tables, and for Muon, whose updates are as large as AdamW's (arXiv:2502.16982).
     """
     usual, power = USUAL_LR, 1.0
     why = "the best of those tried with 0.5 to 5 million parameters"
@@ -225,26 +248,36 @@ def _rates(phase: Phase, optimizer: str, dim: int | None, *, is_new: bool) -> Ch
     if dim is not None and dim > USUAL_DIM:
         rate = float(f"{usual * (USUAL_DIM / dim) ** power:.2g}")
         why = f"{usual:g} up to {USUAL_DIM} channels; wider ones were not tried and have less"
-    at_usual_width = phase.lr * usual / rate if phase.lr else usual
-    tables = float(f"{times * at_usual_width:.4g}")
-    return {
-        "lr": Choice(phase.lr or rate, why),
-        "embedding_lr": Choice(tables, "each embedding is seen rarely"),
-    }
+    chosen = towards(Choice(rate, why), from_nothing(weights), weights)
+    lr = _as_given(phase, chosen)
+    at_usual_width = phase.lr * usual / chosen.value if phase.lr else usual
+    tables = Choice(float(f"{times * at_usual_width:.4g}"), "each embedding is seen rarely")
+    as_lr = Published(lr.value, "as lr, with which others train large models as a whole")
+    return {"lr": lr, "embedding_lr": towards(tables, as_lr, weights)}
 
 
-def _rates_of_pretrained(phase: Phase, dim: int | None, *, has_new_vocabulary: bool) -> Choices:
+def _rate_of_pretrained(dim: int | None) -> Choice:
+    """The learning rate of a small pretrained model of this width, warmed up anew."""
+    if dim is None:
+        return Choice(CAREFUL_LR, "low, to keep what the pretrained model has learned")
+    lr = float(f"{CAREFUL_SHARE * USUAL_LR * min(1.0, USUAL_DIM / dim):.2g}")
+    why = "a third of what this width has from nothing, to keep what the model has learned"
+    return Choice(lr, why)
+
+
+def _rates_of_pretrained(
+    phase: Phase, dim: int | None, weights: int | None, *, has_new_vocabulary: bool
+) -> Choices:
     """Learning rates of a phase that goes on from a pretrained model, warmed up anew."""
-    lr, why = CAREFUL_LR, "low, to keep what the pretrained model has learned"
-    if dim is not None:
-        lr = float(f"{CAREFUL_SHARE * USUAL_LR * min(1.0, USUAL_DIM / dim):.2g}")
-        why = "a third of what this width has from nothing, to keep what the model has learned"
-    lr = phase.lr or lr
-    tables = Choice(lr, "as lr: the embeddings are pretrained, too")
+    peak = from_nothing(weights)
+    why = f"a third of the rate from nothing, to keep what the model has learned: {peak.source}"
+    careful = Published(CAREFUL_SHARE * peak.lr, why)
+    lr = _as_given(phase, towards(_rate_of_pretrained(dim), careful, weights))
+    tables = Choice(lr.value, "as lr: the embeddings are pretrained, too")
     if has_new_vocabulary:
-        more = float(f"{NEW_ROWS * lr:.4g}")
+        more = float(f"{NEW_ROWS * lr.value:.4g}")
         tables = Choice(more, "more than lr: rows of new ids are to be learnt")
-    return {"lr": Choice(lr, why), "embedding_lr": tables}
+    return {"lr": lr, "embedding_lr": tables}
 
 
 def _betas(batch: int) -> Choice:
@@ -284,11 +317,19 @@ def budget_of(phases: Sequence[Phase], facts: Facts, device: str = "cpu") -> int
 
 
 def choose_answers(
-    phase: Phase, facts: Facts, context: int, *, dim: int | None, device: str, is_new: bool = False
+    phase: Phase,
+    facts: Facts,
+    context: int,
+    *,
+    dim: int | None,
+    weights: int | None = None,
+    device: str,
+    is_new: bool = False,
 ) -> Choices:
     """Budget, batch size, learning rates and schedule.
 
-    facts: of the examples. dim: if known. is_new: the weights are random at the start.
+    facts: of the examples. dim, weights: as in `choose_phase`. is_new: the weights are random at
+    the start.
     """
     choices: Choices = {}
     batch, why = _batch(phase, facts.positions, "adamw", device, row=context)
@@ -317,10 +358,10 @@ def choose_answers(
     if is_new:
         why = "as for a model that has learned from texts; not tried on random weights"
         tables, decay = "as lr", "the answers are read a few times only"
-    lr = phase.lr or rate
-    choices["lr"], choices["embedding_lr"] = Choice(lr, why), Choice(lr, tables)
+    lr = _as_given(phase, towards(Choice(rate, why), PUBLISHED[phase.objective], weights))
+    choices["lr"], choices["embedding_lr"] = lr, Choice(lr.value, tables)
     if phase.adapt is not None:
-        choices |= adapter_rates(phase, rate)
+        choices |= adapter_rates(phase, rate, weights)
     tokens = phase.tokens or (phase.epochs or epochs.value) * facts.positions
     steps = phase.steps or max(1, int(tokens // batch))
     choices["warmup_steps"] = Choice(max(1, steps // 10), "a tenth of the steps")
@@ -384,7 +425,7 @@ def choose_memory(
             choices: Choices = {}
             reason = f"{what} needs ≈ {size(needed)} of {size(free)} free"
             if phase.micro_tokens is None:
-                tokens = min(tokens, max(config.batch_tokens, shape.context))
+                tokens = min(tokens, max(config.batch_tokens, config.row_tokens(shape.context)))
                 is_most = tokens >= min(USEFUL_TOKENS, config.batch_tokens)
                 limit = "more at once are no faster" if is_most else "more at once would not fit"
                 choices["micro_tokens"] = Choice(tokens, f"{reason}; {limit}")
@@ -396,8 +437,8 @@ def choose_memory(
     least = phase_bytes(shape, executed_config, longest, teachers=teachers)
     later = "Set distill.live = false: teachers then read before it. " if teachers else ""
     raise OutOfMemory(
-        f"{what} needs ≈ {size(least)} with one row of {number(shape.context)} tokens at once, "
-        f"{size(free)} are free",
+        f"{what} needs ≈ {size(least)} with one row of "
+        f"{number(config.row_tokens(shape.context))} tokens at once, {size(free)} are free",
         where=f"phase {phase.name}",
         do=f"{later}Take a smaller model (model.dim, model.layers, tokenizer.vocab) or "
         "pack.context, or end other programs. To try it all the same: set micro_tokens and "
@@ -410,8 +451,9 @@ def _ways(shape: AnyModelConfig, phase: Phase, config: TrainConfig) -> Iterator[
 
     Recomputing a few blocks is tried before micro_tokens falls below LEAST_TOKENS.
     """
-    most = max(USEFUL_TOKENS, shape.context)
-    sizes = [most, *range(most - most % shape.context, 0, -shape.context)]
+    row = config.row_tokens(shape.context)
+    most = max(USEFUL_TOKENS, row)
+    sizes = [most, *range(most - most % row, 0, -row)]
     if phase.micro_tokens is not None:
         sizes = [phase.micro_tokens]
     if phase.recompute != "auto":

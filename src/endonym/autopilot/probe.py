@@ -42,11 +42,12 @@ class Steps:
         self.decoder = adapted(decoder, config.adapt, 0).to(device).train()
         self.decoder.checkpointed_blocks = config.execution.recompute
         self.optimizer = Optimizer(self.decoder, config.but(lr=LR, embedding_lr=LR))
-        whole = max(1, config.batch_tokens // shape.context)
-        most = max(1, config.execution.micro_tokens // shape.context)
+        row = config.row_tokens(shape.context)
+        whole = max(1, config.batch_tokens // row)
+        most = max(1, config.execution.micro_tokens // row)
         self.rows = min(whole, most)
-        tokens_BT = torch.randint(0, shape.vocab, (min(whole, PARTS * most), shape.context))
-        documents_T = torch.arange(shape.context) // document
+        tokens_BT = torch.randint(0, shape.vocab, (min(whole, PARTS * most), row))
+        documents_T = torch.arange(row) // document
         documents_BT = documents_T.expand(len(tokens_BT), -1).contiguous()
         self.batch = Batch(tokens_BT, tokens_BT, documents_BT).to(device)
         self.device = torch.device(device)

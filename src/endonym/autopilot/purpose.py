@@ -1,9 +1,10 @@
 """What a recipe of `endonym new` is for, and what it chooses otherwise for a phone's keyboard."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
-from endonym.autopilot.model_size import Choice, Choices, Facts, choose_vocab
+from endonym.autopilot.model_size import Choice, Choices, Facts, block_weights, choose_vocab
 from endonym.autopilot.phase import choose_phase
 from endonym.model.config import Family, ModelKeys
 from endonym.script.languages import language_name, usual_script
@@ -44,14 +45,18 @@ class Purpose:
             return {}
         return {"model.tied": Choice(value=False, reason="as the keyboard's own model")}
 
-    def phases(self, phase: Phase, reason: str, facts: Facts, context: int, *, dim: int) -> Choices:
+    def phases(
+        self, phase: Phase, reason: str, facts: Facts, context: int, *, dim: int, layers: int
+    ) -> Choices:
         """The keys of the phase of texts, as "phase.KEY", and of one of typed keys, as "keys.KEY".
 
         phase: the tokens of both together, and the optimizer. reason: for the tokens.
         """
+        weights = block_weights(dim, layers)
+        chosen = partial(choose_phase, facts=facts, context=context, dim=dim, weights=weights)
         if not self.learns_keys:
             tokens = {"phase.tokens": Choice(phase.tokens, reason)}
-            return tokens | _named("phase", choose_phase(phase, facts, context, dim=dim))
+            return tokens | _named("phase", chosen(phase))
         total = phase.tokens or 0
         of_keys = int(total * KEYS_SHARE) // 1000 * 1000
         first = phase.model_copy(update={"tokens": total - of_keys})
@@ -62,11 +67,11 @@ class Purpose:
                 first.tokens, f"{1 - KEYS_SHARE:.0%} of the time, the rest is for keys: {reason}"
             )
         }
-        found = choose_phase(first, facts, context, dim=dim, place="followed")
+        found = chosen(first, place="followed")
         choices |= _named("phase", found)
         choices["keys.tokens"] = Choice(second.tokens, f"{KEYS_SHARE:.0%} of the time")
         choices["keys.optimizer"] = Choice(phase.optimizer, "as before")
-        found = choose_phase(second, facts, context, dim=dim, read=read, place="last")
+        found = chosen(second, read=read, place="last")
         return choices | _named("keys", found)
 
     def averaged(self, choices: Choices) -> Choices:

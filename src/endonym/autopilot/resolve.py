@@ -43,11 +43,11 @@ from endonym.autopilot.teachers import require_memory, teachers_of
 from endonym.autopilot.text_size import SourceSample, TextSize, measure, try_tokenizer
 from endonym.autopilot.workload import Workload
 from endonym.data.config import PackConfig
-from endonym.device import faster_format, free_memory_bytes
+from endonym.device import faster_format, free_memory_bytes, has_bf16_units
 from endonym.export.shapes import folder_shape
-from endonym.model.count import flops_per_token
+from endonym.model.count import flops_per_token, parameters
 from endonym.model.families import ffn_kinds, resolve
-from endonym.model.foreign.folder import AnyModelConfig, with_context, with_vocab
+from endonym.model.foreign.folder import AnyModelConfig, require_rows, with_vocab
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact
 from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
@@ -102,7 +102,7 @@ def in_tokens(recipe: Recipe, facts: Facts, vocab: int) -> Recipe:
     values: dict[str, Any] = {}
     for n, flops in flops_of.items():
         adapt = recipe.phase[n].adapt
-        cost = flops_per_token(shape, adapt=None if adapt is None else adapt.resolved())
+        cost = flops_per_token(shape, context, None if adapt is None else adapt.resolved())
         values[f"phase.{n}.tokens"] = max(1, round(flops / cost))
     return recipe.with_values(values | {f"phase.{n}.flops": None for n in flops_of})
 
@@ -125,7 +125,7 @@ def facts_of_examples(examples: Artifact) -> Facts:
 
 
 def context_choice(recipe: Recipe, facts: Facts) -> Choice:
-    """The context, whether the recipe leaves it open or not."""
+    """The tokens of a row, whether the recipe leaves them open or not."""
     folder, choice = recipe.model_folder, model_size.choose_context(facts, recipe.model)
     if recipe.pack.context is not None:
         return Choice(recipe.pack.context, "as the recipe says")
@@ -135,15 +135,18 @@ def context_choice(recipe: Recipe, facts: Facts) -> Choice:
 
 
 def shape_of(recipe: Recipe, vocab: int, context: int) -> AnyModelConfig:
-    """The shape that a recipe's model, whose width and depth are known, has in training.
+    """The shape of a recipe's model, whose width and depth are known.
 
     vocab: of the tokenizer. Where the ids of a pretrained model's tokenizer stay, so do the rows
-    that the model has beyond them. Raises ShapeError for a context that a pretrained model lacks.
+    that the model has beyond them. context: tokens of a row. A model made here reads as many at
+    once; a pretrained one keeps its own context, however short the rows are. Raises ShapeError for
+    rows that are longer than that.
     """
     folder = recipe.model_folder
     if folder is None:
         return resolve(recipe.model, vocab=vocab, context=context)
-    shape = with_context(folder_shape(folder), context)
+    shape = folder_shape(folder)
+    require_rows(shape, context)
     if recipe.keeps_tokenizer:
         return shape
     is_extended = recipe.tokenizer.extend is not None
@@ -160,7 +163,12 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
     context: int = choice.value
     if pretrained is None:
         choices |= model_size.choose_shape(recipe.model, facts, lambda dim, layers: budget)
-    dim = choices["model.dim"].value if pretrained is None else pretrained.dim
+    if pretrained is None:
+        size = {key: choice.value for key, choice in choices.items()}
+        shape = shape_of(recipe.with_values(size), vocab, context)
+    else:
+        shape = pretrained
+    dim, weights = shape.dim, parameters(shape).blocks
     first_phase, read_before = 0, dict[str, float]()  # since weights were last random
     for index, phase in enumerate(recipe.phase):
         if phase.start == "scratch":
@@ -168,7 +176,9 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
         if not phase.reads_texts:
             counts = facts.examples.get(index, facts)
             is_new = recipe.begins_new(index)
-            chosen = choose_answers(phase, counts, context, dim=dim, device=device, is_new=is_new)
+            chosen = choose_answers(
+                phase, counts, context, dim=dim, weights=weights, device=device, is_new=is_new
+            )
         else:
             counts = mixture.facts_of_phase(phase, facts)
             tokens_before = budget_of(recipe.phase[first_phase:index], facts, device)
@@ -177,8 +187,10 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
                 counts,
                 context,
                 dim=dim,
+                weights=weights,
                 device=device,
                 read=tokens_before / max(1, counts.positions),
+                epochs_before=mixture.epochs_before(phase, facts, read_before),
                 goes_on=pretrained is not None,
                 has_new_vocabulary=pretrained is not None and not recipe.keeps_tokenizer,
                 has_experts="experts" in ffn_kinds(recipe.model),
@@ -243,7 +255,8 @@ def number_formats(recipe: Recipe, machine_file: Path, target: str = "cpu") -> C
         rates = matrix_rates(machine_file)
         useful = {name: rate for name, rate in rates.items() if 20 * rate >= max(rates.values())}
         reason = " · ".join(f"{name} {rate / 1e9:.0f} GFLOP/s" for name, rate in useful.items())
-        choice = Choice(faster_format(rates), f"measured here: {reason}")
+        lacks = "" if has_bf16_units() else "; this processor has no units for bf16"
+        choice = Choice(faster_format(rates), f"measured here: {reason}{lacks}")
     elif target.partition(":")[0] != "cuda":
         choice = Choice("fp32", f"bf16 was never tried on {target}")
     else:
@@ -335,7 +348,7 @@ def memory_choices(
             choices |= {key: prior[key] for key in keys}
             continue
         most = free_memory_bytes(device) if free is None else free
-        beside, before = teachers_of(recipe, number, training.model)
+        beside, before = teachers_of(recipe, number, training.model, config.context)
         require_memory(config, training.model, before, most / FORMULA_MARGIN)
         chosen = choose_memory(
             training.model, phase, config, free=most, longest=longest, teachers=beside

@@ -7,7 +7,7 @@ from endonym.errors import OutOfMemory
 from endonym.export.shapes import folder_shape
 from endonym.log import counted, size
 from endonym.model.count import flops_per_token
-from endonym.model.foreign.folder import AnyModelConfig, with_context
+from endonym.model.foreign.folder import AnyModelConfig, require_rows
 from endonym.recipe.recipe import Recipe
 from endonym.train.config import Distill, TrainConfig
 from endonym.train.memory_budget import teachers_bytes
@@ -15,17 +15,20 @@ from endonym.train.memory_budget import teachers_bytes
 Shapes = list[AnyModelConfig]
 
 
-def teachers_of(recipe: Recipe, phase: int, shape: AnyModelConfig) -> tuple[Shapes, Shapes]:
+def teachers_of(
+    recipe: Recipe, phase: int, shape: AnyModelConfig, row: int | None
+) -> tuple[Shapes, Shapes]:
     """The shapes of the teachers that read each batch beside a phase, and of those that read the
     text before it; one of both is empty.
 
-    shape: of the recipe's model, which members have, too. Raises ShapeError if the teacher that
-    the recipe names never read such long rows.
+    shape: of the recipe's model, which members have, too. row: tokens of a row; the model's context
+    if None. Raises ShapeError if the teacher that the recipe names never read such long rows.
     """
     keys, folder = recipe.phase[phase], recipe.teacher_folder(phase)
     shapes: Shapes = [shape] * (keys.members or 0)
     if folder is not None:
-        shapes = [with_context(folder_shape(folder), shape.context)]
+        shapes = [folder_shape(folder)]
+        require_rows(shapes[0], row or shape.context)
     return (shapes, []) if keys.distill is not None and keys.distill.live else ([], shapes)
 
 
@@ -34,7 +37,7 @@ def require_memory(
 ) -> None:
     """Raise OutOfMemory if the teachers that read the text before a phase of this shape need more
     memory. free: in bytes, what they may take."""
-    needed = teachers_bytes(shape, teachers)
+    needed = teachers_bytes(config.row_tokens(shape.context), teachers)
     if needed <= free:
         return
     what = counted(len(teachers), "teacher")
@@ -48,9 +51,10 @@ def require_memory(
 
 def forward_passes(recipe: Recipe, phase: int, config: TrainConfig, shape: AnyModelConfig) -> float:
     """The operations of all teachers of a phase on a token, in those of its own model."""
-    beside, before = teachers_of(recipe, phase, shape)
-    own = flops_per_token(shape, adapt=config.adapt)
-    return sum(map(flops_per_token, beside + before)) / own
+    beside, before = teachers_of(recipe, phase, shape, config.context)
+    row = config.row_tokens(shape.context)
+    own = flops_per_token(shape, row, config.adapt)
+    return sum(flops_per_token(each, row) for each in beside + before) / own
 
 
 def kept_positions(recipe: Recipe, phase: int, facts: Facts) -> int:

@@ -26,7 +26,12 @@ class Workload:
     @property
     def length(self) -> int:
         """Length of the documents in a measurement."""
-        return usual_document(self.document, self.shape)
+        return usual_document(self.document, self.row)
+
+    @property
+    def row(self) -> int:
+        """Tokens of a row."""
+        return self.config.row_tokens(self.shape.context)
 
     @property
     def tokens(self) -> int:
@@ -43,13 +48,13 @@ class Workload:
         exact = {
             "shape": _dropout_as_bool(shape.model_dump()),
             "at_once": min(config.batch_tokens, config.execution.micro_tokens),
-            "cut": keys_a_token(shape.context, None, self.length),
+            "cut": keys_a_token(self.row, None, self.length),
             "versions": [versions["endonym"], versions["torch"]],
             **({} if config.adapt is None else {"adapt": config.adapt.model_dump()}),
         }
         key = (
             f"training {shape.family} {shape.layers}x{shape.dim} vocab {shape.vocab} context "
-            f"{shape.context} batch {config.batch_tokens} {config.optimizer} "
+            f"{self.row} batch {config.batch_tokens} {config.optimizer} "
             f"{config.number_format} {fingerprint(exact)[:8]}"
         )
         if self.target == "cpu":
@@ -72,6 +77,6 @@ def _dropout_as_bool(value: Any) -> Any:
     return [_dropout_as_bool(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def usual_document(document: float, shape: AnyModelConfig) -> int:
-    """Document length in a measurement, in tokens: rounded, at most the context."""
-    return padded(max(1, min(round(document), shape.context)))
+def usual_document(document: float, row: int) -> int:
+    """Document length in a measurement, in tokens: rounded, at most a row."""
+    return padded(max(1, min(round(document), row)))

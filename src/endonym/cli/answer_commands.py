@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
-from click.core import ParameterSource
 
 from endonym import device
 from endonym.cli.main import MODEL, Settings, adapter_option, count_option, print_json
@@ -24,7 +23,7 @@ from endonym.serve.pieces import SURPRISE_BITS
 if TYPE_CHECKING:
     from endonym.commands.chat import Talk
     from endonym.generate.language_model import Continuation
-    from endonym.generate.sample import Sampling
+    from endonym.generate.sample import Defaults, Sampling
     from endonym.serve.pieces import TextPiece
 
 HELP = "Type the beginning of a text. Enter alone: another continuation. Ctrl-D ends."
@@ -32,20 +31,35 @@ CHAT_HELP = "Type a message. Enter alone: another answer. /new: from the beginni
 ENDS, NEW = ("/exit", "/quit", "/bye"), "/new"
 SHADES = (None, 230, 223, 216, 209, 202, 196)
 """Background of a piece in a terminal of 256 colours, by its surprise."""
-MOST_TOKENS = 1 << 31
+MOST_TOKENS, MAX_TOKENS = 1 << 31, 200
+BASE_MIN_TOKENS = 40
 Messages = list[dict[str, str]]
+OWN = "the model's, else {default:g}"
+"""The default of a flag that a folder's generation_config.json may say."""
+
+
+def sampling_option(flag: str, default: float, words: str = "", **kind: Any) -> Any:
+    """A flag that a model's own files may say; None if it is not given."""
+    shown = OWN.format(default=default)
+    return click.option(flag, default=None, show_default=shown, help=words or None, **kind)
+
+
 SAMPLING_OPTIONS = (
-    click.option("--max-tokens", type=click.IntRange(0, MOST_TOKENS), default=200),
+    sampling_option("--max-tokens", MAX_TOKENS, type=click.IntRange(0, MOST_TOKENS)),
     click.option(
         "--min-tokens",
         type=click.IntRange(0, MOST_TOKENS),
-        default=40,
-        help="The model may end the text only after so many: small models end early.",
+        default=None,
+        show_default=f"0; of base models {BASE_MIN_TOKENS}",
+        help="The model may end the text only after so many: small base models end early.",
     ),
-    click.option("--temperature", type=float, default=0.8),
-    click.option("--top-k", type=int, default=0, help="Keep the k likeliest; 0 keeps all."),
-    click.option("--top-p", type=float, default=0.95, help="Keep the likeliest that reach p."),
-    click.option("--repetition-penalty", type=float, default=1.0, help="1 does nothing."),
+    sampling_option("--temperature", 0.8, type=float),
+    sampling_option("--top-k", 0, "Keep the k likeliest; 0 keeps all.", type=int),
+    sampling_option("--top-p", 0.95, "Keep the likeliest that reach p.", type=float),
+    sampling_option(
+        "--min-p", 0, "Keep those at least p times as likely as the likeliest.", type=float
+    ),
+    sampling_option("--repetition-penalty", 1, "1 does nothing.", type=float),
     click.option("--seed", type=click.IntRange(min=0), default=0),
     click.option(
         "--inside-word", is_flag=True, help="The text may go on inside the prompt's last word."
@@ -64,28 +78,30 @@ Text = str | Shaded
 
 
 class Generation(NamedTuple):
-    """What the flags say about how a text is continued."""
+    """What the flags say about how a text is continued; None where they say nothing."""
 
-    max_tokens: int
-    min_tokens: int
-    temperature: float
-    top_k: int
-    top_p: float
-    repetition_penalty: float
+    max_tokens: int | None
+    min_tokens: int | None
+    temperature: float | None
+    top_k: int | None
+    top_p: float | None
+    min_p: float | None
+    repetition_penalty: float | None
     seed: int
     inside_word: bool
 
-    @property
-    def lengths(self) -> dict[str, int]:
-        """Bounds of the number of tokens."""
-        return {"max_tokens": self.max_tokens, "min_tokens": self.min_tokens}
+    def lengths(self, defaults: "Defaults", *, has_template: bool) -> dict[str, int]:
+        """Bounds of the number of tokens of a model with these defaults."""
+        least = 0 if has_template else BASE_MIN_TOKENS
+        return {
+            "max_tokens": defaults.max_tokens if self.max_tokens is None else self.max_tokens,
+            "min_tokens": least if self.min_tokens is None else self.min_tokens,
+        }
 
-    def sampling(self, seed: int) -> "Sampling":
+    def sampling(self, seed: int, defaults: "Defaults") -> "Sampling":
         """How tokens are chosen, with another seed."""
-        from endonym.generate.sample import Sampling
-
-        kept = (self.temperature, self.top_k, self.top_p, self.repetition_penalty)
-        return Sampling(*kept, seed, inside_word=self.inside_word)
+        given = self._asdict() | {"seed": seed}
+        return defaults.sampling(**{n: v for n, v in given.items() if not n.endswith("_tokens")})
 
 
 def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -124,12 +140,17 @@ def generate(
     say_loading(settings, model)
     from endonym.commands.load import load_model
 
-    target = device.pick(settings.device)
+    target = settings.pick_device()
     loaded = load_model(model, settings.open_store(), target, settings.log(), adapter=adapter)
     device.prepare()
+    if words := loaded.defaults.words():
+        settings.log().line(f"sampling where no flag says it: {words} ({model})")
+    has_template = loaded.tokenizer.chat_template is not None
+    lengths = options.lengths(loaded.defaults, has_template=has_template)
 
     def continued(text: str, seed: int) -> "tuple[str, Continuation]":
-        made = loaded.stream(readable(text), **options.lengths, sampling=options.sampling(seed))
+        sampling = options.sampling(seed, loaded.defaults)
+        made = loaded.stream(readable(text), **lengths, sampling=sampling)
         return as_read(settings.log(), loaded.spelled, text), made
 
     is_typed = sys.stdin is not None and sys.stdin.isatty()
@@ -165,7 +186,7 @@ def suggest(
     say_loading(settings, model)
     from endonym.commands.load import load_model
 
-    target = device.pick(settings.device)
+    target = settings.pick_device()
     loaded = load_model(model, settings.open_store(), target, settings.log(), adapter=adapter)
     device.prepare()
     for number, each in enumerate(piped_prompts() if text is None else [text]):
@@ -246,7 +267,7 @@ def serve(
         models,
         serving.place_of(**place),
         store=settings.open_store(),
-        device_name=device.pick(settings.device),
+        device_name=settings.pick_device(),
         log=settings.log(),
         ready=ready,
         adapters=adapters,
@@ -281,23 +302,23 @@ def chat(
     from endonym.commands.chat import Talk
     from endonym.commands.serve import make_engine
 
-    log, context = settings.log(), click.get_current_context()
-    target = device.pick(settings.device)
-    engine = make_engine(model, settings.open_store(), target, log, adapter=adapter)
+    log, target = settings.log(), settings.pick_device()
+    store = settings.open_store()
+    engine = make_engine(model, store, target, log, adapter=adapter, suggests=False)
     if system and not engine.template:
         do = "It continues texts: begin the text as it should go on."
         raise RecipeError(f"{model} has no chat template", where="--system", do=do)
-    if engine.template and context.get_parameter_source("min_tokens") is ParameterSource.DEFAULT:
-        options = options._replace(min_tokens=0)  # an answer may be short
+    lengths = options.lengths(engine.defaults, has_template=bool(engine.template))
     with Talk(engine, log.warn, system=readable(system)) as talk:
 
         def continued(text: str, seed: int) -> tuple[str, Iterator[Text]]:
-            pieces = talk.continued(readable(text), options.sampling(seed), **options.lengths)
+            sampling = options.sampling(seed, engine.defaults)
+            pieces = talk.continued(readable(text), sampling, **lengths)
             return as_read(log, engine.spelled, text), texts(pieces, has_shades=surprise)
 
         def answered(messages: Messages, seed: int) -> Iterator[Text]:
             decoded = [{**message, "content": readable(message["content"])} for message in messages]
-            pieces = talk.answered(decoded, options.sampling(seed), **options.lengths)
+            pieces = talk.answered(decoded, options.sampling(seed, engine.defaults), **lengths)
             return texts(pieces, has_shades=surprise)
 
         is_typed = sys.stdin is not None and sys.stdin.isatty() and not settings.is_json

@@ -15,8 +15,9 @@ from typing import Any
 
 import click
 
-from endonym.device import process_info, wait_briefly
+from endonym.device import pick, process_info, wait_briefly
 from endonym.errors import EndonymError, printable, printable_lines
+from endonym.gpus import unused_gpu
 from endonym.log import Log, folded, for_screen
 from endonym.store import Store
 
@@ -109,6 +110,16 @@ class Settings:
     def open_store(self) -> Store:
         """The store that this command works on."""
         return Store(self.store)
+
+    def pick_device(self) -> str:
+        """The device of `--device`, if it is available; cpu by default. See `say_unused_gpu`."""
+        self.say_unused_gpu()
+        return pick(self.device)
+
+    def say_unused_gpu(self) -> None:
+        """Say that there is an idle GPU, and how to use it, unless a device is named."""
+        if self.device is None and process_info().rank == 0 and (line := unused_gpu()):
+            self.log().line(line)
 
     def show(self, text: str, data: Mapping[str, Any]) -> None:
         """Print a result for people or, with --json, as data; each dataclass in it as an object."""

@@ -62,6 +62,7 @@ class EvaluateFlags(NamedTuple):
     split: Literal["test", "dev"]
     document: "DocumentIs | None"
     column: str | None
+    context_tokens: int | None
     tasks: tuple[Path, ...]
     pairs: Path | None
     flores: Path | None
@@ -75,6 +76,7 @@ class EvaluateFlags(NamedTuple):
     typing: bool
     prompts: Path | None
     language: str | None
+    no_start: bool
     adapter: str | None
 
 
@@ -90,8 +92,9 @@ def _require_one_use(context: click.Context) -> None:
         option = next((USES[name] for name in REPEATED if name in uses), "--text")
         raise click.UsageError(f"Write {option} before {context.args[0]}.")
     if "steps" in given:
-        others = USES.keys() - {"tasks", "pairs", "flores", "probes"}
-        if given & {*others, "endpoint", "adapter", "kept", "prompts"}:
+        others = set(USES) - {"tasks", "pairs", "flores", "probes"}
+        alone = {"endpoint", "adapter", "kept", "prompts", "no_start", "context_tokens"}
+        if given & (others | alone):
             raise click.UsageError(
                 "--steps goes with --split, --tasks, --minimal-pairs, --flores and --probe alone."
             )
@@ -100,8 +103,12 @@ def _require_one_use(context: click.Context) -> None:
     for parameters, of, message in OF_USES:
         if given & parameters and not uses & of:
             raise click.UsageError(message)
+    if "no_start" in given and uses - {"texts"}:
+        raise click.UsageError("--no-start goes with --text and the corpus's own documents.")
     if "endpoint" in given and given & {"fine_tune", "adapter"}:
         raise click.UsageError("--probe-endpoint asks a server: --fine-tune and --adapter do not.")
+    if "context_tokens" in given and uses - {"texts"}:
+        raise click.UsageError("--context is of the corpus's own documents and of --text.")
     if "split" in given and uses and "steps" not in given:
         raise click.UsageError("--split is of the corpus's own documents: leave it out here.")
 
@@ -129,6 +136,14 @@ def _only_one(
 @click.option(
     "--column",
     help="With --text and --flores: the field or column of the text, by its name or its number.",
+)
+@click.option(
+    "--context",
+    "context_tokens",
+    type=click.IntRange(2),
+    metavar="N",
+    help="Tokens that the model reads at once (default: its context, but at most 2,048). Longer "
+    "documents are read in windows.",
 )
 @click.option(
     "--tasks",
@@ -221,6 +236,13 @@ def _only_one(
     help="With --probe: the language of the records to read; with --writing: of the prompts "
     "(default: the recipe's).",
 )
+@click.option(
+    "--no-start",
+    is_flag=True,
+    help="Of --text and its own documents: read them as transformers does, without the token that "
+    "starts a document if its tokenizer puts none there. Then the first token is not scored, and "
+    "its bytes are not counted.",
+)
 @adapter_option()
 @click.pass_context
 def evaluate(context: click.Context, model: str, **flags: Any) -> None:
@@ -244,7 +266,6 @@ def evaluate(context: click.Context, model: str, **flags: Any) -> None:
 
 def _scored(settings: Settings, model: str, asked: EvaluateFlags) -> "Shown":
     """The scores of a model by what is asked, one of USES or its own documents."""
-    from endonym import device
     from endonym.commands.evaluate import as_dict, score_model
     from endonym.commands.harness import score_harness
     from endonym.commands.learning_curves import ToJudge, learning_curves
@@ -256,7 +277,7 @@ def _scored(settings: Settings, model: str, asked: EvaluateFlags) -> "Shown":
     from endonym.commands.writing import score_writing
     from endonym.pipeline.evaluation_texts import Cutting
 
-    store, log, target = settings.open_store(), settings.log(), device.pick(settings.device)
+    store, log, target = settings.open_store(), settings.log(), settings.pick_device()
     cutting = Cutting.of(asked.document, asked.column)
     given: Any = {"store": store, "log": log, "adapter": asked.adapter}
     if asked.steps:
@@ -268,7 +289,12 @@ def _scored(settings: Settings, model: str, asked: EvaluateFlags) -> "Shown":
     if asked.probes:
         return _probed(settings, model, asked)
     if not (asked.tasks or asked.pairs or asked.flores or asked.writing or asked.typing):
-        how: Any = {"device_name": target, "cutting": cutting}
+        how: Any = {
+            "device_name": target,
+            "cutting": cutting,
+            "has_start": not asked.no_start,
+            "context": asked.context_tokens,
+        }
         scores = score_model(model, asked.texts, asked.split, **given, **how)
         return as_dict(scores), scores_text(scores)
     loaded = Loaded(model, load_model(model, store, target, log, adapter=asked.adapter), **given)
@@ -285,7 +311,6 @@ def _scored(settings: Settings, model: str, asked: EvaluateFlags) -> "Shown":
 
 def _probed(settings: Settings, model: str, asked: EvaluateFlags) -> "Shown":
     """The scores of a model on probes, by a server if there is one."""
-    from endonym import device
     from endonym.commands.load import load_model, words_of
     from endonym.commands.scoring import Loaded
     from endonym.commands.tasks import score_probes
@@ -299,7 +324,7 @@ def _probed(settings: Settings, model: str, asked: EvaluateFlags) -> "Shown":
         do = f"Start a server, and name it by --probe-endpoint: {program()} serve {model}"
         raise RecipeError("a GGUF file is probed by a server", where=model, do=do)
     else:
-        target = device.pick(settings.device)
+        target = settings.pick_device()
         probed = load_model(model, store, target, log, adapter=asked.adapter)
         language = language or words_of(model, store).language
     loaded = Loaded(model, probed, store, log, asked.adapter)
@@ -315,6 +340,7 @@ def scores_text(judged: "TextScores") -> str:
     for name, part in splits(judged.scores).items():
         said = for_screen("\n".join(judged.conclusions(name, part)))
         parts += [said, f"{name}\n{table(part)}"]
+    parts.append(for_screen(judged.started()))
     return "\n\n".join(parts)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import click
 
 from endonym.cli.main import PATH, Positive, Settings, print_json, say, text_option
-from endonym.device import pick, process_info, program
+from endonym.device import process_info, program
 from endonym.errors import RecipeError, printable, quoted
 from endonym.log import duration
 from endonym.workers import RAY, require_reachable
@@ -253,6 +253,13 @@ def check(
     is_flag=True,
     help="List the stages and what cleaning does to a sample; make nothing.",
 )
+@click.option(
+    "--fresh",
+    multiple=True,
+    metavar="STAGE",
+    help="Make this stage again if other code made it, and all that is made from it; may be "
+    "repeated.",
+)
 @click.option("--replan", is_flag=True, help="Choose and measure again.")
 @click.option(
     "--tune",
@@ -305,6 +312,8 @@ def run(settings: Settings, recipe: Path, *, processes: int, **options: Any) -> 
         return
     with among_others(settings.device) as is_first:
         if is_first:
+            if not options["dry_run"]:
+                settings.say_unused_gpu()
             run_recipes(settings, recipe, **options)
 
 
@@ -330,16 +339,15 @@ def run_recipes(
     log = settings.log()
     is_study = variant == "all" or "," in (variant or "") or seeds > 1 or ablate is not None
     options["device"] = settings.device
-    until, replan = options.get("until"), options.get("replan", False)
+    until, fresh = options.get("until"), options.get("fresh", ())
+    replan = options.get("replan", False)
     recipes, store = named_recipes(settings, recipe, variant, sets, seeds=seeds, ablate=ablate)
     if is_study:
-        commands.check_all(recipes, store, log, until)
+        commands.check_all(recipes, store, log, until=until, fresh=fresh)
     if dry_run:
-        target = target_of(settings)
-        plans = [
-            commands.describe_plan(each, store, log, until=until, replan=replan, target=target)
-            for each in recipes
-        ]
+        given: Any = {"until": until, "fresh": fresh, "replan": replan}
+        given["target"] = target_of(settings)
+        plans = [commands.describe_plan(each, store, log, **given) for each in recipes]
         data = plans[0] if len(plans) == 1 else {"runs": plans}
         settings.show(commands.describe_plans(plans), data)
         return
@@ -395,8 +403,8 @@ def named_recipes(
 
 
 def target_of(settings: Settings) -> str:
-    """The device of `--device`, if it is available; cpu by default, without importing torch."""
-    return pick(settings.device) if settings.device else "cpu"
+    """The device of `--device`, if it is available; cpu by default."""
+    return settings.pick_device()
 
 
 def show_study(settings: Settings, finished: "Sequence[Run]") -> None:

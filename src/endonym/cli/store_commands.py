@@ -15,7 +15,7 @@ from endonym.cli.main import (
     split_option,
     text_option,
 )
-from endonym.device import pick, program
+from endonym.device import program
 from endonym.errors import printable_lines
 from endonym.log import size
 
@@ -118,7 +118,7 @@ def compare(settings: Settings, runs: tuple[str, ...], split: "Split", out: Path
     paths = [Path(name) for name in runs if is_model_folder(name)]
     folders = {path.resolve(): path for path in paths}.values()
     chosen = finished_runs(names, store, log, split, fewest=1 if folders else 2)
-    device = pick(settings.device)
+    device = settings.pick_device()
     others = [public_model(folder, chosen[0], split, log=log, device=device) for folder in folders]
     show_comparison(settings, compared(chosen, others), {}, out)
 

@@ -1,9 +1,10 @@
 """The Python API: write a recipe, run it, load a model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
+from endonym.arguments import require_kind, require_list, require_paths
 from endonym.autopilot.purpose import PurposeName
 from endonym.commands import load as loading
 from endonym.commands.load import find_adapter, load_model
@@ -22,12 +23,17 @@ from endonym.store import Store
 
 __all__ = ["load", "make", "new", "proofreader", "with_adapter", "words"]
 
+NAME_A_MODEL = (
+    "Pass the name or the folder of a run or a model: endonym.load(run.folder). The model of a Run "
+    "is run.language_model()."
+)
+
 
 def new(
     folder: str | Path,
     *,
     language: str,
-    texts: Sequence[str | Path],
+    texts: Iterable[str | Path],
     hours: float = 1.0,
     purpose: PurposeName = "model",
     store: str | Path = "store",
@@ -38,7 +44,10 @@ def new(
     purpose: "model", or "keyboard" for that of a phone (`--for`). Returns the path of the recipe:
 
     >>> path = endonym.new("my-tatar", language="tt", texts=["texts"], hours=0.5)
+
+    Raises RecipeError if `texts` are sentences and not paths.
     """
+    texts = require_paths("texts", texts)
     path, _ = write_recipe(
         Path(folder),
         language=language,
@@ -57,15 +66,23 @@ def make(
     store: str | Path = "store",
     quiet: bool = False,
     workers: int | Literal["ray"] = 1,
+    fresh: Sequence[str] = (),
 ) -> Run:
     """Make every missing artefact of a recipe, as `endonym run` does.
 
+    fresh: stages that other code may have made, to be made again by today's (`--fresh`).
     workers: how many processes make the corpus; more than one import the calling script, so call
     this below `if __name__ == "__main__":` there.
 
     >>> run = endonym.make(endonym.Recipe.load("my-tatar/recipe.toml"))
     """
-    return run_and_report(recipe, Store(Path(store)), Log(quiet=quiet), workers=workers)
+    do = "Read it first: endonym.make(endonym.Recipe.load(path)); or write endonym.Recipe(**keys)"
+    require_kind("recipe", recipe, [Recipe], do=do)
+    fresh = require_list("fresh", fresh, of="stages", example='fresh=["model"]')
+    recipe = recipe.checked()
+    return run_and_report(
+        recipe, Store(Path(store)), Log(quiet=quiet), workers=workers, fresh=fresh
+    )
 
 
 def load(
@@ -82,6 +99,7 @@ def load(
     >>> model = endonym.load("my-tatar")  # or runs/my-tatar, or a folder
     >>> model.generate("Кояшлы көндә", max_tokens=80)
     """
+    require_kind("model", model, [str, Path], do=NAME_A_MODEL)
     adapter_name = None if adapter is None else str(adapter)
     return load_model(str(model), Store(Path(store)), pick(device), Log(), adapter=adapter_name)
 
@@ -102,6 +120,8 @@ def proofreader(
     >>> for each in endonym.proofreader("my-tatar").check("Мин мэктэпкә барам."):
     ...     print(each.begin, each.end, each.word, [one.word for one in each.corrections])
     """
+    require_kind("model", model, [str, Path], do=NAME_A_MODEL)
+    require_kind("words", words, [str, Path, type(None)], do="Write the words into a file.")
     word_file = None if words is None else Path(words)
     given = str(model), Store(Path(store)), pick(device), Log()
     return load_proofreader(*given, word_file=word_file)
@@ -118,6 +138,8 @@ def with_adapter(
     >>> base = endonym.load("my-tatar")
     >>> fables = endonym.with_adapter(base, "fables")
     """
+    do = "Load it first: endonym.with_adapter(endonym.load(name), adapter)"
+    require_kind("model", model, [LanguageModel], do=do)
     return loading.with_adapter(model, find_adapter(str(adapter), Store(Path(store))))
 
 
@@ -129,6 +151,8 @@ def words(run: str | Path, *, store: str | Path = "store") -> WordList:
     >>> words = endonym.words("my-tatar")
     >>> words.words["китап"].count, words.knows("Китап"), words.left_out["rare"].words
     """
+    do = "Pass the name or the folder of a run: endonym.words(run.folder)"
+    require_kind("run", run, [str, Path], do=do)
     home = Store(Path(store))
     corpus = loading.find_corpus(str(run), home).verify()
     return words_of_corpus(Corpus(corpus.folder), loading.words_of(str(run), home).language)

@@ -47,7 +47,7 @@ class Talk:
         self._require_fitting(text, "PROMPT")
         text = self.engine.spelled(text)
         begun, not_first = beginning(text, inside_word=sampling.inside_word)
-        ids = [self.engine.opening, *self.engine.vocabulary.encode(begun)]
+        ids = self.engine.text_ids(begun)
         if len(ids) > self.engine.context:
             message = f"{len(ids)} tokens, but the model's context is {self.engine.context}"
             raise RecipeError(message, where="PROMPT", do="Give the end of the text only.")
@@ -88,8 +88,6 @@ class Talk:
                 f"a message of {len(ids)} tokens, but a context of {self.engine.context}",
                 where="MESSAGE",
             )
-        opening = [] if ids[:1] == [self.engine.opening] else [self.engine.opening]
-        ids = [*opening, *ids]
         return self._pieces(ids, SamplerState(sampling, ids, min_tokens=min_tokens), max_tokens)
 
     def _require_fitting(self, text: str, where: str) -> None:

@@ -46,6 +46,7 @@ from endonym.pipeline.execute import (
     require_other_run,
     run_folder,
 )
+from endonym.pipeline.made_by import CodeNotes, Fresh, OtherCode
 from endonym.pipeline.metrics import require_packages
 from endonym.pipeline.plan import DataStages, plan_data, plan_training, room_warnings
 from endonym.pipeline.settle import Lockfile, with_examples
@@ -65,6 +66,8 @@ SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(|[kmgt]?b)", re.IGNORECASE)
 UNITS = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
 LEFT_OUT = "left out: {}"
 UNMEASURED = Choice("fp32", "nothing was measured here yet")
+TOLD = ("keep", "lr")
+"""Choices of a phase of answers that are told with their reasons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +77,8 @@ class Checked:
     parts: seconds of each part of the run; empty if this machine was never measured. facts: of the
     training text, and of the examples of other phases. is_counted: an earlier run on the same texts
     and settings has counted these; otherwise they are estimated from samples. free_bytes: memory
-    for training there. sized: the sources whose size was given. machine: another one, if the plan
-    is for it.
+    for training there. sized: the sources whose size was given. other_code: of the artefacts that
+    are there. machine: another one, if the plan is for it.
     """
 
     recipe: Recipe
@@ -87,6 +90,7 @@ class Checked:
     free_bytes: int
     is_counted: bool = False
     sized: tuple[str, ...] = ()
+    other_code: tuple[OtherCode, ...] = ()
     machine: KnownMachine | None = None
 
     @property
@@ -126,8 +130,9 @@ class Checked:
         their lengths are not known."""
         needed, shape = list[int](), self.shape
         for number, config in enumerate(self.training.phases):
-            beside, before = teachers_of(self.recipe, number, shape)
-            needed += [phase_bytes(shape, config, teachers=beside), teachers_bytes(shape, before)]
+            beside, before = teachers_of(self.recipe, number, shape, config.context)
+            row = config.row_tokens(shape.context)
+            needed += [phase_bytes(shape, config, teachers=beside), teachers_bytes(row, before)]
         return max(needed)
 
     @property
@@ -150,7 +155,7 @@ class Checked:
             "trained_parameters": {
                 e.name: count.trained_parameters(shape, e.adapt) for e in self.training.phases
             },
-            "flops_per_token": count.flops_per_token(shape),
+            "flops_per_token": count.flops_per_token(shape, self.training.pack.context),
             "train_tokens": self.train_tokens,
             "unique_tokens": self.facts.unique_tokens,
             "positions": self.facts.positions,
@@ -166,6 +171,7 @@ class Checked:
             "seconds_of": self.parts,
             "choices": {key: choice._asdict() for key, choice in self.choices.items()},
             "warnings": self.warnings,
+            "other_code": {each.stage: each.as_dict() for each in self.other_code},
         }
 
 
@@ -196,9 +202,10 @@ def check(
     target = "cuda" if machine else target
     estimate = expected(recipe, samples, store, target, raw=raw, machine=machine, sizes=sizes)
     facts, choices, training, *_ = estimate
+    other_code = [] if estimate.fresh is None else of_other_code(recipe, estimate, store)
     paces = paces_here(training, facts, store.root / "machine.json") if target == "cpu" else []
     if machine:
-        paces = [machine.seconds_a_token(training.model, e.adapt) for e in training.phases]
+        paces = [machine.seconds_a_token(training.model, phase) for phase in training.phases]
     require_shapes(recipe.export, training.model)
     require_tokenizer(recipe, samples, training.model)
     warnings = warnings_of_texts(recipe, samples, estimate)
@@ -223,8 +230,18 @@ def check(
         free_bytes=free,
         is_counted=estimate.is_counted,
         sized=tuple(sizes),
+        other_code=tuple(other_code),
         machine=machine,
     )
+
+
+def of_other_code(recipe: Recipe, estimate: "Expected", store: Store) -> list[OtherCode]:
+    """The artefacts of a recipe that are there, made by other code than today's."""
+    assert estimate.fresh is not None, "the texts were hashed"
+    notes = estimate.fresh.notes
+    stages = [each for each in estimate.stages(recipe) if store.find(each.kind, each.id)]
+    others = [notes.other_code(each.name, each.kind, each.id) for each in stages]
+    return [each for each in others if each is not None and not each.are_releases]
 
 
 def warnings_of_room(recipe: Recipe, store: Store, estimate: "Expected") -> list[str]:
@@ -265,7 +282,8 @@ def read_by(checks: Sequence[Checked]) -> dict[str, Read]:
         }
         n_bytes = each.facts.text_bytes
         token_bytes = n_bytes / max(1, each.facts.positions)
-        of_run = Read(epochs * n_bytes, epochs, lengths, each.shape.context, token_bytes)
+        context = each.training.pack.context
+        of_run = Read(epochs * n_bytes, epochs, lengths, context, token_bytes)
         read[each.recipe.run_name] = of_run
     return read
 
@@ -368,8 +386,8 @@ def sizes_of(recipe: Recipe, given: Sequence[str]) -> dict[str, int]:
 class Expected(NamedTuple):
     """The training that a recipe will get.
 
-    data, lock: the stages of its texts and what an earlier run has chosen, if the texts were
-    hashed. is_counted: as in Checked.
+    data, lock, fresh: the stages of its texts, what an earlier run has chosen and which stages are
+    made again, if the texts were hashed. is_counted: as in Checked.
     """
 
     facts: Facts
@@ -378,14 +396,15 @@ class Expected(NamedTuple):
     data: DataStages | None
     lock: Lockfile | None
     is_counted: bool
+    fresh: Fresh | None = None
 
     def stages(self, recipe: Recipe) -> list[Stage]:
         """All stages, with what `--tune` found before; none if the texts were not hashed."""
-        if self.data is None or self.lock is None:
+        if self.data is None or self.lock is None or self.fresh is None:
             return []
         tuned = self.lock.tuned_for(first_identity(recipe, self.data, self.training))
         training = self.training.with_choices(tuned)
-        return [*self.data.all(), *plan_training(recipe, self.data, training)]
+        return self.fresh.applied([*self.data.all(), *plan_training(recipe, self.data, training)])
 
 
 def expected(
@@ -396,6 +415,7 @@ def expected(
     *,
     raw: Sequence[RawSet] | None,
     replan: bool = False,
+    fresh: frozenset[str] = frozenset(),
     machine: KnownMachine | None = None,
     sizes: Mapping[str, int] | None = None,
 ) -> Expected:
@@ -403,21 +423,23 @@ def expected(
 
     raw: its hashed texts, if they are known. The texts are counted in the shards of an earlier run,
     or else estimated from samples. Choices of an earlier run are taken from its plan; replan:
-    nothing is. The number format of a phase that says "auto" is fp32 if nothing was measured here.
-    machine, sizes: as in `check`.
+    nothing is. fresh: the stages to be made again by today's code. The number format of a phase
+    that says "auto" is fp32 if nothing was measured here. machine, sizes: as in `check`.
     """
-    lock, data, shards = None, None, None
+    lock, data, shards, renewal = None, None, None, None
     if raw is not None:
         lock = Lockfile(run_folder(store, recipe), recipe, raw, replan=replan)
+        renewal = Fresh(CodeNotes(store), lock.fresh, fresh)
     earlier_choices = lock.choices if lock else {}
     facts, choices = resolve.estimated(recipe, samples, target, earlier_choices, sizes=sizes)
     vocab = resolve.likely_vocab(recipe, choices, facts)
-    if raw is not None:
+    if raw is not None and renewal is not None:
         data = plan_data(recipe, raw, resolve.resolve_tokenizer(recipe, choices))
+        data = data.renewed(renewal.applied)
         shards = store.find("shards", data.shards.id)
-    if data is not None and shards is not None:
+    if data is not None and shards is not None and renewal is not None:
         vocab = TokenShards(shards.folder, "train").vocab
-        facts = with_examples(recipe, resolve.facts_of(shards), data, store)
+        facts = with_examples(recipe, resolve.facts_of(shards), data, store, fresh=renewal)
         choices = resolve.counted_choices(choices, recipe, facts, vocab, device=target)
     machine_file = store.root / "machine.json"
     formats = dict.fromkeys(resolve.unsaid_formats(recipe), UNMEASURED)
@@ -428,7 +450,7 @@ def expected(
     choices |= formats | earlier_choices
     training = resolve.resolve_training(recipe, choices, facts, vocab)
     choices = {key: choice for key, choice in choices.items() if choice is not UNMEASURED}
-    return Expected(facts, choices, training, data, lock, shards is not None)
+    return Expected(facts, choices, training, data, lock, shards is not None, renewal)
 
 
 def describe(checked: Checked) -> str:
@@ -438,6 +460,7 @@ def describe(checked: Checked) -> str:
     about = "" if checked.is_counted else "≈ "
     has_open_vocab = tokenizer.extend is not None or tokenizer.kind == "char"
     adapted = [phase for phase in phases if phase.adapt is not None]
+    row = checked.training.pack.context
     return filled(
         "check.txt",
         checked=checked,
@@ -447,12 +470,12 @@ def describe(checked: Checked) -> str:
         about_adapters="" if isinstance(shape, ModelConfig) else "≈ ",
         weights=weights,
         parts_text=count.parts_text(shape),
-        adapter_flops={p.name: count.flops_per_token(shape, adapt=p.adapt) for p in adapted},
+        adapter_flops={p.name: count.flops_per_token(shape, row, p.adapt) for p in adapted},
         uniform_nats=math.log(shape.vocab),
         in_proportion=in_proportion,
         dropped_in_words=dropped_in_words,
         briefly=briefly(checked),
-        inexact={phase.name: inexact(phase, shape.context) for phase in phases},
+        inexact={phase.name: inexact(phase, row) for phase in phases},
         kept=kept_bytes(checked.recipe, checked.facts, shape.vocab),
         kept_steps=kept_steps,
         kept_steps_bytes=kept_steps_bytes,
@@ -479,9 +502,9 @@ def briefly(checked: Checked) -> dict[str, str]:
             continue
         own, of_before = ({**dict(e), **dict(e.execution)} for e in (phase, before))
         names = [name for name in own if f"phase.{number}.{name}" in checked.choices]
-        said = [f"{n} = {own[n]}" for n in names if n != "keep" and own[n] != of_before[n]]
+        said = [f"{n} = {own[n]}" for n in names if n not in TOLD and own[n] != of_before[n]]
         line = f"phase.{number}: {' · '.join(said)}" if said else ""
-        lines |= {f"phase.{number}.{name}": line for name in names if name != "keep"}
+        lines |= {f"phase.{number}.{name}": line for name in names if name not in TOLD}
     return lines
 
 

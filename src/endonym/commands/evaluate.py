@@ -22,6 +22,7 @@ from endonym.pipeline.evaluation import (
     read_texts,
     score_texts,
     training_text,
+    window_of,
 )
 from endonym.pipeline.evaluation_texts import GUESSED, Cutting, Overlap, overlaps, texts_below
 from endonym.report.formatting import terminal_text
@@ -32,6 +33,12 @@ from endonym.survey.odd_sources import Reference, other_language, sketch
 OF_ANOTHER_LANGUAGE = (
     "Some of it is in another language or broken (warnings above): these figures do not judge the "
     "model."
+)
+STARTED = "Each document is read after {start}, which is not scored."
+STARTED_AS_TRANSFORMERS = "Each document is read after {start}, as in transformers."
+NO_START = (
+    "Nothing is read before a document, as in transformers: neither its first token nor the bytes "
+    "of that token are counted."
 )
 EACH_TAKES = (
     "A document takes {bits:,.1f} bits on average{span}. This compares translations of one text, "
@@ -45,13 +52,23 @@ class TextScores(NamedTuple):
     """The scores of texts, and for some of the texts why these say little about the model.
 
     own: what an evaluation of its run has scored of its own test documents. overlap: of each file
-    with what the model was trained on.
+    with what the model was trained on. start: the names of the tokens that were read before each
+    document. has_start: False if the documents were scored as in `transformers` (--no-start).
     """
 
     scores: list[Score]
     cautions: dict[str, list[str]]
     own: list[Score]
     overlap: dict[str, Overlap]
+    start: list[str]
+    has_start: bool = True
+
+    def started(self) -> str:
+        """What was read before each document, in words."""
+        if not self.start:
+            return NO_START
+        words = STARTED if self.has_start else STARTED_AS_TRANSFORMERS
+        return words.format(start="".join(self.start))
 
     def conclusions(self, split: str, scores: Sequence[Score]) -> list[str]:
         """What the scores of one text say, and what is to be known of them."""
@@ -69,16 +86,22 @@ def score_model(
     device_name: str,
     adapter: str | None = None,
     cutting: Cutting = GUESSED,
+    has_start: bool = True,
+    context: int | None = None,
 ) -> TextScores:
     """Scores of a model: on given files and folders, or on its own corpus's documents of a split.
 
-    cutting: how the files are cut into documents, if not as their form suggests. Members that
-    taught the model are scored beside it, as `ensemble`; with an adapter they are not.
+    cutting: how the files are cut into documents, if not as their form suggests. has_start: whether
+    a document is read after the token that starts one (`Tokenizer.document_start`); if not, as
+    `transformers` reads it, and there are no baselines, which score each token. context: tokens
+    that the model reads at once, if not as many as usual. Members that taught the model are scored
+    with it, as `ensemble`; with an adapter they are not.
     Baselines need the training shards: a model from elsewhere gets none. A file's scores have its
     name as their split, without the folder, which differs between machines. Raises RecipeError if
     there is nothing to score.
     """
     model = load_model(name, store, device_name, log, adapter=adapter)
+    window = window_of(model, context, log)
     train, judged = shards_of(name, store), list[tuple[str, Texts]]()
     for path, file in zip(files, distinct_names(files), strict=True):
         judged.append((file, texts_below(path, model.tokenizer, log, cutting)))
@@ -103,8 +126,11 @@ def score_model(
     if trained and adapter is None:
         with trained.read_with_care():
             members = [each.verify() for each in ensemble_of(trained)]
-    scores: list[Score] = []
-    means = ensemble_scores(members, judged, device_name=device_name, log=log)
+    start, scores = model.tokenizer.document_start, list[Score]()
+    if not has_start:
+        start, read = model.tokenizer.before, None
+        judged = [(text, texts.as_transformers()) for text, texts in judged]
+    means = ensemble_scores(members, judged, device_name=device_name, window=window, log=log)
     for (text, texts), mean in zip(judged, means, strict=True):
         measured = read_texts(model, texts, log)
         scores += score_texts(measured, texts, read, split=text, log=log)[0]
@@ -112,7 +138,9 @@ def score_model(
     evaluations = evaluations_of(trained) if trained else []
     of_test = [each for each in evaluations if is_of_split(each.manifest["config"])]
     rows = [row for each in of_test for row in each.rows("scores.json")]
-    return TextScores(scores, cautions, [Score(**row) for row in rows if files], overlap)
+    own = [Score(**row) for row in rows if files and has_start]
+    names = [model.tokenizer.token(index) for index in start]
+    return TextScores(scores, cautions, own, overlap, names, has_start)
 
 
 def doubts(
@@ -136,7 +164,7 @@ def doubts(
             document = train.document(number)
             if compared is not None and train.sources[document.source] not in compared:
                 continue
-            text = texts.tokenizer.decode(document.ids.tolist())
+            text = texts.tokenizer.decode_document(document.ids)
             train_texts.setdefault(document.source, []).append(text)
     references = [Reference([sketch("", parts, 1.0)]) for parts in train_texts.values()]
     reasons: list[str] = []
@@ -159,7 +187,8 @@ def as_dict(judged: TextScores) -> dict[str, Any]:
         is_one = len({score.source for score in part} - {None}) == 1
         scores += [score for score in part if score.source is None or not is_one]
         notes[split] = judged.conclusions(split, part)
-    return {"scores": scores, "notes": notes, **in_json(judged.overlap)}
+    start = {"start": judged.start, "no_start": not judged.has_start}
+    return {"scores": scores, "notes": notes, **start, **in_json(judged.overlap)}
 
 
 def conclusions(

@@ -105,7 +105,7 @@ def adapter_of(name: str, adapter: str | None, store: Store, log: Log) -> tuple[
                 do="Name the adapter: endonym export BASE --adapter DIR; or the model of a phase "
                 "with adapt.",
             )
-        start = artifact.manifest["inputs"].get("start") or adapters.base_name_of(folder)
+        start = adapters.base_name_of(folder)
         base_artifact = Store.of(artifact.folder).find("model", start) if start else None
         if base_artifact is None:
             raise ExportError(
@@ -117,7 +117,7 @@ def adapter_of(name: str, adapter: str | None, store: Store, log: Log) -> tuple[
         base, base_name = load_pretrained(base_artifact.verify().folder), base_artifact.id
     card = load.adapter_card(adapter or name, store)
     changes = adapters.read_adapter(folder, base.decoder)
-    base = LanguageModel(base.decoder, load.with_chat(base.tokenizer, folder))
+    base = base.with_parts(base.decoder, load.with_chat(base.tokenizer, folder))
     return Adapter(base, changes, card.name, base_name), card
 
 

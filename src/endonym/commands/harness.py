@@ -72,7 +72,7 @@ def score_harness(
             harness.ToRun(str(model.absolute()), [*ours, *names], str(folder), device_name),
             device.with_threads(device.threads()) | ({} if names and not is_offline else NO_HUB),
             log.line,
-            do=OFFLINE if is_offline else "",
+            offline=OFFLINE if is_offline else "",
         )
     if kept is not None:
         log.line(AGAIN.format(folder=quoted(str(kept)), tasks=quoted(",".join(ours))))

@@ -1,5 +1,6 @@
 """Finds the model that a command names: a run, a model artefact or a transformers folder."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,25 @@ from endonym.export.card import Card
 from endonym.export.history import evaluations_of, history_of, spelling_of, turns_of, with_times
 from endonym.export.huggingface import import_huggingface, load_pretrained
 from endonym.generate.language_model import LanguageModel
+from endonym.limited.opened import key_of
 from endonym.log import Log
+from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.lora import changes_of, copy_on, merge_changes
 from endonym.recipe.layers import parse, read
 from endonym.runs.find import artifact_by_id, made_artifact, no_such, resolve_run
-from endonym.store import TRAINED, Artifact, Store, fingerprint, open_artifact
+from endonym.store import (
+    TRAINED,
+    Artifact,
+    Store,
+    fingerprint,
+    open_artifact,
+    read_if_whole,
+    write_sealed,
+)
 from endonym.tokenizer.tokenizer import Tokenizer
+
+MODEL_FILES = (".json", ".jinja", ".safetensors")
+"""Endings of the files that make a model of a folder in the format of `transformers`."""
 
 
 def find_artifact(name: str, store: Store, log: Log | None = None) -> Artifact | None:
@@ -53,10 +67,17 @@ def identity_of(name: str, store: Store, *, where: str = "MODEL") -> str:
         return artifact.id
     if not (Path(name) / "config.json").is_file():
         raise no_such("model", name, store, where=where)
-    files = sorted(
-        each for each in Path(name).iterdir() if each.suffix in (".json", ".safetensors")
-    )
-    return fingerprint([[file.name, file_hash(file)] for file in files])[:12]
+    files = sorted(each for each in Path(name).iterdir() if each.suffix in MODEL_FILES)
+    # A hash of all weights takes as long as reading them: it is kept while the files are the same.
+    key, memory = key_of(files), store.cache / "identities.json"
+    known = read_if_whole(memory)
+    if key not in known:
+        known[key] = fingerprint([[file.name, file_hash(file)] for file in files])[:12]
+        if store.root.is_dir():
+            with suppress(OSError):  # it is hashed again the next time
+                memory.parent.mkdir(exist_ok=True)
+                write_sealed(memory, known)
+    return str(known[key])
 
 
 def origin_of(name: str, store: Store, adapter: str | None = None) -> dict[str, Any]:
@@ -144,7 +165,7 @@ def load_model(
     folder = find_adapter(adapter, store)
     merge_changes(model.decoder, read_adapter(folder, model.decoder))
     tokenizer = with_chat(model.tokenizer, folder)
-    return moved(LanguageModel(model.decoder, tokenizer, model.spelled), device)
+    return moved(_with_adapted(model, model.decoder, tokenizer), device)
 
 
 def with_adapter(model: LanguageModel, folder: Path) -> LanguageModel:
@@ -159,7 +180,14 @@ def with_adapter(model: LanguageModel, folder: Path) -> LanguageModel:
         raise ExportError(message, where=str(folder), do=do)
     changes = read_adapter(folder, model.decoder)
     tokenizer = with_chat(model.tokenizer, folder)
-    return LanguageModel(copy_on(model.decoder, changes), tokenizer, model.spelled)
+    return _with_adapted(model, copy_on(model.decoder, changes), tokenizer)
+
+
+def _with_adapted(model: LanguageModel, decoder: AnyDecoder, tokenizer: Tokenizer) -> LanguageModel:
+    """The model with an adapter; how many turns a conversation has is not known of it."""
+    found = model.with_parts(decoder, tokenizer)
+    found.turns = 0
+    return found
 
 
 def with_chat(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
@@ -206,12 +234,12 @@ def _load(name: str, store: Store, device: str, log: Log | None) -> LanguageMode
         raise no_such("model", name, store, where="MODEL")
     if artifact is None or artifact.stage == "export":
         folder = Path(name) if artifact is None else artifact.verify().folder
-        return moved(import_huggingface(folder), device)
+        return moved(import_huggingface(folder, store.opened), device)
     if artifact.stage not in TRAINED:
         raise RecipeError(f"{name} is a {artifact.stage}, not a model", where="MODEL")
     folder = artifact.verify().folder
     if folder.resolve() == Path(name).resolve():  # perhaps a stranger's
-        model = moved(load_pretrained(folder), device)
+        model = moved(load_pretrained(folder, store.opened), device)
     else:
         model = LanguageModel.load(folder, device)
     model.spelled, model.turns = spelling_of(artifact), turns_of(artifact)

@@ -352,7 +352,7 @@ def choose(
     tokens, reason = budget(pace)
     phase = {} if muon is None else {"phase.optimizer": muon}
     keys = Phase(tokens=tokens, optimizer="adamw" if muon is None else "muon")
-    phase |= purpose.phases(keys, reason, facts, context.value, dim=dim)
+    phase |= purpose.phases(keys, reason, facts, context.value, dim=dim, layers=layers)
     data = held | {"tokenizer.vocab": vocab, "pack.context": context}
     if survey.joined:
         why = "lists of sentences, parts of a text: their neighbours are context"

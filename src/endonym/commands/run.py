@@ -28,6 +28,7 @@ from endonym.pipeline import sources
 from endonym.pipeline.execute import (
     Run,
     dropped_in_words,
+    fresh_stages,
     last_stage,
     run_folder,
     run_recipe,
@@ -61,6 +62,7 @@ class RunOptions(TypedDict, total=False):
     """What `run_recipe` may be told beside the recipe."""
 
     until: str | None
+    fresh: Sequence[str]
     replan: bool
     tune_minutes: float | None
     device: str | None
@@ -128,7 +130,14 @@ def replaced(recipe: Recipe, folder: Path) -> bool:
         return True  # A damaged copy: what it said is not known.
 
 
-def check_all(recipes: Sequence[Recipe], store: Store, log: Log, until: str | None) -> None:
+def check_all(
+    recipes: Sequence[Recipe],
+    store: Store,
+    log: Log,
+    *,
+    until: str | None,
+    fresh: Sequence[str] = (),
+) -> None:
     """Check all recipes before the first of them is run.
 
     Raises MissingSource or RecipeError with everything that is wrong.
@@ -140,6 +149,7 @@ def check_all(recipes: Sequence[Recipe], store: Store, log: Log, until: str | No
         try:
             checks.append(check(recipe, store))
             last_stage(recipe, until)
+            fresh_stages(recipe, fresh)
         except EndonymError as error:
             wrong.setdefault(str(error), recipe.run_name)
     if wrong:
@@ -170,6 +180,8 @@ def as_dict(run: Run) -> dict[str, Any]:
     for made in run.made:
         stages.append({"name": made.stage.name, "id": made.artifact.id})
         stages[-1] |= {"made": made.is_new, "seconds": round(made.seconds, 3)}
+        if made.other_code is not None:
+            stages[-1]["other_code"] = made.other_code.as_dict()
     scores = [score.as_dict() for score in scores_of(run)]
     files = TASK, PROBE, WRITING, TYPING
     scores += [row for each in run.all("evaluation") for f in files for row in each.rows(f)]
@@ -252,6 +264,7 @@ def describe_plan(
     log: Log,
     *,
     until: str | None = None,
+    fresh: Sequence[str] = (),
     replan: bool = False,
     target: str = "cpu",
 ) -> dict[str, Any]:
@@ -262,9 +275,13 @@ def describe_plan(
     recipe.require_sources(log)
     last = last_stage(recipe, until)
     raw = sources.hash_all(sources.find(recipe, store), store, log, is_kept=False)
-    estimate = expected(recipe, samples_of(raw, log), store, target, raw=raw, replan=replan)
+    names_of_fresh = fresh_stages(recipe, fresh)
+    given: Any = {"raw": raw, "replan": replan, "fresh": names_of_fresh}
+    estimate = expected(recipe, samples_of(raw, log), store, target, **given)
     data, training, stages = estimate.data, estimate.training, estimate.stages(recipe)
     assert data is not None, "the texts were hashed"
+    assert estimate.fresh is not None, "the texts were hashed"
+    notes = estimate.fresh.notes
     names = [stage.name for stage in stages]
     made = [stage.name for stage in stages if store.find(stage.kind, stage.id) is not None]
     vocab = training.model.vocab
@@ -274,6 +291,10 @@ def describe_plan(
     for stage in stages[: names.index(last) + 1] if last else stages:
         is_there = stage.name in made
         listed.append({"name": stage.name, "id": stage.id[:12], "there": is_there})
+        other = notes.other_code(stage.name, stage.kind, stage.id) if is_there else None
+        if other is not None:
+            other.say(log)
+            listed[-1]["other_code"] = other.as_dict()
     return {
         "run": recipe.run_name,
         "train_tokens": sum(phase.steps * phase.batch_tokens for phase in training.phases),

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING
 
 from endonym import device
 from endonym.commands.export import export_model
-from endonym.commands.load import card_of, find_adapter, identity_of, load_model, with_adapter
+from endonym.commands.load import (
+    card_of,
+    find_adapter,
+    find_artifact,
+    identity_of,
+    load_model,
+    with_adapter,
+)
 from endonym.commands.proofread import load_proofreader
 from endonym.disk import require_writable
 from endonym.errors import Damaged, ExportError, RecipeError
@@ -23,11 +30,14 @@ from endonym.export.adapters import FOLDER as ADAPTER_FOLDER
 from endonym.export.adapters import adapter_identity
 from endonym.export.config import FORMATS, Export
 from endonym.export.gguf.write import require_gguf, require_gguf_adapter
+from endonym.export.history import spelling_of, turns_of
 from endonym.export.record import record_of
 from endonym.generate.language_model import LanguageModel
+from endonym.generate.sample import Defaults
+from endonym.limited.opened import key_of
 from endonym.log import Log, counted
 from endonym.model.lora import changes_of
-from endonym.store import Store, fingerprint
+from endonym.store import TRAINED, Store, fingerprint
 from endonym.tokenizer.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -120,14 +130,20 @@ def make_engine(
     *,
     adapter: str | None = None,
     loaded: dict[str, LanguageModel] | None = None,
+    suggests: bool = True,
 ) -> "Engine":
     """The engine of a model: llama.cpp if it can run it, else endonym's own runtime. Says which.
 
     adapter: one that is added to what the model gives. loaded: models by name, to which this one is
-    added, so that several adapters of it share its weights.
+    added, so that several adapters of it share its weights. suggests: whether it is asked for words
+    while somebody writes, for which llama.cpp's engine has the model in our own runtime, too.
     """
     if Path(name).is_file():
-        return _gguf_engine(name, adapter, log)
+        return _gguf_engine(name, adapter, store, log)
+    if adapter is None and not suggests and device_name == "cpu":
+        engine = _kept_engine(name, store, log)
+        if engine is not None:
+            return engine
     loaded = {} if loaded is None else loaded
     if name not in loaded:
         loaded[name] = load_model(name, store, device_name, log)
@@ -149,11 +165,35 @@ def make_engine(
     adapter_file = None if adapter is None else _kept_gguf(name, store, log, adapter)
     chat = None if adapter is None else model.tokenizer
     gguf = _kept_gguf(name, store, log)
-    engine = _llama_engine(gguf, name, log, adapter_file, chat=chat)
+    engine = _llama_engine(
+        gguf, name, store, log, adapter=adapter_file, chat=chat, defaults=model.defaults
+    )
     engine.spelled, engine.turns = model.spelled, model.turns
-    if weight_bytes(model) <= MOST_SUGGESTING:
+    if suggests and weight_bytes(model) <= MOST_SUGGESTING:
         engine.model = model
     return engine
+
+
+def _kept_engine(name: str, store: Store, log: Log) -> "Engine | None":
+    """llama.cpp's engine if the GGUF file was made before: the model itself need not be read."""
+    try:
+        FORMATS["gguf"].require_packages()
+    except ExportError:
+        return None
+    store.cache.mkdir(parents=True, exist_ok=True)  # what is made below is kept there
+    folder = _gguf_folder(identity_of(name, store), store)
+    if not folder.exists() or not _is_whole(folder, store, log):
+        return None
+    engine = _llama_engine(next(folder.glob("*.gguf")), name, store, log)
+    artifact = find_artifact(name, store)
+    if artifact is not None and artifact.stage in TRAINED:
+        engine.spelled, engine.turns = spelling_of(artifact), turns_of(artifact)
+    return engine
+
+
+def _gguf_folder(identity: str, store: Store) -> Path:
+    """Where the GGUF file of a model is kept."""
+    return store.cache / "gguf" / f"{identity}-{FORMAT}"
 
 
 def weight_bytes(model: LanguageModel) -> int:
@@ -161,7 +201,7 @@ def weight_bytes(model: LanguageModel) -> int:
     return sum(each.numel() * each.element_size() for each in model.decoder.parameters())
 
 
-def _gguf_engine(name: str, adapter: str | None, log: Log) -> "Engine":
+def _gguf_engine(name: str, adapter: str | None, store: Store, log: Log) -> "Engine":
     """The engine of a GGUF file and an adapter in another one. Raises RecipeError for others."""
     with Path(name).open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
@@ -171,7 +211,8 @@ def _gguf_engine(name: str, adapter: str | None, log: Log) -> "Engine":
         message = f"{name} is a GGUF file, {adapter} is none"
         do = "Make one: endonym export BASE --adapter DIR --to gguf-adapter"
         raise RecipeError(message, where="--adapter", do=do)
-    return _llama_engine(Path(name), name, log, None if adapter is None else Path(adapter))
+    adapter_file = None if adapter is None else Path(adapter)
+    return _llama_engine(Path(name), name, store, log, adapter=adapter_file)
 
 
 def _kept_gguf(name: str, store: Store, log: Log, adapter: str | None = None) -> Path:
@@ -180,41 +221,70 @@ def _kept_gguf(name: str, store: Store, log: Log, adapter: str | None = None) ->
     adapter: one of the model; the file is that of the adapter alone then.
     """
     identity, export = identity_of(name, store), Export(format="gguf", quantize=(FORMAT,))
-    folder = store.cache / "gguf" / f"{identity}-{FORMAT}"
+    folder = _gguf_folder(identity, store)
     if adapter is not None:
         export = Export(format="gguf-adapter")
         identity += "-" + fingerprint(adapter_identity(find_adapter(adapter, store)))[:12]
         folder = store.cache / "gguf" / identity
     with store.lock("gguf", identity, log.line):
-        if not _is_whole(folder, log):
+        if not _is_whole(folder, store, log):
             log.line(f"{name}: making a GGUF file for llama.cpp, once …")
             folder.parent.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
             export_model(name, export, folder, store=store, log=log, adapter=adapter)
+            store.opened.note(_key_of_whole(folder))
     return next(folder.glob("*.gguf"))
 
 
-def _is_whole(folder: Path, log: Log) -> bool:
-    """Whether a folder has the files that its record names, byte by byte."""
+def _is_whole(folder: Path, store: Store, log: Log) -> bool:
+    """Whether a folder has the files that its record names, byte by byte.
+
+    That is noted: files that are as they were then are not compared again.
+    """
     try:
         if folder.exists():
-            record_of(folder)
+            key = _key_of_whole(folder)
+            if not store.opened.has(key):
+                record_of(folder)
+                store.opened.note(key)
     except (ExportError, Damaged) as error:
         log.warn(f"{error.where}: {error.message}")
         return False
     return any(folder.glob("*.gguf"))
 
 
+def _key_of_whole(folder: Path) -> str:
+    """The key of a note that all files of an export are as its record says."""
+    return key_of(sorted(folder.iterdir()), "whole")
+
+
 def _llama_engine(
-    path: Path, name: str, log: Log, adapter: Path | None = None, *, chat: Tokenizer | None = None
+    path: Path,
+    name: str,
+    store: Store,
+    log: Log,
+    *,
+    adapter: Path | None = None,
+    chat: Tokenizer | None = None,
+    defaults: Defaults | None = None,
 ) -> "Engine":
-    """The engine of GGUF files of a model and its adapter, which says how it runs."""
+    """The engine of GGUF files of a model and its adapter, which says how it runs.
+
+    defaults: of the model; those that the file states if there are none.
+    """
     from endonym.serve.llama_engine import LlamaEngine
 
     memory, threads = device.free_memory_bytes() // MEMORY_SHARE, device.threads()
     engine = LlamaEngine(
-        path, adapter=adapter, chat=chat, most_slots=MOST_SLOTS, memory=memory, threads=threads
+        path,
+        adapter=adapter,
+        chat=chat,
+        most_slots=MOST_SLOTS,
+        memory=memory,
+        threads=threads,
+        opened=store.opened,
     )
+    engine.defaults = defaults or engine.defaults
     if engine.context < engine.whole_context:
         whole = f"{engine.whole_context} tokens of context do not fit into {memory >> 20} MiB"
         log.warn(f"{name}: {whole}, a part of the free memory: {engine.context} are used")
@@ -236,8 +306,10 @@ def _announced(engine: "Engine", name: str, runtime: str, log: Log) -> "Engine":
     """The engine, after saying what it is, and what other programs do with its template."""
     from endonym.serve.engine import prompt_differences
 
-    sizes = f"context {engine.context} tokens · {counted(engine.slots, 'sequence')} at once"
+    sizes = f"context {engine.context} tokens · up to {counted(engine.slots, 'sequence')} at once"
     log.line(f"{name}: {runtime} · {sizes}")
+    if words := engine.defaults.words():
+        log.line(f"{name}: samples by {words}, as the model's own files say")
     for each in prompt_differences(engine) if engine.template else ():
         log.warn(f"{name}: {each}")
     return engine

@@ -9,6 +9,7 @@ from endonym.commands.filled import filled
 from endonym.errors import EndonymError, RecipeError, printable
 from endonym.pipeline import sources
 from endonym.pipeline.execute import FAILURE, counts_of
+from endonym.pipeline.made_by import CodeNotes
 from endonym.pipeline.plan import named_files
 from endonym.recipe.recipe import Recipe
 from endonym.runs import find
@@ -52,8 +53,11 @@ def status_of(run: Path, store: Store) -> dict[str, Any]:
 
 
 def stages_of(run: Path, store: Store) -> list[dict[str, Any]]:
-    """Each stage of a run: its state, who makes it, and the last step that training has saved."""
+    """Each stage of a run: its state, who makes it, the last step that training has saved, and how
+    the code that made it differs from today's.
+    """
     stages, run_store = list[dict[str, Any]](), find.store_of(run, store)
+    notes = CodeNotes(run_store)
     for stage in find.planned(run):
         folder = run_store.folder(stage["stage"], stage["id"])
         work = run_store.work_folder(stage["stage"], stage["id"])
@@ -66,6 +70,8 @@ def stages_of(run: Path, store: Store) -> list[dict[str, Any]]:
         counted = counts_of(made) if made and made.stage == "source" else ""
         note = ", ".join(each for each in (counted, maker, *steps[-1:]) if each)
         stages.append({"name": stage["name"], "id": stage["id"], "bytes": n_bytes, "note": note})
+        other = notes.other_code(stage["name"], stage["stage"], stage["id"]) if made else None
+        stages[-1]["other_code"] = other and {**other.as_dict(), "text": str(other)}
         stages[-1] |= {"state": "running" if maker else state, "step": "".join(steps[-1:])}
     return stages
 

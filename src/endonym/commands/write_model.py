@@ -113,7 +113,8 @@ def _asking(engine: OwnEngine, system: str) -> Callable[[str], list[int]]:
     (parts,) = template_of(engine).parts([(roles, True)])
 
     def ids(question: str) -> list[int]:
-        made = ids_of(parts, [*before, question], engine.vocabulary.encode, engine.encode_markup)
-        return made[1:] if made[:1] == [engine.opening] else made  # it is put there again
+        contents = [*before, question]
+        made = ids_of(parts, contents, engine.vocabulary.encode, engine.encode_markup)
+        return engine.chat_ids(made)
 
     return ids

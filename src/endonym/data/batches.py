@@ -76,7 +76,8 @@ class Batch:
 class Batches:
     """The batches of a phase: `batches[step]` is a pure function of the seed.
 
-    subwords: splits tokens, if the phase says so. _thread: for a GPU, prepares batches. _next: the
+    subwords: splits tokens, if the phase says so. first_row: of the order, with which the phase
+    begins. _thread: for a GPU, prepares batches. _next: the
     step and rows of one in preparation, and it.
     """
 
@@ -87,8 +88,10 @@ class Batches:
         rows: int,
         device: str = "cpu",
         subwords: Subwords | None = None,
+        first_row: int = 0,
     ) -> None:
         self.order, self.rows, self.device, self.subwords = order, rows, device, subwords
+        self.first_row = first_row
         self._thread = ThreadPoolExecutor(1) if device.startswith("cuda") else None
         self._next: tuple[tuple[int, range], Future[Batch]] | None = None
 
@@ -109,7 +112,7 @@ class Batches:
 
     def _made(self, step: int, rows: range) -> Batch:
         """These rows of a batch on the CPU; for a GPU in pinned memory."""
-        first = step * self.rows + rows.start
+        first = self.row_numbers(step).start + rows.start
         arrays = self.order.rows(first, len(rows))
         if self.subwords is not None:
             arrays = self.subwords.split(arrays, first)
@@ -135,8 +138,18 @@ class Batches:
 
     def row_numbers(self, step: int) -> range:
         """The numbers of a step's rows, for messages."""
-        return range(step * self.rows, (step + 1) * self.rows)
+        first = self.first_row + step * self.rows
+        return range(first, first + self.rows)
 
     def epochs(self, step: int) -> float:
-        """Epochs after this many steps."""
+        """Epochs of this phase after this many steps."""
         return step * self.tokens / self.order.positions_per_epoch
+
+    @property
+    def epochs_before(self) -> float:
+        """How often earlier phases have read what this phase reads; of a mixture its main source,
+        which says when an epoch ends."""
+        text = self.order.order if isinstance(self.order, TypedOrder) else self.order
+        if isinstance(text, Mixture):
+            return text.epochs_before
+        return self.first_row * self.order.context / self.order.positions_per_epoch

@@ -1,14 +1,18 @@
 """Where the answers stand in a filled chat template, and which ids are learnt.
 
 Learnt are the contents of answers and the template's own ids after each, up to the first special
-token: with it a turn ends. All else is only read. The ids before an answer are those that a server
+token: with it a turn ends. A thought before an answer is learnt, too, with what the template writes
+around it after the prompt. All else is only read. The ids before an answer are those that a server
 makes of the same messages: where a template writes earlier turns otherwise than it does while the
 conversation goes on, each answer is an example of its own.
 """
 
+import copy
 import functools
+import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import NamedTuple
 
@@ -17,16 +21,27 @@ from numpy.typing import NDArray
 
 from endonym.data.conversations import Unfit
 from endonym.errors import RecipeError
-from endonym.tokenizer.chat_template import ANSWERING, ChatTemplate, Markup, Part, TemplateRefusal
+from endonym.tokenizer.chat_template import (
+    ANSWERING,
+    THOUGHTS,
+    ChatTemplate,
+    Markup,
+    Part,
+    TemplateRefusal,
+)
 from endonym.tokenizer.tokenizer import Tokenizer
 
 
 class LayoutPart(NamedTuple):
-    """The template's own ids, or the place of a message's content; and whether it is learnt."""
+    """The template's own ids, or the place of a message's content; and whether it is learnt.
+
+    of: the answer, or the thought before it, with which the template's own ids are learnt.
+    """
 
     ids: NDArray[np.int64]
     message: int | None
     is_learnt: bool
+    of: int | None = None
 
 
 Layout = tuple[LayoutPart, ...]
@@ -35,12 +50,10 @@ NONE = np.zeros(0, dtype=np.int64)
 
 def learning_only(layout: Layout, learns: Sequence[bool]) -> Layout:
     """The layout in which only these messages, with what ends them, are learnt; () if none is."""
-    parts: list[LayoutPart] = []
-    is_of_learnt_answer = False
-    for part in layout:
-        if part.message is not None:
-            is_of_learnt_answer = learns[part.message]
-        parts.append(part._replace(is_learnt=part.is_learnt and is_of_learnt_answer))
+    parts = [
+        part._replace(is_learnt=part.is_learnt and part.of is not None and learns[part.of])
+        for part in layout
+    ]
     last = max((n for n, part in enumerate(parts) if part.is_learnt), default=-1)
     return tuple(parts[: last + 1])
 
@@ -57,19 +70,46 @@ class Layouts:
     """The layouts of conversations by their roles, each made once.
 
     longest: tokens that an example may have. turn_ends: the special tokens that end an answer, as
-    far as they were seen. _cached_size: pieces of all layouts in the cache.
+    far as they were seen. _cached_size: pieces of all layouts in the cache. _without_tools: the
+    template without the tools that it gets, if any.
     """
 
     def __init__(self, template: ChatTemplate, tokenizer: Tokenizer, longest: int) -> None:
         self.template, self.tokenizer, self.longest = template, tokenizer, longest
         self._markup = Markup(tokenizer)
         self._specials = set(self._markup.specials.values())
+        self._lost_seconds = 0.0
+        self.turn_ends: dict[int, str] = {}
+        self._given: tuple[str, Layouts] = "", self
+        self._without_tools: ChatTemplate | None = None
+        self._forget()
+
+    def _forget(self) -> None:
+        """Forget all layouts."""
         # Most turns have the same text of the template.
         cached, encode = functools.lru_cache(PIECES_KEPT), self._markup.encode
-        self._ids_of = cached(lambda text: np.array(encode(text), dtype=np.int64))
+        self._ids_of = cached(lambda *part: np.array(encode(*part), dtype=np.int64))
         self._cache: dict[tuple[tuple[str, ...], bool], tuple[Layout, ...] | Unfit] = {}
-        self._cached_size, self._lost_seconds = 0, 0.0
-        self.turn_ends: dict[int, str] = {}
+        self._cached_size = 0
+
+    def given(self, names: str) -> "Layouts":
+        """The layouts for conversations whose template gets more than messages, as JSON by name.
+
+        Those of the last names are kept, as neighbouring conversations often have the same. Raises
+        Unfit if a special token is named, which would end a turn.
+        """
+        if not names:
+            return self
+        if special := next((each for each in self._markup.specials if each in names), None):
+            raise Unfit("tools", f'"tools" names the special token {special}')
+        if self._given[0] != names:
+            layouts, given = copy.copy(self), json.loads(names)  # with the same turn_ends
+            layouts.template = replace(self.template, given={**given})
+            if given.pop("tools", None):
+                layouts._without_tools = replace(self.template, given=given)
+            layouts._forget()
+            self._given = names, layouts
+        return self._given[1]
 
     def probe(self) -> None:
         """Raise RecipeError if the template cannot be used at all."""
@@ -132,19 +172,40 @@ class Layouts:
         if size > self.longest + 1:  # An end-of-text at the start opens no second text.
             detail = f"{size:,} tokens without the contents; {self.longest:,} have room"
             raise Unfit("longer_than_context", detail)
+        self._require_written(roles, whole)
         if is_last_only:
             return (last,)
         answers = [n for n, role in enumerate(roles) if role == ANSWERING]
+        firsts = [_first_of(roles, number) for number in answers]
         places = {part.message: place for place, part in enumerate(whole) if not part.text}
-        prompts = chain(self._prompts(roles, answers[:-1]), [prompt])
-        is_prefix = all(
-            number in places and whole[: places[number]] == before
-            for number, before in zip(answers, prompts, strict=True)
-        )
+        openings = dict[int, str]()
+        is_prefix = True
+        prompts = chain(self._prompts(roles, firsts[:-1]), [prompt])
+        for first, before in zip(firsts, prompts, strict=True):
+            head = whole[: places.get(first, 0)]
+            if roles[first] in THOUGHTS:
+                openings[first] = _opening(before, head) or ""
+            opened = _with_text(before, openings.get(first, ""))
+            is_prefix = is_prefix and first in places and head == opened
         if is_prefix:
-            return (self._layout(whole, answers),)
+            return (self._layout(whole, roles, {*firsts, *answers}, openings),)
         earlier = (self._last_answer(roles[: number + 1])[0] for number in answers[:-1])
         return (*earlier, last)
+
+    def _require_written(self, roles: Sequence[str], whole: Sequence[Part]) -> None:
+        """Raise if the template leaves out a message, or what it gets beside the messages.
+
+        whole: the filled template. Thoughts before the last answer may be left out.
+        """
+        written = {part.message for part in whole}
+        for number, role in enumerate(roles):
+            if number not in written and role not in THOUGHTS:
+                place = _place(roles, number)
+                raise TemplateRefusal(f"the model's chat template leaves out message {place}")
+        if self._without_tools is not None:
+            (bare,) = self._without_tools.parts([(roles, False)])
+            if bare == whole:
+                raise Unfit("tools", '"tools" is left out by the model\'s chat template')
 
     def _prompts(self, roles: tuple[str, ...], answers: Sequence[int]) -> Iterator[list[Part]]:
         """The prompts before these answers, some at a time: together they grow as a square."""
@@ -164,30 +225,64 @@ class Layouts:
 
         Also the parts of this prompt, and those of the whole conversation.
         """
-        prompt, whole = self.template.parts([(roles[:-1], True), (roles, False)])
-        last, places = len(roles) - 1, [part.message for part in whole]
+        last = len(roles) - 1
+        first = _first_of(roles, last)
+        prompt, whole = self.template.parts([(roles[:first], True), (roles, False)])
+        places = [part.message for part in whole]
         if last not in places:
-            raise TemplateRefusal(f"the model's chat template leaves out message {last + 1}")
-        return self._layout([*prompt, *whole[places.index(last) :]], [last]), prompt, whole
+            place = _place(roles, last)
+            raise TemplateRefusal(f"the model's chat template leaves out message {place}")
+        if first not in places:
+            name = f'message {_place(roles, last)} has "{roles[first]}"'
+            raise Unfit("thoughts", f"{name}, which the model's chat template leaves out")
+        parts, openings = [*prompt], dict[int, str]()
+        if first < last:
+            opening = _opening(prompt, whole[: places.index(first)])
+            if opening is None:
+                raise TemplateRefusal(
+                    "the model's chat template begins an answer otherwise when it has a thought "
+                    f'("{roles[first]}")'
+                )
+            parts, openings = _with_text(prompt, opening), {first: opening}
+        parts += whole[places.index(first) :]
+        return self._layout(parts, roles, {first, last}, openings), prompt, whole
 
-    def _layout(self, parts: Sequence[Part], learnt: Sequence[int]) -> Layout:
+    def _layout(
+        self,
+        parts: Sequence[Part],
+        roles: Sequence[str],
+        learnt: Collection[int],
+        openings: Mapping[int, str],
+    ) -> Layout:
         """The parts as a layout, which ends with the last piece that is learnt.
 
-        learnt: the numbers of the answers to learn.
+        learnt: the numbers of the answers to learn, and of the thoughts before them. openings: the
+        end of the text before a thought, by its number: it is learnt, too.
         """
         pieces: list[LayoutPart] = []
-        is_after_answer = False
-        for text, number in parts:
-            if number is None:
-                ids = self._ids_of(text)
-                end = self._turn_end(ids) if is_after_answer else 0
-                pieces += [LayoutPart(ids[:end], None, True), LayoutPart(ids[end:], None, False)]
-            elif is_after_answer:
-                raise self._endless()
+        before: int | None = None  # the answer or thought to learn that stands before this part
+        for place, (text, number) in enumerate(parts):
+            if number is not None:
+                if before is not None and roles[before] == ANSWERING:
+                    raise self._endless()
+                before = number if number in learnt else None
+                pieces.append(LayoutPart(NONE, number, before is not None, before))
+                continue
+            after = parts[place + 1].message if place + 1 < len(parts) else None
+            opening = "" if after is None else openings.get(after, "")
+            ids = self._ids_of(text.removesuffix(opening), place == 0)
+            if before is None:
+                pieces.append(LayoutPart(ids, None, False))
+            elif roles[before] in THOUGHTS:
+                pieces.append(LayoutPart(ids, None, True, before))
             else:
-                pieces.append(LayoutPart(NONE, number, number in learnt))
-            is_after_answer = number in learnt
-        if is_after_answer:
+                end = self._turn_end(ids)
+                pieces.append(LayoutPart(ids[:end], None, True, before))
+                pieces.append(LayoutPart(ids[end:], None, False))
+                before = None
+            if opening:
+                pieces.append(LayoutPart(self._ids_of(opening, False), None, True, after))
+        if before is not None:
             raise self._endless()
         last = max(n for n, piece in enumerate(pieces) if piece.is_learnt)
         kept = pieces[: last + 1]
@@ -211,3 +306,30 @@ class Layouts:
             'answer with one of them and name it in [chat], such as template = "chat.jinja"; '
             "ChatML needs <|im_start|> and <|im_end|>.",
         )
+
+
+def _first_of(roles: Sequence[str], answer: int) -> int:
+    """The number of the thought before an answer, or of the answer if it has none."""
+    has_thought = answer > 0 and roles[answer - 1] in THOUGHTS
+    return answer - 1 if has_thought else answer
+
+
+def _place(roles: Sequence[str], number: int) -> int:
+    """Which message of its conversation this is, from 1: thoughts are a part of their answers."""
+    return number + 1 - sum(role in THOUGHTS for role in roles[:number])
+
+
+def _opening(prompt: Sequence[Part], head: Sequence[Part]) -> str | None:
+    """What a template writes between the prompt and a thought; None if it begins otherwise.
+
+    head: the filled template up to the thought.
+    """
+    written, end = (parts[-1].text if parts else "" for parts in (head, prompt))
+    return written[len(end) :] if written.startswith(end) else None
+
+
+def _with_text(parts: Sequence[Part], text: str) -> list[Part]:
+    """The parts with a text of the template after them."""
+    if parts and text and parts[-1].message is None:
+        return [*parts[:-1], Part(parts[-1].text + text)]
+    return [*parts, Part(text)] if text else [*parts]

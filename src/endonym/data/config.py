@@ -22,7 +22,11 @@ class Pack(Config):
     """How documents become rows of equal length, without padding and without losing tokens."""
 
     context: int | None = optional(ge=8, le=131_072)
-    """tokens in a row; chosen from the texts if not given"""
+    """tokens in a row of training; chosen from the texts if not given
+
+    - a model made here can read as many at once: this is its context
+    - a model from model.folder keeps its own context, and rows are at most as long
+    """
     join: tuple[str, ...] = ()
     """sources that are lists of sentences, or parts of longer texts (document = "part")
 

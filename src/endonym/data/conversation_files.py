@@ -144,7 +144,8 @@ def parsed_records(
             yield record.reject(unfit.reason, unfit.detail)
             continue
         is_pair = isinstance(value, Pair)
-        key = _key(value if is_pair else value.messages)
+        given = () if is_pair or not value.given else (value.given,)
+        key = _key(value if is_pair else (*value.messages, *given))
         several_answers = None if is_pair else _other_answer(value, seen)
         yield ParsedRecord(record, value, seen.get(key, ""), several_answers)
         seen.setdefault(key, record.id)
@@ -159,7 +160,7 @@ def _other_answer(
     chat: Conversation, seen: MutableMapping[bytes, str]
 ) -> tuple[Messages, str] | None:
     """As in `ParsedRecord`. seen: gets the question with its first answer, and this answer."""
-    told = chat.messages[: len(chat.prompt) + 1]
+    told = (*chat.prompt, chat.answer)
     turns = [(each.role, each.content.strip()) for each in told]
     asked, answered = _key(turns[:-1]), _key(turns)
     is_other = asked in seen and answered not in seen

@@ -4,32 +4,68 @@ messages ([{role, content}]), conversations ([{from, value}], as in ShareGPT), p
 or response, question and answer, instruction and output (as in Alpaca). `input` and `context`
 follow the question, `history` comes before it, `system` or `system_prompt` before everything. A
 preference pair has chosen and rejected: answers to a prompt, or whole conversations with a common
-beginning, also as one text with "Human:" and "Assistant:" (as in Anthropic's HH). An answer with
-"weight": 0 (as in OpenAI's format) is read and not learnt; elsewhere a weight is not read.
+beginning, also as one text with "Human:" and "Assistant:" (as in Anthropic's HH). Their other names
+stand in columns.toml: those of OpenAI, Argilla, Axolotl, LLaMA-Factory and ms-swift.
+
+What a record says about its turns is obeyed: that answers are not to be learnt ("weight": 0,
+"train": false, "masked": true) or are bad ("label": false), thoughts ("reasoning_content"), and
+tools. What cannot be obeyed makes the record unfit. Other fields of a turn are not read, and
+counted.
 """
 
+import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
 from endonym.cleaning.normalize import composed
 from endonym.disk import packaged_tables
-from endonym.tokenizer.chat_template import ANSWERING
+from endonym.tokenizer.chat_template import ANSWERING, THOUGHTS
 
 COLUMNS: dict[str, Any] = packaged_tables("endonym.data", "columns.toml")
 ROLES: dict[str, str] = {name: role for role, names in COLUMNS["roles"].items() for name in names}
 """Roles by the names that data sets have for them."""
+SIDES: tuple[str, str] = ("chosen", "rejected")
 USUAL: frozenset[str] = frozenset(
-    ("chosen", "rejected", *COLUMNS["messages"], *chain.from_iterable(COLUMNS["answered"]))
+    chain(
+        COLUMNS["messages"],
+        chain.from_iterable(COLUMNS["answered"]),
+        *(COLUMNS[side] for side in SIDES),
+    )
 )
 """The usual names of columns that hold a conversation or a part of one."""
-NAMES = {*USUAL, *COLUMNS["added"], "history", "system", "system_prompt"}
+FLAGS: tuple[str, ...] = (*COLUMNS["learns"], *COLUMNS["hides"])
+"""What says of a turn whether it is learnt."""
+TEXT_COLUMNS = THOUGHTS[:2]
+"""Thoughts in a column of their own. One called "reasoning" often holds something else."""
+TEMPLATE_COLUMNS = ("tools", "chat_template_kwargs")
+NAMES = {
+    *USUAL,
+    *chain.from_iterable(COLUMNS[name] for name in ("added", "asked", "attached", "verdicts")),
+    *FLAGS,
+    *TEXT_COLUMNS,
+    *TEMPLATE_COLUMNS,
+    *("history", "system", "system_prompt", "answers"),
+}
+READ = {
+    *("role", "from", "content", "value"),
+    *(name for name in FLAGS if name != "weight"),
+    *COLUMNS["calls"],
+    *COLUMNS["parts"],
+}
+"""Fields of a turn that are read, or make a record unfit. A weight is read of answers alone."""
+OWN_NAMES = {"messages", "add_generation_prompt", "continue_final_message", *TEMPLATE_COLUMNS}
+"""Names of what a template gets that no data set sets."""
 TURN = re.compile(r"\n\n(Human|Assistant):[ ]?")
 
 
 class Message(NamedTuple):
-    """What one side says. is_learnt: of an answer, whether the model learns to write it."""
+    """What one side says. is_learnt: of an answer, whether the model learns to write it.
+
+    A thought is a message of its own before its answer; its role is one of THOUGHTS.
+    """
 
     role: str
     content: str
@@ -40,16 +76,28 @@ Messages = tuple[Message, ...]
 
 
 class Conversation(NamedTuple):
-    """Messages that end with an answer to learn. cut: how many after it were left out."""
+    """Messages that end with an answer to learn. cut: how many after it were left out.
+
+    given: what the chat template gets beside them, as JSON by name, such as `tools`.
+    """
 
     messages: Messages
     cut: int = 0
+    given: str = ""
 
     @property
     def prompt(self) -> Messages:
-        """What stands before the first answer, but for a greeting that opens the conversation."""
+        """What stands before the first answer and its thought, but for a greeting that opens the
+        conversation."""
         roles = [message.role for message in self.messages]
-        return self.messages[: roles.index(ANSWERING, roles.index("user"))]
+        end = roles.index(ANSWERING, roles.index("user"))
+        return self.messages[: end - (roles[end - 1] in THOUGHTS)]
+
+    @property
+    def answer(self) -> Message:
+        """The first answer after the prompt."""
+        rest = self.messages[len(self.prompt) :]
+        return next(message for message in rest if message.role == ANSWERING)
 
 
 class Pair(NamedTuple):
@@ -73,38 +121,55 @@ def conversation_of(record: Any, columns: tuple[str, str] | None = None) -> Conv
 
     columns: of the question and of its answer, beside those of the usual names.
     """
-    messages = _conversation(_fields(record), columns)
+    fields = _fields(record)
+    _require_good(fields)
+    messages = _conversation(fields, columns)
     answers = [index for index, each in enumerate(messages) if each.role == ANSWERING]
     if not answers:
         raise Unfit("no_answer", "nobody answers in this conversation")
     learnt = [index for index in answers if messages[index].is_learnt]
     if not learnt:
-        raise Unfit("nothing_learnt", 'each answer has "weight": 0')
+        raise Unfit("nothing_learnt", f"each answer has {_said_unlearnt(record)}")
     kept = messages[: learnt[-1] + 1]
     _require_content(kept)
     if not any(each.role == "user" for each in kept[: learnt[0]]):
         raise Unfit("no_prompt", "no question stands before the first answer that is learnt")
-    return Conversation(kept, len(messages) - len(kept))
+    n_cut = sum(message.role not in THOUGHTS for message in messages[len(kept) :])
+    return Conversation(kept, n_cut, _given(fields))
 
 
 def pair_of(record: Any) -> Pair:
     """The preference pair in a record. Raises Unfit."""
-    fields = _fields(record)
-    if missing := [name for name in ("chosen", "rejected") if fields.get(name) is None]:
+    fields = _pair_fields(_fields(record))
+    if missing := [name for name in SIDES if fields.get(name) is None]:
         raise _no_columns(fields, f"no {' and no '.join(missing)}")
-    asking = next((name for name in ("prompt", "question", "instruction") if fields.get(name)), "")
+    _require_unattached(fields)
+    if _given(fields):
+        raise Unfit("tools", '"tools" is not read in preference pairs')
+    sides = [_messages_of(fields[name], name, ANSWERING) for name in SIDES]
+    is_whole = any(message.role == "user" for side in sides for message in side)
+    asking = next((name for name in COLUMNS["asked"] if fields.get(name)), "")
+    if is_whole and asking in (*COLUMNS["messages"], "input"):
+        asking = ""  # The sides hold the whole conversation, and `messages` one of them.
     question = _question(fields, asking) if asking else ()
+    if not is_whole and question and question[-1].role == ANSWERING:
+        if question[-1:] not in sides:
+            detail = f'"{asking}" ends with an answer that is neither chosen nor rejected'
+            raise Unfit("no_common_prompt", detail)
+        question = question[:-1]
     if not asking:
         _require_unused(fields, "chosen")
-    sides = [_messages_of(fields[name], name, ANSWERING) for name in ("chosen", "rejected")]
     chosen, rejected = (_with_system(_joined(question, side), fields) for side in sides)
+    if thoughts := [message.role for message in (*chosen, *rejected) if message.role in THOUGHTS]:
+        raise Unfit("thoughts", f'"{thoughts[0]}" is not read in preference pairs')
     if _stripped(chosen) == _stripped(rejected):
         raise Unfit("equal_sides", "chosen and rejected are the same, but for blanks at the ends")
     for name, each in (("chosen", chosen), ("rejected", rejected)):
         if not each or each[-1].role != ANSWERING:
             raise Unfit("no_answer", f"{name} does not end with an answer")
         if not each[-1].is_learnt:
-            raise Unfit("nothing_learnt", f'the last answer of {name} has "weight": 0')
+            said = _said_unlearnt({name: fields[name]})
+            raise Unfit("nothing_learnt", f"the last answer of {name} has {said}")
     # Weights of messages in a prompt say nothing.
     prompt, other_prompt = (
         tuple(message._replace(is_learnt=True) for message in side[:-1])
@@ -129,18 +194,60 @@ def written(names: Iterable[str], name: str) -> str | None:
     return forms.get(composed(name), small.get(composed(name).strip().lower()))
 
 
-def has_unread_weight(record: Any) -> bool:
-    """Whether a record has a weight that says something and is not that of an answer.
+def unread_fields(record: Any) -> Counter[str]:
+    """How often a record and its turns have fields that say something and are not read, by name.
 
     A record is learnt as if its own weight were 1, and all that is no answer as if it were 0.
     """
+    unread = Counter[str]()
     if not isinstance(record, dict):
-        return False
+        return unread
     fields: Mapping[str, Any] = record
-    items = (each for value in fields.values() if isinstance(value, list) for each in value)
-    others = (each for each in items if isinstance(each, dict) and _role(each) != ANSWERING)
-    weights = (message.get("weight") for message in others)
-    return fields.get("weight") not in (None, 1) or any(each not in (None, 0) for each in weights)
+    unread["weight"] += fields.get("weight") not in (None, 1)
+    for name in (*COLUMNS["verdicts"], *FLAGS):
+        value = fields.get(name)
+        is_flag = _verdict(value) is not None or (name in FLAGS and value in (0, 1))
+        unread[name] += name != "weight" and not is_flag and not _is_nothing(value)
+    for name in THOUGHTS:
+        is_read = name in TEXT_COLUMNS and isinstance(fields.get(name), str)
+        unread[name] += not is_read and not _is_nothing(fields.get(name))
+    for turn in _turns(fields):
+        role = _role(turn)
+        weight = turn.get("weight")
+        unread["weight"] += role != ANSWERING and weight not in (None, 0)
+        known = {*READ, "weight", *(THOUGHTS if role == ANSWERING else ())}
+        for name, value in turn.items():
+            is_verdict = name in COLUMNS["verdicts"] and _verdict(value) is not None
+            unread[name] += name not in known and not is_verdict and not _is_nothing(value)
+    return +unread
+
+
+def _turns(fields: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """All turns in the columns of a record, as far as they have a role."""
+    for value in fields.values():
+        items: Sequence[Any] = value if isinstance(value, list) else [value]
+        for item in items:
+            if isinstance(item, dict) and ("role" in item or "from" in item):
+                yield item
+            elif isinstance(item, dict) and isinstance(value, dict) and "messages" in item:
+                yield from _turns({"messages": item["messages"]})
+
+
+def _is_nothing(value: Any) -> bool:
+    """Whether a field says nothing: null, or an empty text or list."""
+    return value is None or (isinstance(value, str | list | dict) and not value)
+
+
+def _said_unlearnt(record: Mapping[str, Any]) -> str:
+    """The fields with which answers of a record say that they are not learnt, as in JSON."""
+    said = {
+        f'"{name}": {json.dumps(turn[name])}': None
+        for turn in _turns(record)
+        if _role(turn) == ANSWERING
+        for name in (*FLAGS, *COLUMNS["verdicts"])
+        if turn.get(name) is not None and _says_unlearnt(name, turn[name])
+    }
+    return " or ".join(said)
 
 
 def _fields(record: Any) -> Mapping[str, Any]:
@@ -177,13 +284,18 @@ def _answered(fields: Mapping[str, Any], asking: str, answering: str) -> Message
         raise Unfit("no_answer", f'"{answering}" is null')
     question = _question(fields, asking)
     answer = _messages_of(fields[answering], answering, ANSWERING)
-    return _with_system((*question, *answer), fields)
+    thoughts = [name for name in TEXT_COLUMNS if _is_text(fields.get(name))]
+    if thoughts and isinstance(fields[answering], list):
+        raise _without_place(thoughts[0], answering)
+    thought = [Message(name, text_of(fields[name], name)) for name in thoughts[:1]]
+    return _with_system((*question, *thought, *answer), fields)
 
 
 def _question(fields: Mapping[str, Any], asking: str) -> Messages:
     """The question in the column `asking`, with what it is about, after the history."""
     question = _messages_of(fields[asking], asking, "user")
-    added = [text_of(fields[name], name) for name in COLUMNS["added"] if fields.get(name)]
+    names = [name for name in COLUMNS["added"] if name != asking and fields.get(name)]
+    added = [text_of(fields[name], name) for name in names]
     if isinstance(fields[asking], list) or len(question) != 1:
         _require_unused(fields, asking)
     elif added:
@@ -201,8 +313,113 @@ def _question(fields: Mapping[str, Any], asking: str) -> Messages:
 def _require_unused(fields: Mapping[str, Any], beside: str) -> None:
     """Raise Unfit if a column says something that has no place in the messages of another."""
     for name in (*COLUMNS["added"], "history"):
-        if fields.get(name):
-            raise Unfit("unused_column", f'"{name}" has no place beside the messages of "{beside}"')
+        if name != beside and fields.get(name):
+            raise _without_place(name, beside)
+    for name in TEXT_COLUMNS:
+        if _is_text(fields.get(name)):
+            raise _without_place(name, beside)
+
+
+def _without_place(name: str, beside: str) -> Unfit:
+    return Unfit("unused_column", f'"{name}" has no place beside the messages of "{beside}"')
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a value is a text with a visible letter."""
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _require_unattached(fields: Mapping[str, Any]) -> None:
+    """Raise Unfit for pictures and the like, which cannot be read."""
+    for name in COLUMNS["attached"]:
+        if not _is_nothing(fields.get(name)):
+            raise Unfit("unused_column", f'"{name}" cannot be read')
+
+
+def _require_good(fields: Mapping[str, Any]) -> None:
+    """Raise Unfit if a record says that it, or its answer, is not to be learnt."""
+    _require_unattached(fields)
+    for name in COLUMNS["verdicts"]:
+        if _verdict(fields.get(name)) is False:
+            raise Unfit("unwanted_answer", f'"{name}" is false: the answer is not one to learn')
+    for name in FLAGS:
+        value = fields.get(name)
+        is_unlearnt = _says_unlearnt(name, value if _verdict(value) is None else _verdict(value))
+        if name != "weight" and is_unlearnt:
+            raise Unfit("nothing_learnt", f'the record has "{name}": {json.dumps(value)}')
+
+
+def _verdict(value: Any) -> bool | None:
+    """Whether an answer is a good one, also as a table writes it; None if this is no verdict."""
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.strip().lower())
+    return value if isinstance(value, bool) else None
+
+
+def _given(fields: Mapping[str, Any]) -> str:
+    """What the chat template gets beside the messages, as JSON by name; "" for nothing.
+
+    Both columns may be JSON in a text, as in tables. Raises Unfit for other values.
+    """
+    values: dict[str, Any] = {}
+    for name, kind in zip(TEMPLATE_COLUMNS, (list, dict), strict=True):
+        value = fields.get(name)
+        if isinstance(value, str) and value.strip():
+            try:
+                value = json.loads(value)
+            except ValueError:
+                raise Unfit("tools", f'"{name}" is no JSON') from None
+        if _is_nothing(value) or not str(value).strip():
+            continue
+        if not isinstance(value, kind):
+            expected = "list" if kind is list else "object"
+            raise Unfit("tools", f'"{name}" is a {type(value).__name__}, not a JSON {expected}')
+        values[name] = value
+    options = values.pop("chat_template_kwargs", {})
+    options = {name: value for name, value in options.items() if value is not None}
+    if taken := [name for name in options if name in OWN_NAMES]:
+        raise Unfit("tools", f'"chat_template_kwargs" sets "{taken[0]}"')
+    values |= options
+    return json.dumps(values, ensure_ascii=False) if values else ""
+
+
+def _pair_fields(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The columns of a pair by their first names: chosen and rejected.
+
+    OpenAI's `input` holds the question and its tools. Of several answers with a rank the best and
+    the worst one are compared. ms-swift has the chosen answer at the end of the messages.
+    """
+    asked: Any = fields.get("input")
+    answers: Any = fields.get("answers")
+    if isinstance(asked, dict):
+        fields = {**{name: each for name, each in fields.items() if name != "input"}, **asked}
+    sides = {
+        side: next((fields[n] for n in COLUMNS[side] if fields.get(n) is not None), None)
+        for side in SIDES
+    }
+    if sides == dict.fromkeys(SIDES) and _are_ranked(answers):
+        ranked: list[Mapping[str, Any]] = sorted(answers, key=lambda each: each["rank"])
+        if ranked[0]["rank"] == ranked[-1]["rank"]:
+            raise Unfit("equal_sides", '"answers" all have the same rank')
+        sides = {"chosen": ranked[0]["answer"], "rejected": ranked[-1]["answer"]}
+    if sides["chosen"] is None and sides["rejected"] is not None:
+        for name in COLUMNS["messages"]:
+            messages: Any = fields.get(name)
+            if isinstance(messages, list) and messages and _role(messages[-1]) == ANSWERING:
+                fields = {**fields, name: messages[:-1]}
+                sides["chosen"] = messages[-1:]
+                break
+    return {**fields, **{side: said for side, said in sides.items() if said is not None}}
+
+
+def _are_ranked(answers: Any) -> bool:
+    """Whether these are answers with ranks, as in Nectar."""
+    return (
+        isinstance(answers, list)
+        and len(answers) > 1
+        and all(isinstance(each, dict) and "answer" in each for each in answers)
+        and all(isinstance(each.get("rank"), int | float) for each in answers)
+    )
 
 
 def _with_system(messages: Messages, fields: Mapping[str, Any]) -> Messages:
@@ -246,6 +463,8 @@ def _messages_of(value: Any, name: str, role: str) -> Messages:
 
     name: of the column. role: of a text that is one message.
     """
+    if isinstance(value, dict):
+        value = [value]
     if isinstance(value, list):
         return _messages(value, name)
     text = text_of(value, name)
@@ -266,33 +485,85 @@ def _messages(value: Any, name: str) -> Messages:
         raise Unfit("not_messages", f'"{name}" is no list of messages')
     messages: list[Message] = []
     for number, each in enumerate(value, 1):
-        role = _role(each)
+        where, role = f"message {number}", _role(each)
+        if role == "calling":
+            raise Unfit("tool_calls", f"{where} is a call of a tool, which is not learnt")
         if role is None:
             name_of_role = str(each.get("role", each.get("from")))[:40]
-            detail = f"message {number} is of {name_of_role!r}; known are {', '.join(ROLES)}"
+            detail = f"{where} is of {name_of_role!r}; known are {', '.join(ROLES)}"
             raise Unfit("unknown_role", detail)
         if calls := [key for key in COLUMNS["calls"] if each.get(key)]:
-            raise Unfit("tool_calls", f'message {number} has "{calls[0]}", which is not learnt')
-        content = each.get("content", each.get("value"))
-        is_learnt = role != ANSWERING or _is_learnt(each.get("weight"), f"message {number}")
-        messages.append(Message(role, _content(content, f"message {number}"), is_learnt))
+            raise Unfit("tool_calls", f'{where} has "{calls[0]}", which is not learnt')
+        if parts := [key for key in COLUMNS["parts"] if each.get(key)]:
+            raise Unfit("part_of_answer", f'{where} has "{parts[0]}": answers are learnt whole')
+        is_learnt = _is_learnt(each, role, where)
+        content = each.get("content")
+        content = each.get("value") if content is None else content  # tables have both columns
+        if role == ANSWERING:
+            messages += [said._replace(is_learnt=is_learnt) for said in _thoughts(each, where)]
+            if isinstance(content, list):
+                content = [piece for piece in content if not _is_thought(piece)]
+        messages.append(Message(role, _content(content, where), is_learnt))
     return tuple(messages)
+
+
+def _thoughts(message: Mapping[str, Any], where: str) -> list[Message]:
+    """What was thought before an answer, if anything: in a field, or in a piece of the content."""
+    found = [
+        Message(name, text_of(message[name], f'{where}, "{name}",'))
+        for name in THOUGHTS
+        if not _is_nothing(message.get(name))
+    ]
+    content = message.get("content")
+    for piece in content if isinstance(content, list) else ():
+        if _is_thought(piece):
+            kind = piece["type"]
+            found.append(Message(kind, text_of(piece.get(kind, piece.get("text")), where)))
+    found = [said for said in found if said.content.strip()]
+    if len({said.content for said in found}) > 1:
+        raise Unfit("thoughts", f"{where} has several thoughts: {', '.join(e.role for e in found)}")
+    return found[:1]
+
+
+def _is_thought(piece: Any) -> bool:
+    """Whether a piece of a content is a thought."""
+    return isinstance(piece, dict) and piece.get("type") in THOUGHTS
 
 
 def _role(message: Mapping[str, Any]) -> str | None:
     """Who says a message; None if that is not known."""
-    name = message.get("role", message.get("from"))
-    return ROLES.get(name.lower()) if isinstance(name, str) else None
+    name = message.get("role") or message.get("from")
+    return ROLES.get(name.strip().lower()) if isinstance(name, str) else None
 
 
-def _is_learnt(value: Any, where: str) -> bool:
-    """Whether an answer with this "weight" is learnt; one without a weight, or with null, is."""
-    if value is None:
+def _is_learnt(message: Mapping[str, Any], role: str, where: str) -> bool:
+    """Whether a turn may be learnt: an answer is, unless one of its fields says otherwise.
+
+    Raises Unfit for a field that cannot be obeyed: a value between 0 and 1, or a question to learn.
+    """
+    is_answer = role == ANSWERING
+    names = [name for name in FLAGS if message.get(name) is not None]
+    for name in names:
+        value = message[name]
+        if name == "weight" and not is_answer:
+            continue
+        if value not in (0, 1):
+            said = f"{where}, {'an answer' if is_answer else 'no answer'}, has the {name} "
+            known = "known are 0 or false, and 1 or true"
+            raise Unfit("bad_weight", f"{said}{str(value)[:40]!r}; {known}")
+        if not is_answer and not _says_unlearnt(name, value):
+            detail = f'{where}, of the {role}, has "{name}": {json.dumps(value)}'
+            raise Unfit("learnt_question", f"{detail}, but only answers are learnt")
+    if not is_answer:
         return True
-    if isinstance(value, bool) or value not in (0, 1):
-        problem = f"{where}, an answer, has the weight {str(value)[:40]!r}"
-        raise Unfit("bad_weight", f"{problem}; known are 0 (read only) and 1 (learnt)")
-    return bool(value)
+    return not any(_says_unlearnt(n, message.get(n)) for n in (*names, *COLUMNS["verdicts"]))
+
+
+def _says_unlearnt(name: str, value: Any) -> bool:
+    """Whether a field of a turn with this value says that it is not learnt."""
+    if name in COLUMNS["verdicts"]:
+        return _verdict(value) is False
+    return value in (0, 1) and bool(value) == (name in COLUMNS["hides"])
 
 
 def _content(value: Any, where: str) -> str:
@@ -303,6 +574,9 @@ def _content(value: Any, where: str) -> str:
         pieces: Sequence[Any] = value
         if all(isinstance(piece, dict) and piece.get("type") == "text" for piece in pieces):
             return "".join(text_of(piece.get("text"), where) for piece in pieces)
+        kinds = [str(piece.get("type"))[:40] for piece in pieces if isinstance(piece, dict)]
+        if other := next((kind for kind in kinds if kind != "text"), ""):
+            raise Unfit("not_text", f'{where} holds list with a piece of type "{other}", not text')
     return text_of(value, where)
 
 

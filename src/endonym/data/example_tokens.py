@@ -26,8 +26,9 @@ class ExampleTokens:
     """The examples of a split. Those of a preference pair follow each other, the chosen one first.
 
     Where none is held out, those of dev are those of training: validations show that it learns.
-    starts, lengths: of each example in the file of ids. opening_id: stands before each. together:
-    how many examples stand in one row, 2 for pairs.
+    starts, lengths: of each example in the file of ids. openings: the first id of each, which is
+    read and not predicted; it is not in that file. together: how many examples stand in one row, 2
+    for pairs.
     """
 
     def __init__(self, folder: Path, split: ExampleSplit) -> None:
@@ -35,7 +36,6 @@ class ExampleTokens:
         self.folder, self.split = folder, split
         self.vocab: int = described["vocab"]
         self.end_id: int = described["end"]
-        self.opening_id: int = described["opening"]
         self.together = 2 if described["objective"] == "preferences" else 1
         kind = id_type(self.vocab)
         offsets = np.load(folder / "offsets.npy", allow_pickle=False).astype(np.int64)
@@ -46,6 +46,11 @@ class ExampleTokens:
         is_dev = np.load(folder / "dev.npy", allow_pickle=False)
         is_of_split = is_dev == (split == "dev" and is_dev.any())
         self.starts: Integers = offsets[:-1][is_of_split]
+        if described["opening"] is None:  # Templates of other models may begin in several ways.
+            openings = np.load(folder / "openings.npy", allow_pickle=False)
+        else:
+            openings = np.full(len(is_dev), described["opening"], dtype=np.int64)
+        self.openings: Integers = openings[is_of_split]
         self.lengths: Integers = np.diff(offsets)[is_of_split]
         self.ids = np.memmap(folder / "ids.bin", dtype=kind, mode="r")
         self.learnt = np.memmap(folder / "learnt.bin", dtype=np.uint8, mode="r")
@@ -60,9 +65,10 @@ class ExampleTokens:
         return int(self.lengths.max(initial=0))
 
     def prompt(self, number: int) -> Integers:
-        """The ids of an example before its first answer."""
+        """The ids of an example before its first answer, as the model reads them."""
         stored = slice(self.starts[number], self.starts[number] + self.lengths[number])
-        return self.ids[stored][: int(self.learnt[stored].argmax())].astype(np.int64)
+        ids = self.ids[stored][: int(self.learnt[stored].argmax())]
+        return np.concatenate((self.openings[number : number + 1], ids)).astype(np.int64)
 
     def answers(self, number: int) -> list[Integers]:
         """The ids of each stretch of an example that is learnt."""
@@ -140,7 +146,7 @@ class ExampleOrder:
             places[positions] = stored
             targets[positions] = self.tokens.ids[stored]
             tokens[positions[1:]] = targets[positions[:-1]]
-            tokens[starts] = self.tokens.opening_id
+            tokens[starts] = self.tokens.openings[examples]
             weights[positions] = self.tokens.learnt[stored]
             documents[positions] = np.repeat(epoch * len(self.tokens) + examples, lengths)
             if reference is not None and self.reference is not None:

@@ -1,11 +1,13 @@
 """Conversations and preference pairs as ids: read, rendered, encoded, split and written.
 
-An example is one document: the ids of its template filled with its messages, and for each whether
-it is learnt. It stands after the token that opens a text, as a prompt does in a server. A
-preference pair is two examples, the chosen and the rejected one, which follow each other.
+An example is one document: the ids of its template filled with its messages, as a server reads
+them, and for each whether it is learnt. The first id is read alone: nothing stands before it from
+which it could be predicted. A preference pair is two examples, the chosen and the rejected one,
+which follow each other.
 
-The folder holds ids.bin and learnt.bin (raw, little-endian; u1 for learnt), offsets.npy (where each
-example begins, and the end), dev.npy (which are held out), held_out.npy (the keys of their prompts,
+The folder holds ids.bin and learnt.bin (raw, little-endian; u1 for learnt) without the first ids,
+which are in examples.json, or in openings.npy if they differ, offsets.npy (where each example
+begins, and the end), dev.npy (which are held out), held_out.npy (the keys of their prompts,
 which later phases hold out, too), examples.json, the tokenizer with the
 template, and dropped/REASON.jsonl.gz with every record that is left out.
 """
@@ -50,31 +52,39 @@ BATCH_RECORDS = 1024
 SHOWN_REASONS = 6
 HELD_OUT, TOO_LONG = "held_out", "longer_than_context"
 ADVICE: dict[str, str] = packaged_tables("endonym.data", "advice.toml")
-ALLOWED = ("duplicate", "commented", HELD_OUT)
-"""Reasons that do not count as rejected: the data are not at fault."""
+ALLOWED = ("duplicate", "commented", "nothing_learnt", "unwanted_answer", HELD_OUT)
+"""Reasons that do not count as rejected: the data are not at fault, or say so themselves."""
 Ids = NDArray[np.int64]
 Side = tuple[Sequence[conversations.Message], Layout]
 """The messages of an example, and their layout."""
-Example = tuple[Ids, NDArray[np.bool_]]
-"""The ids of an example, and which are learnt."""
+Example = tuple[int, Ids, NDArray[np.bool_]]
+"""The first id of an example, the ids after it, and which of these are learnt."""
 
 
 class Prepared(NamedTuple):
     """A record whose contents are not encoded yet.
 
-    sides: the messages and the layout of each example; both sides of a pair.
+    sides: the messages and the layout of each example; both sides of a pair. given: as in a
+    Conversation.
     """
 
     record: Record
     prompt: Sequence[conversations.Message]
     sides: Sequence[Side]
+    given: str = ""
 
 
 def with_template(tokenizer: Tokenizer, template: str | None) -> Tokenizer:
-    """The tokenizer, changed to have a chat template: this one, else its own, else ChatML."""
+    """The tokenizer, changed to have a chat template: this one, else its own, else ChatML.
+
+    A new template begins with the start token that a tokenizer from elsewhere puts before texts:
+    transformers and llama.cpp then read a conversation alike.
+    """
     if template is not None or tokenizer.chat_template is None:
         tokenizer.chat_template = CHATML if template is None else template
         tokenizer.turn_ends = ()
+        if tokenizer.around is not None and tokenizer.before == (tokenizer.start_id,):
+            tokenizer.chat_template = template_of(tokenizer).opened
     return tokenizer
 
 
@@ -137,20 +147,22 @@ def make_examples(
 def _prepared(fit: ParsedRecord, layouts: Layouts, writer: "ExampleWriter") -> Prepared | Reject:
     """The messages of a record with their layouts, or why it is left out."""
     record, value = fit.record, fit.value
-    writer.unread_weights += conversations.has_unread_weight(record.value)
+    writer.unread.update(conversations.unread_fields(record.value))
     writer.several_answers |= [fit.several_answers] if fit.several_answers else []
     if fit.before:
         return fit.copy()
     try:
         if isinstance(value, conversations.Conversation):
             messages = value.messages
-            examples = layouts.of([message.role for message in messages])
+            roles = [message.role for message in messages]
+            examples = layouts.given(value.given).of(roles)
             is_learnt = [message.is_learnt for message in messages]
             if not all(is_learnt):
                 learning = (learning_only(layout, is_learnt) for layout in examples)
                 examples = [layout for layout in learning if layout]
             writer.cut += value.cut > 0
-            return Prepared(record, value.prompt, [(messages, layout) for layout in examples])
+            sides = [(messages, layout) for layout in examples]
+            return Prepared(record, value.prompt, sides, value.given)
         roles = [*(each.role for each in value.prompt), ANSWERING]
         (layout,) = layouts.of(roles, is_last_only=True)
     except conversations.Unfit as unfit:
@@ -176,7 +188,8 @@ def _again(prepared: list[Prepared], layouts: Layouts, seed: int) -> list[Prepar
         is_bare = len(rest) < len(own) and asked[tuple(without_system(each.prompt))] == 1
         with suppress(conversations.Unfit):
             if is_bare and all(said.is_learnt for said in own):
-                bare = [(rest, layout) for layout in layouts.of([said.role for said in rest])]
+                roles = [said.role for said in rest]
+                bare = [(rest, layout) for layout in layouts.given(each.given).of(roles)]
                 found.append(each._replace(sides=bare))
         if n not in singles or len(singles) < 2:
             continue
@@ -184,7 +197,8 @@ def _again(prepared: list[Prepared], layouts: Layouts, seed: int) -> list[Prepar
         before = without_system(prepared[singles[place % len(singles)]].sides[0][0])
         joined = [*own[: 0 if is_bare else len(own) - len(rest)], *before, *rest]
         with suppress(conversations.Unfit):
-            (layout,) = layouts.of([said.role for said in joined], is_last_only=True)
+            roles = [said.role for said in joined]
+            (layout,) = layouts.given(each.given).of(roles, is_last_only=True)
             found.append(each._replace(sides=[(joined, layout)]))
     return found
 
@@ -232,9 +246,10 @@ class ExampleWriter:
         self.out, self.tokenizer, self.settings = out, tokenizer, settings
         self.held_out = np.array(held_out, dtype=np.uint64)
         self.kind = id_type(tokenizer.vocab)
-        self.cut = self.unread_weights = 0
+        self.cut, self.unread = 0, Counter[str]()
         self.several_answers = dict[conversations.Messages, str]()
         self._lengths, self._keys = list[int](), list[int]()
+        self._openings = list[int]()
         self._counts, self._turns = list[int](), list[int]()
         self._records = self._again = 0
         self._dropped: Counter[str] = Counter()
@@ -273,7 +288,7 @@ class ExampleWriter:
         context, is_pair = self.settings.context, self.settings.is_of_pairs
         added = list[Prepared]()
         for each, examples in self._encoded(prepared):
-            sizes = [len(example) for example, _ in examples]
+            sizes = [len(example) for _, example, _ in examples]
             size = sum(sizes) if is_pair else max(sizes)
             if size > context:
                 what = "both sides have" if is_pair else "it has"
@@ -288,7 +303,7 @@ class ExampleWriter:
     def add_again(self, prepared: Sequence[Prepared]) -> None:
         """Encode and write more examples of records that were added, as far as they fit."""
         for each, examples in self._encoded(prepared):
-            if max(len(example) for example, _ in examples) <= self.settings.context:
+            if max(len(example) for _, example, _ in examples) <= self.settings.context:
                 self._write(each, examples)
                 self._again += 1
 
@@ -303,15 +318,16 @@ class ExampleWriter:
     def _write(self, each: Prepared, examples: Sequence[Example]) -> None:
         """Write a record's examples."""
         self._turns.append(_turns(each.sides[0]))
-        self._lengths += [len(example) for example, _ in examples]
+        self._lengths += [len(example) for _, example, _ in examples]
         self._keys.append(prompt_key(each.prompt, self.settings.seed))
         self._counts.append(len(examples))
-        for example, is_learnt in examples:
+        for opening, example, is_learnt in examples:
+            self._openings.append(opening)
             self._ids.write(example.astype(self.kind).tobytes())
             self._learnt.write(is_learnt.astype(np.uint8).tobytes())
 
     def _example(self, side: Side, ids_of: Mapping[str, Ids]) -> Example:
-        """The ids of a layout with its contents, after the one that opens a text, and which are
+        """The first id of a layout with its contents, the ids after it, and which of these are
         learnt."""
         messages, layout = side
         parts = [
@@ -320,8 +336,9 @@ class ExampleWriter:
         ]
         ids = np.concatenate(parts)
         learnt = np.repeat([each.is_learnt for each in layout], [len(part) for part in parts])
-        first = int(ids[0] == self.tokenizer.opening_id)  # 1 if the template writes it itself
-        return ids[first:], learnt[first:]
+        whole = np.array(self.tokenizer.chat_ids(ids.tolist()), dtype=np.int64)
+        first = 1 - (len(whole) - len(ids))  # 0 if the tokenizer put its start token there
+        return int(whole[0]), whole[1:], learnt[first:]
 
     def finish(self) -> dict[str, Any]:
         """Write the index, and return what was counted.
@@ -349,7 +366,11 @@ class ExampleWriter:
         tokenizer = self.tokenizer
         description = self.settings.model_dump(include={"objective", "context"})
         description |= {"vocab": tokenizer.vocab, "end": tokenizer.end_id}
-        description |= {"opening": tokenizer.opening_id}
+        openings = np.array(self._openings, dtype="<i8")
+        is_one = bool((openings == openings[0]).all())
+        description |= {"opening": self._openings[0] if is_one else None}
+        if not is_one:
+            np.save(self.out / "openings.npy", openings, allow_pickle=False)
         text = json.dumps(description, ensure_ascii=False, sort_keys=True)
         (self.out / "examples.json").write_text(text, encoding="utf-8")
         return {
@@ -359,7 +380,7 @@ class ExampleWriter:
             "held_out": int(is_dev.sum()),
             "turns": statistics.median_high(self._turns),
             "cut": self.cut,
-            "unread_weights": self.unread_weights,
+            "unread": dict(self.unread.most_common()),
             "dropped": dict(sorted(self._dropped.items())),
             "several_answers": several_answers_in_words(self.several_answers),
         }

@@ -200,12 +200,14 @@ class Order:
         stored_S = index["start"][documents_S] + begins_S - starts_S
         stored, shard = runs(stored_S, sizes_S), np.repeat(index["shard"][documents_S], sizes_S)
         tokens, targets = self.shards.at(shard, stored), self.shards.at(shard, stored + 1)
+        first_inputs = (np.cumsum(sizes_S) - sizes_S)[begins_S == starts_S]
         if self.line_end is not None:
             # An end-of-text that does not start a stretch is a line end.
             is_line_end, is_end = (each == self.shards.end_id for each in (tokens, targets))
-            is_line_end[(np.cumsum(sizes_S) - sizes_S)[begins_S == starts_S]] = False
+            is_line_end[first_inputs] = False
             tokens[is_line_end] = self.line_end
             targets[is_end & np.repeat(self.is_joined[documents_S], sizes_S)] = self.line_end
+        tokens[first_inputs] = self.shards.start_id
         numbers = np.repeat(ranks_S + number * len(self.lengths), sizes_S)
         return tokens, targets, numbers, self.shards.places(shard, stored + 1)
 
@@ -285,7 +287,7 @@ class Mixture:
 
     shares: of the tokens, by source. join: as in Order. first_rows: which row of its own stream a
     source begins with, if not 0. positions_per_epoch: the tokens in which `main_source` is read
-    once.
+    once. epochs_before: how often it was read before its first row here.
     """
 
     def __init__(
@@ -306,6 +308,7 @@ class Mixture:
         sizes = {name: order.positions_per_epoch for name, order in self._pairs()}
         main = main_source(self.shares, sizes)
         self.positions_per_epoch = sizes[main] * PARTS // self.parts[[*sizes].index(main)]
+        self.epochs_before = self.first_rows.get(main, 0) * context / max(1, sizes[main])
 
     def _pairs(self) -> Iterator[tuple[str, Order]]:
         return zip(self.shares, self.orders, strict=True)

@@ -1,7 +1,9 @@
 """Token ids of a split on disk: flat little-endian integers, and an index of the documents.
 
 A shard is `E d1 E d2 E … dn E`, with E the end-of-text token: it is the last target of a document
-and the first input of the next one. A document of n tokens therefore takes n + 1 positions.
+and holds the place of the first input of the next one. A document of n tokens therefore takes n + 1
+positions. The first input is E, or the token with which the tokenizer of a folder from elsewhere
+starts a document.
 """
 
 import json
@@ -76,6 +78,9 @@ def write_shards(
     np.save(out / "counts.npy", counts.astype("<i8"), allow_pickle=False)
     ends = {"end": tokenizer.end_id, "line_end": tokenizer.line_end_id}
     description = {"vocab": tokenizer.vocab, **ends, "sources": sources, "bytes": sizes}
+    if tokenizer.document_start != (tokenizer.end_id,) or tokenizer.space_first:
+        start = {"start": tokenizer.document_start[-1], "space_first": tokenizer.space_first}
+        description |= start
     (out / "shards.json").write_text(json.dumps(description, ensure_ascii=False), encoding="utf-8")
     totals = {split: TokenShards(out, split).totals() for split in SPLITS}
     by_split: dict[str, Any] = {split: by_source for split, (by_source, _) in totals.items()}
@@ -93,7 +98,7 @@ def _write_split(
     with ExitStack() as opened:
         for batch in batches:
             entries: list[tuple[int, ...]] = []
-            encoded = tokenizer.encode_many([each.text for each in batch])
+            encoded = tokenizer.encode_documents([each.text for each in batch])
             for each, ids in zip(batch, encoded, strict=True):
                 if file is None or offset >= SHARD_TOKENS:
                     opened.close()
@@ -126,13 +131,19 @@ class DocumentTokens:
 
 
 class TokenShards:
-    """One memory-mapped split. source_bytes: bytes of each source in all splits together."""
+    """One memory-mapped split. source_bytes: bytes of each source in all splits together.
+
+    start_id: the first input of each document. space_first: whether the tokenizer put a space
+    before each document, which is no part of its text.
+    """
 
     def __init__(self, folder: Path, split: Split) -> None:
         description = json.loads((folder / "shards.json").read_text(encoding="utf-8"))
         self.folder, self.split = folder, split
         self.vocab: int = description["vocab"]
         self.end_id: int = description["end"]
+        self.start_id: int = description.get("start", self.end_id)
+        self.space_first: bool = description.get("space_first", False)
         if "bytes" not in description or not (folder / f"{split}.index.npy").is_file():
             raise StoreError(
                 "these shards were made by an earlier endonym: they lack what this version reads",
@@ -191,14 +202,19 @@ class TokenShards:
                 first, last = int(group["start"][0]), int(group["start"][-1] + group["length"][-1])
                 sizes = self.byte_counts[part[first : last + 1]]
                 document_bytes = np.add.reduceat(sizes, group["start"] - first)
+                document_bytes -= self.space_first * (group["length"] > 0)
                 np.add.at(source_bytes, group["source"], document_bytes)
         return source_bytes
+
+    def bytes_of(self, ids: NDArray[np.int64]) -> int:
+        """The bytes of a document's text."""
+        return int(self.byte_counts[ids].sum()) - int(self.space_first and len(ids) > 0)
 
     def mean_bytes(self, source: str) -> float:
         """The mean size of a source's documents in this split, by an even sample of them."""
         documents = self.documents_of(source)
         some: list[int] = documents[:: max(1, len(documents) // MEASURED_DOCUMENTS)].tolist()
-        sizes = [int(self.byte_counts[self.document(number).ids].sum()) for number in some]
+        sizes = [self.bytes_of(self.document(number).ids) for number in some]
         return sum(sizes) / max(1, len(sizes))
 
     def require_line_end(self) -> int:
@@ -252,8 +268,9 @@ class TokenShards:
             total = totals[self.sources[document.source]]
             total["documents"] += 1
             total["tokens"] += len(document.ids)
-            total["bytes"] += int(self.byte_counts[document.ids].sum())
+            total["bytes"] += self.bytes_of(document.ids)
             total["chars"] += int(self.char_counts[document.ids].sum())
+            total["chars"] -= int(self.space_first and len(document.ids) > 0)
             used[document.source, document.ids] = True
         unused = ~used & (self.byte_counts > 0)
         for total, count in zip(totals.values(), unused.sum(axis=1).tolist(), strict=True):

@@ -36,7 +36,8 @@ class Texts:
 
     averaged: the sources in the mean over sources; all if not given. groups: as in Measured.
     held_out_bytes: of each source, in which these were drawn; empty if these are all. lengths:
-    bytes of each whole document, if some are read in part.
+    bytes of each whole document, if some are read in part. start: the ids before each text, which
+    are read and not scored; those of the tokenizer (`document_start`) if None.
     """
 
     ids: Sequence[NDArray[np.int64]]
@@ -47,6 +48,17 @@ class Texts:
     groups: NDArray[np.int64] | None = None
     held_out_bytes: Mapping[str, int] = field(default_factory=dict[str, int])
     lengths: NDArray[np.int64] | None = None
+    start: tuple[int, ...] | None = None
+
+    def as_transformers(self) -> "Texts":
+        """The same as `transformers` reads them: with what the tokenizer puts around a text alone.
+
+        Where it puts nothing before one, nothing predicts the first token: neither it nor its bytes
+        are counted.
+        """
+        after = np.array(self.tokenizer.after, dtype=np.int64)
+        ids = [np.concatenate((document, after)) for document in self.ids]
+        return replace(self, ids=ids, start=self.tokenizer.before)
 
     def only(self, indices: Sequence[int]) -> "Texts":
         """The documents at these indices; the mean stays over the same sources."""
@@ -65,19 +77,28 @@ class Texts:
 
         nats: of each document's tokens, or their sum. draws: as in Measured.
         """
-        byte_counts, char_counts = self.tokenizer.byte_counts, self.tokenizer.char_counts
+        is_whole = self.start is None or len(self.start) > 0
+        scored = [ids if is_whole else ids[1:] for ids in self.ids]
+        sizes = np.array([self._sizes(ids) for ids in scored], dtype=np.int64).reshape(-1, 2)
         return Measured(
             nats=np.array([float(np.sum(part)) for part in nats]),
             draws=draws,
             groups=self.groups,
-            tokens=np.array([len(ids) for ids in self.ids], dtype=np.int64),
-            bytes=np.array([int(byte_counts[ids].sum()) for ids in self.ids], dtype=np.int64),
-            chars=np.array([int(char_counts[ids].sum()) for ids in self.ids], dtype=np.int64),
+            tokens=np.array([len(ids) for ids in scored], dtype=np.int64),
+            bytes=sizes[:, 0],
+            chars=sizes[:, 1],
         )
+
+    def _sizes(self, ids: NDArray[np.int64]) -> tuple[int, int]:
+        """The bytes and characters of the scored ids of a text."""
+        if self.start == ():  # The space that was put before the text is in its first token.
+            counts = self.tokenizer.byte_counts, self.tokenizer.char_counts
+            return int(counts[0][ids].sum()), int(counts[1][ids].sum())
+        return self.tokenizer.document_sizes(ids)
 
     def each(self) -> Iterator[str]:
         """The documents as text."""
-        return (self.tokenizer.decode(ids.tolist()) for ids in self.ids)
+        return (self.tokenizer.decode_document(ids) for ids in self.ids)
 
 
 def drawn_documents(shards: TokenShards, most_tokens: int | None) -> dict[int, int]:
@@ -103,7 +124,7 @@ def drawn_documents(shards: TokenShards, most_tokens: int | None) -> dict[int, i
         while tokens / step > most and len(own) // (2 * step) >= fewest:
             step *= 2
         chosen: list[int] = numbers[np.isin(groups[numbers], own[::step])].tolist()
-        sizes = [int(shards.byte_counts[shards.document(n).ids].sum()) for n in chosen]
+        sizes = [shards.bytes_of(shards.document(n).ids) for n in chosen]
         most_bytes = most * sum(sizes) / max(1, int(index["length"][chosen].sum()))
         first = WHOLE
         while first > LEAST_FIRST_BYTES and sum(min(n, first) for n in sizes) > most_bytes:
@@ -135,11 +156,11 @@ def held_out_texts(
         if size >= JUDGED_BYTES and shards.source_bytes[name] >= SOURCE_BYTES
     )
     drawn = drawn_documents(shards, most_tokens)
-    lengths = np.array([tokenizer.byte_counts[each].sum() for each in ids], dtype=np.int64)
+    lengths = np.array([tokenizer.document_sizes(each)[0] for each in ids], dtype=np.int64)
     for number, first in drawn.items():
         if lengths[number] > first:
-            text = tokenizer.decode(ids[number].tolist()).encode("utf-8", "surrogatepass")
-            ids[number] = np.array(tokenizer.encode(text[:first].decode("utf-8", "ignore")))
+            text = tokenizer.decode_document(ids[number]).encode("utf-8", "surrogatepass")
+            (ids[number],) = tokenizer.encode_documents([text[:first].decode("utf-8", "ignore")])
     texts = Texts(ids, sources, tokenizer, averaged=averaged, groups=neighbours(shards))
     if most_tokens is None or int(shards.index["length"].sum()) <= most_tokens:
         return texts
@@ -170,7 +191,11 @@ def blocks_of(
         numbers: list[int] = block.tolist()
         if numbers and numbers[0] in drawn and documents.sources[numbers[0]] in join:
             separated = [each for number in numbers for each in (line_end, documents.ids[number])]
-            ids.append(np.concatenate(separated[1:]))  # without the first line end
+            joined = np.concatenate(separated[1:])  # without the first line end
+            if tokenizer.space_first:  # It stands before the whole text alone.
+                lines = [tokenizer.decode_document(documents.ids[number]) for number in numbers]
+                (joined,) = tokenizer.encode_documents(["\n".join(lines)])
+            ids.append(joined)
             sources.append(documents.sources[numbers[0]])
     texts = Texts(ids, sources, tokenizer, "block", documents.averaged)
     if len(drawn) == len(groups):
@@ -188,9 +213,15 @@ def read_closely(
     model: LanguageModel, texts: Texts, *, advance: Callable[[int], None]
 ) -> Iterator[TokenNats]:
     """What the model says of each token of each document. advance: as in `measure_nats`."""
-    for part in read_tokens(model.decoder, texts.ids, model.tokenizer.end_id):
+    start = start_of(model, texts)
+    for part in read_tokens(model.decoder, texts.ids, start, model.window):
         yield part
         advance(len(part.nats))
+
+
+def start_of(model: LanguageModel, texts: Texts) -> tuple[int, ...]:
+    """The ids that the model reads before each of these texts."""
+    return model.tokenizer.document_start if texts.start is None else texts.start
 
 
 def baseline_scores(baselines: Baselines, texts: Texts, *, split: str) -> list[Score]:
@@ -252,7 +283,7 @@ def priming_text(
     total = sum(int(train.byte_counts[part].sum()) + len(separator) for part in train.parts)
     share = min(1.0, compressor.PRIMING_LIMIT_BYTES / max(1, total))
     taken = [n for n in range(len(train)) if int((n + 1) * share) > int(n * share)]
-    parts = [tokenizer.decode(train.document(n).ids.tolist()).encode("utf-8") for n in taken]
+    parts = [tokenizer.decode_document(train.document(n).ids).encode("utf-8") for n in taken]
     data = separator.join(parts)[: compressor.PRIMING_LIMIT_BYTES]
     return data, {"training_bytes": len(data), "training_documents": len(parts)}
 

@@ -89,7 +89,7 @@ def bins(texts: "Texts", read: "Sequence[TokenNats]", *, split: str) -> Iterator
     read: what a model has said of each text.
     """
     make = partial(_bins, texts, split)
-    sizes = [texts.tokenizer.byte_counts[ids] for ids in texts.ids]
+    sizes = [texts.tokenizer.document_token_sizes(ids) for ids in texts.ids]
     bits = [each.nats / math.log(2) for each in read]
     begins = [np.cumsum(size) - size for size in sizes]
     yield from make("position", EDGES, places=begins, values=bits, sizes=sizes)

@@ -49,6 +49,11 @@ class Evaluation(Config):
     neighbours, evenly spread; if not given, as many as take about a fortieth of the time of
     training, but at least 16,384
     """
+    context: int | None = optional("the model's, but at most 2,048", ge=2)
+    """bits: tokens that the model reads at once, at most its context; a longer document is read in
+    windows of so many, each of which begins half a window after the one before. A model of states
+    (mamba, mamba2) keeps its state from window to window, and gives the same score for any number
+    """
     max_tokens: int = Field(default=120, ge=1)
     """prompts, writing: length of a continuation"""
     temperature: float = Field(default=0.8, ge=0)
@@ -81,6 +86,8 @@ class Evaluation(Config):
             raise ValueError('kind = "speed" reads test documents: leave file and split out')
         if self.tokens is not None and not self.reads_held_out:
             raise ValueError('tokens limits the held-out text of kind = "bits": leave it out')
+        if self.context is not None and self.kind != "bits":
+            raise ValueError('context is of kind = "bits"')
         return self
 
     @property

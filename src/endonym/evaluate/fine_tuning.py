@@ -47,14 +47,14 @@ class Tuned(nn.Module):
     def __init__(self, model: LanguageModel, classes: int) -> None:
         super().__init__()
         self.decoder = copy.deepcopy(model.decoder).float().requires_grad_(True)
-        self.head = None
+        self.head, self.before = None, len(model.tokenizer.before)
         if classes:
             self.head = nn.Linear(model.decoder.config.dim, classes)
             self.head.to(model.decoder.readout.weight_VD.device)
 
     def forward(self, sides: Sequence[Sequence[Ids]]) -> Tensor:
         """Logits (B, classes), or cosines (B,). sides: the rows of the first texts, and second."""
-        first, *second = [mean_states(self.decoder, rows) for rows in sides]
+        first, *second = [mean_states(self.decoder, rows, self.before) for rows in sides]
         return cosine_similarity(first, second[0]) if self.head is None else self.head(first)
 
 

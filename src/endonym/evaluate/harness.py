@@ -4,13 +4,15 @@ It is run by a process of its own (`harness_process.py`): its tasks bring code a
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from endonym.errors import EndonymError, RecipeError
+from endonym.disk import packaged_tables
+from endonym.errors import EndonymError, RecipeError, quoted
 from endonym.evaluate.items import Item
 from endonym.evaluate.module_process import ProcessFailed, output_lines
 from endonym.evaluate.tables import aligned
@@ -38,6 +40,10 @@ TASK: dict[str, Any] = {
 blanks between them are the context's, and it hands them on to the option."""
 GROUP_CHARS = 60
 """So long may the name of a group be in that of its task: an `uid` may be a whole sentence."""
+ADVICE: dict[str, str] = packaged_tables("endonym.evaluate", "harness.toml")["advice"]
+FAILURES: dict[str, str] = packaged_tables("endonym.evaluate", "harness.toml")["failures"]
+"""How a kind of failure is recognized, by a pattern of its message and the names of its errors; the
+first that fits counts."""
 HEADS = ["task", "metric", "value", "± error", "items", "version"]
 
 
@@ -127,12 +133,12 @@ def _line(item: Item) -> str:
 
 
 def run_harness(
-    asked: ToRun, environment: Mapping[str, str], say: Callable[[str], None], *, do: str = ""
+    asked: ToRun, environment: Mapping[str, str], say: Callable[[str], None], *, offline: str = ""
 ) -> tuple[str, list[Result]]:
     """The version of the harness and its figures, those of a group before those of its tasks.
 
-    say: is told what is done. do: what to do if it fails. Raises RecipeError for a name that is no
-    task of it, EndonymError if a task has no data here, or the harness fails.
+    say: is told what is done. offline: what to do where data cannot be fetched. Raises RecipeError
+    for a name that is no task of it, EndonymError with its own message if the harness fails.
     """
     version, results, task = "", list[Result](), NAME
     try:
@@ -146,12 +152,37 @@ def run_harness(
                 raise RecipeError(f"{NAME} has no such task", where=told["unknown"], do=others)
             version = told.get("version", version)
             task = told.get("task", task)
+            if "failed" in told:
+                raise failure(told["failed"], task, offline)
             if "said" in told:
                 say(told["said"])
             results += _results(told.get("results", {}))
-    except ProcessFailed as failure:
-        raise EndonymError(f"the process of {NAME} {failure}", where=task, do=do) from failure
+    except ProcessFailed as ended:
+        do = advice(str(ended), task, offline)
+        raise EndonymError(f"the process of {NAME} {ended}", where=task, do=do) from ended
     return version, results
+
+
+def failure(told: Mapping[str, Any], task: str, offline: str) -> EndonymError:
+    """The error for what the harness says of its own (`harness_process.failure`)."""
+    kinds, said = told["kinds"], told["message"]
+    if "NotJudged" in kinds:
+        return EndonymError(said, where=task, do=ADVICE["not_judged"])
+    message = f"{NAME} failed with {kinds[0]}: {said or 'it says nothing'} ({told['place']})"
+    if told["package"]:
+        do = ADVICE["package"].format(package=told["package"])
+    else:
+        do = advice(f"{said} {' '.join(kinds)}", task, offline)
+    return EndonymError(message, where=task, do=do)
+
+
+def advice(said: str, task: str, offline: str) -> str:
+    """What to do after a failure. said: its message, and the kinds of its errors."""
+    fitting = (kind for kind, pattern in FAILURES.items() if re.search(pattern, said, re.I))
+    kind = next(fitting, "else")
+    if kind == "network" and offline:
+        return offline
+    return ADVICE[kind].format(task=quoted(task))
 
 
 def _results(found: Mapping[str, Any]) -> Iterator[Result]:

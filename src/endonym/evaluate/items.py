@@ -215,12 +215,17 @@ def judge(
     context, this would leave out a part of the option, or all of it, which then costs nothing (the
     harness stops there). So the tokens of all options of a choice begin where the ids of one of
     them first differ from those of the context alone. So do those of a text that would have none.
+
+    A context that does not fit into a window of the model together with an option loses its
+    beginning, as in the harness. An option that alone does not fit is read in several windows; the
+    harness does not judge it.
     """
     from endonym.evaluate.bits import Texts  # These import torch, which a report does without.
-    from endonym.generate.reading import read_nats
+    from endonym.generate.reading import read_nats, window_tokens
 
-    read = list(_encoded(items, model.tokenizer))
-    every = read_nats(model.decoder, [ids for ids, _ in read], model.tokenizer.end_id)
+    window = window_tokens(model.decoder, model.tokenizer.document_start)
+    read = list(_encoded(items, model.tokenizer, window))
+    every = read_nats(model.decoder, [ids for ids, _ in read], model.tokenizer.document_start)
     nats = list[float]()
     for (ids, begin), of_tokens in zip(read, every, strict=True):
         nats.append(float(of_tokens[begin:].sum()) if begin < len(ids) else math.nan)
@@ -228,16 +233,37 @@ def judge(
     return Texts([ids[begin:] for ids, begin in read], (), model.tokenizer).measured(nats)
 
 
-def _encoded(items: Sequence[Item], tokenizer: Tokenizer) -> Iterator[tuple[Ids, int]]:
+def _encoded(items: Sequence[Item], tokenizer: Tokenizer, window: int) -> Iterator[tuple[Ids, int]]:
     """The ids of each option with its context, and how many of the first ones are the context's."""
-    contexts = tokenizer.encode_many([item.context for item in items])
-    together = iter(tokenizer.encode_many([text for item in items for text in item.texts]))
+    contexts = tokenizer.encode_documents([item.context for item in items])
+    together = iter(tokenizer.encode_documents([text for item in items for text in item.texts]))
     for item, context in zip(items, contexts, strict=True):
         every = [next(together) for _ in item.options]
         begin = len(context) if item.context else 0
         if item.answer is not None or len(every[0]) <= begin:
             begin = min(_common(context, ids) for ids in every)
-        yield from ((ids, begin) for ids in every)
+        for ids in every:
+            is_choice = item.answer is not None
+            yield _with_its_end(ids, begin, window) if is_choice else (ids, begin)
+
+
+def _with_its_end(ids: Ids, begin: int, window: int) -> tuple[Ids, int]:
+    """The same ids with as much of the context's end as fits into a window with the option, and the
+    token that opens a text."""
+    too_many = len(ids) + 1 - window
+    if too_many <= 0 or len(ids) - begin >= window:
+        return ids, begin
+    return ids[too_many:], begin - too_many
+
+
+def long_options(items: Sequence[Item], judged: Measured, window: int) -> str:
+    """In words, how many choices have an option that does not fit into a window of the model; empty
+    if none has."""
+    is_long = np.logical_or.reduceat(judged.tokens >= window, _firsts(items))
+    is_choice = np.array([item.answer is not None for item in items])
+    count = int((is_long & is_choice).sum())
+    found = counted(count, "item")
+    return WORDS["long_options"].format(found=found, window=window) if count else ""
 
 
 def _common(one: Ids, other: Ids) -> int:

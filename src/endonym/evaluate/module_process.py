@@ -1,5 +1,7 @@
 """Runs a module of endonym in a process of its own, whose memory and time are measured alone."""
 
+import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -7,6 +9,10 @@ from collections.abc import Generator, Mapping
 
 ENOUGH_CHARS = 200
 """So much of what a process has said last is told in an error."""
+
+
+PROGRESS = re.compile(r"\d+%\|.*\||\d+(it|s|B|examples)?/s\b|\?it/s|\[\d+:\d+")
+"""A line of a progress bar, as tqdm writes it."""
 
 
 class ProcessFailed(Exception):
@@ -34,6 +40,17 @@ def output_lines(module: str, request: bytes, environment: Mapping[str, str]) ->
                 raise
         if process.returncode != 0:
             stderr.seek(0)
-            lines = stderr.read().decode("utf-8", "replace").strip().splitlines()
-            reason = lines[-1][-ENOUGH_CHARS:] if lines else "it says nothing"
-            raise ProcessFailed(f"ended with {process.returncode}: {reason}")
+            raise ProcessFailed(reason(process.returncode, stderr.read()))
+
+
+def reason(code: int, said: bytes) -> str:
+    """Why a process has failed, by its exit code and what it has said on standard error."""
+    # A progress bar overwrites itself after a carriage return.
+    lines = [line.rpartition("\r")[2] for line in said.decode("utf-8", "replace").splitlines()]
+    lines = [line.strip() for line in lines if line.strip() and not PROGRESS.search(line)]
+    last = lines[-1][-ENOUGH_CHARS:] if lines else "it says nothing"
+    if code == -signal.SIGKILL:
+        return f"ended with {code}: the system has killed it, mostly because memory ran out"
+    if code < 0:
+        return f"ended with {code} ({signal.Signals(-code).name}): {last}"
+    return f"ended with {code}: {last}"

@@ -60,7 +60,7 @@ def joined_texts(
     read = [each for each in named if sources is None or each[1] in sources]
     for group, name in taken(read, share):
         documents = (shards.document(number) for number in group.tolist())
-        lines = [tokenizer.decode(each.ids.tolist()) for each in documents]
+        lines = [tokenizer.decode_document(each.ids) for each in documents]
         yield from ["\n".join(lines)] if name in join else lines
 
 
@@ -183,7 +183,7 @@ def gains(
                 )
             )
             saved_bits.append((nats_without_near - nats_without_elsewhere) / np.log(2))
-            sizes.append(sum(int(held.byte_counts[each].sum()) for each in ids))
+            sizes.append(sum(map(held.bytes_of, ids)))
         if len(saved_bits) >= FEWEST_BLOCKS:
             own = ratio(np.array(saved_bits), np.array(sizes, dtype=np.int64))
             gain = Gain(held.split, name, own.value, own.low, own.high, blocks=len(saved_bits))

@@ -46,8 +46,8 @@ class Planted:
     words: int
 
 
-def planted(text: str, words: KnownWords, seed: int = 0) -> Planted:
-    """A text with errors in one of twenty of its words. The same text and seed give the same."""
+def planted(text: str, words: KnownWords, seed: int = 0, *, share: float = SHARE) -> Planted:
+    """A text with errors in a share of its words. The same text, seed and share give the same."""
     random = Random(named_seed(seed, text))
     parts, errors, length, end, count = list[str](), dict[Place, Error](), 0, 0, 0
     least = LEAST_LETTERS if words.has_blanks else 1
@@ -55,7 +55,7 @@ def planted(text: str, words: KnownWords, seed: int = 0) -> Planted:
         count += 1
         meant = text[begin:last]
         found = None
-        if len(meant) >= least and random.random() < SHARE:
+        if len(meant) >= least and random.random() < share:
             found = any_error(meant, words.layout, random)
         if found and not found[1]:  # nothing is left that could be found
             found = None

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from endonym import device
 from endonym.errors import EndonymError
 from endonym.generate.sample import log_softmax
+from endonym.model.foreign.folder import UNKNOWN_CONTEXT
 
 WARM_UP_TOKENS = 8
 TRANSFORMERS_MISSING = 'transformers is not installed: pip install "endonym[hf]"'
@@ -53,7 +54,7 @@ class Endonym:
         """The loss of all ids but the first, their sum in nats."""
         from endonym.generate.reading import read_nats
 
-        (nats,) = read_nats(self.model.decoder, [np.array(ids[1:], dtype=np.int64)], ids[0])
+        (nats,) = read_nats(self.model.decoder, [np.array(ids[1:], dtype=np.int64)], ids[:1])
         return float(nats.sum())
 
 
@@ -83,8 +84,11 @@ class Transformers(_OfLogits):
         dtype = "bfloat16" if number_format == "bf16" else "float32"
         loaded: Any = transformers.AutoModelForCausalLM
         self.model = loaded.from_pretrained(path, dtype=dtype, local_files_only=True).eval()
-        settings = json.loads((path / "tokenizer_config.json").read_text("utf-8"))
-        self.context = int(settings["model_max_length"])
+        file = path / "tokenizer_config.json"
+        settings = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+        own = getattr(self.model.config, "max_position_embeddings", None)
+        lengths = [each for each in (settings.get("model_max_length"), own) if each is not None]
+        self.context = int(min(lengths, default=UNKNOWN_CONTEXT))
 
     def seconds_to_each_token(self, ids: Sequence[int], count: int) -> list[float]:
         """Seconds from the prompt to each of `count` new tokens: greedy, and never the end."""

@@ -18,6 +18,8 @@ distribution it covers 88 to 90 % (benchmarks/intervals.py)."""
 LARGEST_SHARE = 0.3
 """Where one group has more of the bytes of its source, there is no interval: what it says can be
 compared with little. Of groups with 40 %, intervals are too wide: they hold the truth in 98 %."""
+LENGTH_SHARE, LENGTH_T, VARIED_LENGTHS = 0.15, 2.0, 0.75
+"""From when bits are said to depend on the length of documents (`depends_on_length`)."""
 NoInterval = Literal["too few", "uneven"]
 TOO_FEW: NoInterval = "too few"
 UNEVEN: NoInterval = "uneven"
@@ -57,7 +59,8 @@ class Score:
     models. sampled_from: number of all documents if the score is of a sample, else None.
     held_out_bytes: of the source or of all, if only a part of them was scored. n_groups: over how
     many groups of neighbours its interval is. no_interval: why there is none; also None in
-    evaluations from before it was kept.
+    evaluations from before it was kept. of_lengths: whether bits depend on the length of documents
+    so much that the interval holds for documents of about these lengths alone.
     """
 
     metric: str
@@ -80,6 +83,7 @@ class Score:
     held_out_bytes: int | None = None
     n_groups: int | None = None
     no_interval: NoInterval | None = None
+    of_lengths: bool = False
 
     @property
     def has_few_groups(self) -> bool:
@@ -175,6 +179,7 @@ def scores(
         averaged=() if averaged is None else tuple(map(str, np.unique(averaged))),
         text=text,
         sampled_from=sampled_from,
+        of_lengths=depends_on_length(measured.nats, measured.bytes, measured.groups),
     )
     found: list[Score] = []
     for metric, unit, size, scale in METRICS:
@@ -190,6 +195,41 @@ def scores(
             own |= {k: math.exp(min(x, 700)) for k, x in own.items() if isinstance(x, float)}
             found.append(make_score(metric="perplexity", unit="", **own))
     return found
+
+
+def depends_on_length(
+    nats: NDArray[np.float64], sizes: NDArray[np.int64], groups: NDArray[np.int64] | None = None
+) -> bool:
+    """Whether nats per byte depend on the length of documents, or of groups of them.
+
+    Then a few long documents decide the ratio of sums, and other documents would not be as long:
+    where lengths are lognormal and bits fall by a twentieth for each e-fold of length, an interval
+    holds the ratio of all such documents in 90 instead of 95 % (benchmarks/intervals.py). So the
+    interval is said to be of documents of these lengths.
+
+    It is so if lengths vary (their effective number is below VARIED_LENGTHS of the groups), the
+    slope of nats per byte over the logarithm of the length is LENGTH_T times its standard error,
+    and the line explains LENGTH_SHARE of the variance of the ratio.
+    """
+    if groups is not None:
+        _, groups = np.unique(groups, return_inverse=True)
+        nats = np.bincount(groups, weights=nats)
+        sizes = np.bincount(groups, weights=sizes).astype(np.int64)
+    nats, sizes = nats[sizes > 0], sizes[sizes > 0]
+    if len(sizes) < FEWEST_DOCUMENTS:
+        return False
+    shares = sizes / sizes.sum()
+    if (shares**2).sum() * len(sizes) * VARIED_LENGTHS < 1:
+        return False
+    lengths, rates = np.log(sizes), nats / sizes
+    centred = lengths - lengths.mean()
+    slope = float((centred * rates).sum() / (centred**2).sum())
+    residuals = rates - rates.mean() - slope * centred
+    error = math.sqrt((residuals**2).sum() / (len(sizes) - 2) / (centred**2).sum())
+    by_length = slope * (lengths - (shares * lengths).sum())
+    whole = ((shares * (rates - (shares * rates).sum())) ** 2).sum()
+    explained = ((shares * by_length) ** 2).sum()
+    return abs(slope) > LENGTH_T * error and bool(explained > LENGTH_SHARE * whole)
 
 
 def mean_bits(judged: Measured, *, split: str) -> Score:

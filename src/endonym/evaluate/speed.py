@@ -117,9 +117,9 @@ def sample(shards: Path, tokenizer: Tokenizer, context: int) -> Sample:
     """Test documents, evenly spread, cut to the context; the prompt is made of them, too."""
     held = TokenShards(shards, "test")
     documents = [held.document(number).ids[: context - 1] for number in range(len(held))]
-    sizes = np.array([int(tokenizer.byte_counts[ids].sum()) for ids in documents])
+    sizes = np.array([tokenizer.document_sizes(ids)[0] for ids in documents])
     step = max(1, round(sizes.sum() / SAMPLE_BYTES))
-    start = [tokenizer.end_id]
+    start = [*tokenizer.document_start]
     chosen = [number for number in range(0, len(documents), step) if sizes[number]]
     return Sample(
         texts=[start + documents[number].tolist() for number in chosen],

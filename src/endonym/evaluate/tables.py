@@ -163,6 +163,11 @@ def remarks(rows: Sequence[ScoreRow]) -> list[str]:
         if rough or first.n_groups < first.n_documents:
             groups = f"{number(first.n_groups)} groups of neighbouring {first.text}s"
             notes.append(f"the interval is over {groups}{rough}")
+        if first.of_lengths:
+            notes.append(
+                f"bits depend on the length of {first.text}s here: the interval holds for "
+                f"{first.text}s of about these lengths. Over others it is too narrow"
+            )
     primed = rows[0].scores.get("compressor")
     if primed is None:
         return notes

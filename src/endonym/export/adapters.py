@@ -35,6 +35,12 @@ from endonym.export.gguf.write import (
     write_gguf_adapter,
 )
 from endonym.export.huggingface import export_huggingface
+from endonym.export.kept import (
+    keeps_tokenizer,
+    kept_generation,
+    write_kept,
+    write_same_tokenizer,
+)
 from endonym.export.markdown import filled_template
 from endonym.export.record import README
 from endonym.export.refusals import refusal
@@ -46,6 +52,7 @@ from endonym.model.adapt_config import AdaptConfig, adapted_matrices
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import AnyModelConfig, read_json, require_numbers
+from endonym.model.foreign.origin import GENERATION
 from endonym.model.foreign.weights import weights_of
 from endonym.model.weights import load_tensors, require_finite, save_tensors
 from endonym.store import MANIFEST
@@ -58,7 +65,8 @@ VERSION = 1
 PARTS = ("lora_A", "lora_B", "magnitude")
 SCALES = TypeAdapter[dict[str, float]](Annotated[dict[str, peft_format.Alpha], Field(min_length=1)])
 UNBASED = ("positions.weight",)
-"""Weights that do not tell one base from another: learned positions are cut to the context."""
+"""Weights that do not tell one base from another: earlier versions cut learned positions to the
+length of a row, and their adapters still fit."""
 
 
 def base_identity(decoder: AnyDecoder) -> str:
@@ -80,13 +88,15 @@ def write_adapter(
     *,
     base_name: str,
     dropout: float = 0.0,
+    base: str | None = None,
 ) -> str:
     """Write the folder of an adapter; returns why peft cannot hold it, or nothing.
 
-    decoder: the base, or another with its weights. base_name: how peft's config calls it.
+    decoder: the base, or another of its shape. base_name: how peft's config calls it. base: its
+    identity, if the decoder has other weights.
     """
     out.mkdir(parents=True, exist_ok=True)
-    base = base_identity(decoder)
+    base = base or base_identity(decoder)
     record: dict[str, Any] = {"version": VERSION, "base": base, "base_name": base_name}
     try:
         tensors, config = in_peft(decoder, changes, base_name, dropout)
@@ -135,6 +145,18 @@ def read_adapter(folder: Path, decoder: AnyDecoder) -> dict[str, lora.Change]:
     Raises ExportError for a folder that is none, an adapter of another base or one that endonym
     does not support; Damaged for broken files; ShapeError if it does not fit the decoder.
     """
+    changes, base = read_changes(folder, decoder)
+    # peft's own folders name none by hash
+    if base is not None and base != (own := base_identity(decoder)):
+        raise refusal("another_base", str(folder), its=str(base)[:12], own=own[:12])
+    return changes
+
+
+def read_changes(folder: Path, decoder: AnyDecoder) -> tuple[dict[str, lora.Change], str | None]:
+    """The changes in a folder, of any base of the decoder's shape; and that base's identity.
+
+    Raises the errors of `read_adapter`, but for another base.
+    """
     path = folder / TENSORS
     record = _json(folder / OURS) if (folder / OURS).is_file() else {}
     if not path.is_file():
@@ -157,10 +179,7 @@ def read_adapter(folder: Path, decoder: AnyDecoder) -> dict[str, lora.Change]:
         lora.require_fit(lora.linear_maps(decoder), changes)
     except ShapeError as error:
         raise ExportError(error.message, where=str(folder), do=error.do) from error
-    base = record.get("base")  # peft's own folders name none by hash
-    if base is not None and base != (own := base_identity(decoder)):
-        raise refusal("another_base", str(folder), its=str(base)[:12], own=own[:12])
-    return changes
+    return changes, record.get("base")
 
 
 def adapter_identity(folder: Path) -> list[str]:
@@ -172,6 +191,14 @@ def adapter_identity(folder: Path) -> list[str]:
 def is_adapter(folder: Path) -> bool:
     """Whether a folder holds an adapter, by its files' names."""
     return (folder / TENSORS).is_file()
+
+
+def hub_name(folder: Path) -> str:
+    """What to call the model of a folder: in the hub's cache by its name there, ORG/NAME."""
+    cached = folder.parent.parent.name if folder.parent.name == "snapshots" else ""
+    if not cached.startswith("models--"):
+        return folder.name
+    return cached.removeprefix("models--").replace("--", "/")
 
 
 def base_name_of(folder: Path) -> str:
@@ -236,7 +263,8 @@ def _json(path: Path) -> dict[str, Any]:
 class Adapter:
     """An adapter with its base, whose tokenizer has the chat template that the adapter learnt.
 
-    name: its own, of files, too. base_name: what peft's config calls the base.
+    name: its own, of files, too. base_name: what peft's config calls the base. trained: the model
+    that its phase has made, if that is known, with which an export is compared.
     """
 
     base: LanguageModel
@@ -244,12 +272,15 @@ class Adapter:
     name: str
     base_name: str
     dropout: float = 0.0
+    trained: LanguageModel | None = None
 
     def merged(self) -> LanguageModel:
-        """The base with the adapter in its weights; the base stays as it is."""
+        """What the base becomes with the adapter in its weights; the base stays as it is."""
+        if self.trained is not None:
+            return self.trained
         decoder = copy.deepcopy(self.base.decoder)
         lora.merge_changes(decoder, self.changes)
-        return LanguageModel(decoder, self.base.tokenizer)
+        return self.base.with_parts(decoder, self.base.tokenizer)
 
     def gguf_file(self, folder: Path) -> Path:
         """The path of the GGUF file in an export."""
@@ -290,7 +321,12 @@ def write_for_peft(out: Path, adapter: Adapter) -> None:
     write_adapter(
         out, decoder, adapter.changes, base_name=adapter.base_name, dropout=adapter.dropout
     )
-    if tokenizer.chat_template is not None:
+    origin = adapter.base.origin
+    if origin is not None and keeps_tokenizer(adapter.base):
+        write_same_tokenizer(adapter.base, out)
+        if (generation := kept_generation(adapter.base)) is not None:
+            write_kept(origin, GENERATION, generation, out)
+    elif tokenizer.chat_template is not None:
         tokenizer = copy.copy(tokenizer)
         tokenizer.chat_template = template_of(tokenizer).opened
         tokenizer.save(out)
@@ -330,7 +366,7 @@ def checked_in_peft(folder: Path, adapter: Adapter, texts: Sequence[str]) -> lis
             export_huggingface(base, Path(work))
             return list(sample.compared(Peft(Path(work), folder), folder.name, "F32"))
     read = lora.copy_on(base.decoder, read_adapter(folder, base.decoder))
-    runtime = Ours(LanguageModel(read, base.tokenizer))
+    runtime = Ours(base.with_parts(read, base.tokenizer))
     runtime.name = "endonym's reader (peft is not installed)"
     return list(sample.compared(runtime, folder.name, "F32"))
 

@@ -20,13 +20,13 @@ from endonym.evaluate.tables import by_text, model_cells, remarks, score_rows
 from endonym.export import synthetic
 from endonym.export.gguf.rows import architecture_of
 from endonym.export.history import History
+from endonym.export.kept import keeps_tokenizer
 from endonym.export.markdown import filled_template, hub_license
 from endonym.export.neighbours import sentences
 from endonym.export.record import MODELFILE, README
 from endonym.export.shapes import row_of
 from endonym.export.verify import Check
-from endonym.generate.language_model import LanguageModel, most_tokens
-from endonym.generate.sample import Sampling
+from endonym.generate.language_model import LanguageModel
 from endonym.model.config import ModelConfig
 from endonym.model.count import parameters, parts_text
 from endonym.tokenizer.chat_template import CHATML, OPENING
@@ -138,7 +138,7 @@ def readme(
 
     sizes: of the other files, by name.
     """
-    config, history = model.decoder.config, card.history
+    config, history, tokenizer = model.decoder.config, card.history, model.tokenizer
     if isinstance(config, ModelConfig):
         architecture = architecture_of(config).name if is_gguf else row_of(config).model_type
     else:
@@ -150,8 +150,11 @@ def readme(
         kind=architecture,
         is_gguf=is_gguf,
         is_keyboard=is_keyboard,
+        is_kept=keeps_tokenizer(model),
         config=config,
-        tokenizer=model.tokenizer,
+        tokenizer=tokenizer,
+        start="".join(map(tokenizer.token, tokenizer.before)),
+        pad=tokenizer.token(tokenizer.pad_id),
         parameters=parameters(config).total,
         parts=parts_text(config),
         file=quoted(chosen_file(list(sizes))) if is_gguf else "",
@@ -236,8 +239,8 @@ def modelfile(file: str, model: LanguageModel) -> str:
         template=_quoted(prompt) if prompt else "",
         stops=[_quoted(model.tokenizer.token(each)) for each in model.tokenizer.stop_ids],
         context=context,
-        max_tokens=most_tokens(context),
-        sampling=Sampling(),
+        max_tokens=min(model.defaults.max_tokens, max(1, context // 2)),
+        sampling=model.defaults.sampling(),
     )
 
 

@@ -49,7 +49,7 @@ class Export(Config):
         description="\n- ".join(f"{name}: {row.words}" for name, row in FORMATS.items())
     )
     quantize: tuple[Quantization, ...] | None = optional(
-        "F16 and Q8_0; Q8_0 for the keyboard", min_length=1
+        "F16 and Q8_0, of a folder in bf16 BF16 and Q8_0; Q8_0 for the keyboard", min_length=1
     )
     """gguf: number formats of the weights, a file for each; names are llama.cpp's
 

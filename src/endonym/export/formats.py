@@ -1,6 +1,7 @@
 """Every export, from a finished model to a folder whose files are compared with it."""
 
 from collections.abc import Callable, Iterable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,11 +10,12 @@ from endonym.disk import write_atomic
 from endonym.export import adapters, dataset
 from endonym.export.adapters import Adapter
 from endonym.export.card import Card, write_card
-from endonym.export.config import Export
+from endonym.export.config import Export, Quantization
 from endonym.export.dictionary.write import prove_dictionary, require_words, write_dictionary
 from endonym.export.gguf.keyboard import SIGN_OF_BLANK, export_keyboard, require_keyboard
 from endonym.export.gguf.write import Provenance, export_gguf, require_gguf
 from endonym.export.huggingface import export_huggingface
+from endonym.export.kept import number_format
 from endonym.export.record import README, write_record
 from endonym.export.refusals import refusal
 from endonym.export.shapes import row_of
@@ -32,6 +34,7 @@ from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.model.lora import changes_of
 from endonym.store import Artifact
+from endonym.tokenizer.kinds import kind_of
 from endonym.tokenizer.tokenizer import Tokenizer
 
 
@@ -60,12 +63,14 @@ def require_formats(
 ) -> None:
     """Raise ExportError if a format cannot hold this model, or its tokenizer.
 
-    texts: which the format's program must read as the tokenizer does.
+    texts: which the format's program must read as the tokenizer does. Of an export of adapters, the
+    program that adds it must be able to run the base.
     """
     for export in exports:
-        if export.row.content == "model":
+        if export.row.content != "corpus":
             export.row.require_packages()
-            MAKING[export.format].require(config, tokenizer, texts)
+            of_model = BASES.get(export.format, export.format)
+            MAKING[of_model].require(config, tokenizer, texts)
 
 
 def require_adapter_formats(
@@ -167,10 +172,14 @@ def make_corpus_export(
 def _require_transformers(
     config: AnyModelConfig, tokenizer: Tokenizer, texts: Sequence[str]
 ) -> None:
-    """Raise ExportError if no class of transformers has this shape, or reads texts as we do."""
-    if isinstance(config, ModelConfig):
+    """Raise ExportError if no class of transformers has this shape, or reads texts as we do.
+
+    Tokenizers that endonym trains are read alike, which tests prove for every kind.
+    """
+    is_ours = isinstance(config, ModelConfig)
+    if is_ours:
         row_of(config)
-    else:
+    if not is_ours or (kind_of(tokenizer) is None and find_spec("transformers")):
         require_unchanged(config, tokenizer, texts)
 
 
@@ -195,8 +204,20 @@ def _write_gguf(
     made_of: the model's identity, which they keep.
     """
     limits = require_gguf(model.decoder.config, model.tokenizer)
-    export_gguf(model, out, export.quantizations, _provenance(card, made_of))
+    kinds = export.quantize or with_own_format(export.quantizations, model)
+    export_gguf(model, out, kinds, _provenance(card, made_of))
     return limits
+
+
+def with_own_format(
+    usual: Sequence[Quantization], model: LanguageModel
+) -> tuple[Quantization, ...]:
+    """The usual number formats, with that of the model's folder instead of fp16.
+
+    fp16 cannot hold all numbers of bf16: what was not trained would change.
+    """
+    own = number_format(model)
+    return tuple(own if each == "F16" and own == "BF16" else each for each in usual)
 
 
 def _provenance(card: Card, made_of: str) -> Provenance:
@@ -249,3 +270,5 @@ MAKING = {
     "keyboard": Making(_require_keyboard, _write_keyboard),
 }
 """The functions of every format."""
+BASES = {"adapter": "huggingface", "gguf-adapter": "gguf"}
+"""For each format of adapters, the format of the base on which it is proven."""

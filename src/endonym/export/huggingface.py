@@ -6,13 +6,16 @@ Training goes on from such a folder, or from a model artefact.
 import json
 import re
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from endonym.disk import write_json
-from endonym.errors import ExportError
+from endonym.errors import EndonymError, ExportError
+from endonym.export import kept
 from endonym.export.names import to_ours, to_theirs
 from endonym.export.refusals import refusal
 from endonym.export.shapes import (
@@ -26,26 +29,33 @@ from endonym.export.shapes import (
 )
 from endonym.generate.language_model import LanguageModel, most_tokens
 from endonym.generate.sample import Sampling
-from endonym.model.decoder import on_meta
+from endonym.limited.opened import NEVER, Opened
+from endonym.model.decoder import Decoder, on_meta
 from endonym.model.foreign import folder as folders
 from endonym.model.foreign.decoder import AnyDecoder, ForeignDecoder
+from endonym.model.foreign.origin import GENERATION, Origin
 from endonym.model.foreign.weights import load_tried, require_harmless, stored_weights
 from endonym.model.vocabulary import with_vocabulary
-from endonym.model.weights import decoder_with, read_tensors, require_tied, save_tensors
+from endonym.model.weights import filled, read_tensors, require_tied, save_tensors
 from endonym.tokenizer.chat_template import template_of
 from endonym.tokenizer.spelling import spelled
-from endonym.tokenizer.tokenizer import CHAT_TEMPLATE, Tokenizer
+from endonym.tokenizer.tokenizer import CHAT_TEMPLATE, SETTINGS, Tokenizer
 
 SHARD_BYTES = 5_000_000_000
 """Largest weights file, as in `transformers`."""
 
 
 def export_huggingface(model: LanguageModel, out: Path) -> None:
-    """Write the folder. Foreign models keep their own keys and names.
+    """Write the folder. A model that goes on from a folder keeps what training leaves (`kept`).
 
-    `generation_config.json` has endonym's own defaults, and a length that fits beside a prompt.
-    `config.json` names no padding token: transformers would keep its embedding from learning.
+    Other models have weights in fp32, and in `generation_config.json` endonym's own defaults with a
+    length that fits beside a prompt. Their `config.json` names no padding token: transformers would
+    keep its embedding from learning.
     """
+    out.mkdir(parents=True, exist_ok=True)
+    if model.origin is not None and kept.keeps_specials(model):
+        _export_kept(model, model.origin, out)
+        return
     decoder, tokenizer, context = model.decoder, model.tokenizer, model.decoder.config.context
     if isinstance(decoder, ForeignDecoder):
         keys = {k: v for k, v in decoder.config.transformers.items() if k != "torch_dtype"}
@@ -53,14 +63,13 @@ def export_huggingface(model: LanguageModel, out: Path) -> None:
     else:
         config = config_json(decoder.config, tokenizer.end_id)
         weights = to_theirs(decoder.config, decoder.state_dict())
-    out.mkdir(parents=True, exist_ok=True)
     write_shards({name: tensor.float() for name, tensor in weights.items()}, out)
     write_json(out / folders.CONFIG, config)
     stops, defaults = list(tokenizer.stop_ids), Sampling()
     generation = {
         "bos_token_id": tokenizer.start_id,
         "eos_token_id": stops[0] if len(stops) == 1 else stops,
-        "pad_token_id": tokenizer.end_id,
+        "pad_token_id": tokenizer.pad_id,
         "do_sample": True,
         "temperature": defaults.temperature,
         "top_k": defaults.top_k,
@@ -71,20 +80,76 @@ def export_huggingface(model: LanguageModel, out: Path) -> None:
     write_tokenizer(tokenizer, context, out)
 
 
+def _export_kept(model: LanguageModel, origin: Origin, out: Path) -> None:
+    """Write the folder of a model that goes on from another folder."""
+    decoder = model.decoder
+    if isinstance(decoder, ForeignDecoder):
+        config, weights = decoder.config.transformers, stored_weights(decoder)
+        names = {name: name for name in origin.dtypes}
+    else:
+        row = kept.row_for(model)
+        config = kept.kept_config(origin, decoder.config, row)
+        weights = to_theirs(decoder.config, decoder.state_dict(), row)
+        names = names_in(origin.json(folders.CONFIG), origin.dtypes)
+    dtypes = {now: origin.dtypes[name] for name, now in names.items()}
+    write_shards(replace(origin, dtypes=dtypes).as_stored(weights), out)
+    kept.write_kept(origin, folders.CONFIG, config, out)
+    generation = kept.kept_generation(model)
+    if generation is not None:
+        kept.write_kept(origin, GENERATION, generation, out)
+    if kept.keeps_tokenizer(model):
+        kept.write_same_tokenizer(model, out)
+        return
+    write_tokenizer(model.tokenizer, decoder.config.context, out)
+    settings = folders.read_json(out / SETTINGS)
+    write_json(out / SETTINGS, kept.with_kept_settings(origin, settings))
+
+
 def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
     """Write `tokenizer.json` and the settings by which `AutoTokenizer` reads texts as we do.
 
-    * Without a chat template, the post-processor puts bos before each text, as in training, unless
-      add_special_tokens=False. The name of a special token in a text stays plain text
-      (split_special_tokens). `tokenizer.json` has no such setting: programs that read this file
-      alone set `encode_special_tokens = True` themselves.
-    * With a chat template, the template writes bos, and names are read as special tokens, since
-      transformers reads a filled template as one text.
+    * A tokenizer made by endonym gets a post-processor that puts the start of a text before each
+      text, as in training, unless add_special_tokens=False. Of its own post-processor only the
+      trimming of offsets is kept. Its chat template writes the start, too: transformers puts
+      nothing before a filled template.
+    * One of a folder from elsewhere keeps its post-processor and its chat template.
 
-    Of the tokenizer's own post-processor only the trimming of offsets is kept.
+    Names of special tokens in a text are read as special tokens, as programs for training expect
+    when they write eos_token after a text. A caller that reads text of others sets
+    `split_special_tokens=True`.
     """
     content: dict[str, Any] = json.loads(tokenizer.to_json())
-    start, index, processor = tokenizer.start, tokenizer.start_id, content["post_processor"]
+    if tokenizer.around is None:
+        content["post_processor"] = _start_first(tokenizer, content["post_processor"])
+    text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+    (out / "tokenizer.json").write_text(text, encoding="utf-8")
+    if tokenizer.chat_template is not None:
+        template = template_of(tokenizer)
+        written = template.text if tokenizer.around is not None else template.opened
+        (out / CHAT_TEMPLATE).write_text(written, encoding="utf-8")
+    reserved = tokenizer.conversation_tokens
+    write_json(
+        out / "tokenizer_config.json",
+        {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            **({"bos_token": tokenizer.start} if tokenizer.start else {}),
+            "eos_token": tokenizer.end,
+            "pad_token": tokenizer.token(tokenizer.pad_id),
+            "padding_side": "left",
+            "model_max_length": context,
+            "clean_up_tokenization_spaces": False,
+            **({"extra_special_tokens": reserved} if reserved else {}),
+        },
+    )
+
+
+def _start_first(tokenizer: Tokenizer, processor: dict[str, Any] | None) -> dict[str, Any]:
+    """The post-processor of a tokenizer made by endonym: its start before each text.
+
+    processor: its own, of which the trimming of offsets is kept.
+    """
+    (index,) = tokenizer.before
+    start = tokenizer.token(index)
     # One text, and a pair of texts: the start token before each.
     first = [
         [{"SpecialToken": {"id": start, "type_id": n}}, {"Sequence": {"id": name, "type_id": n}}]
@@ -99,26 +164,7 @@ def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
     steps: list[dict[str, Any]] = processor.get("processors", [processor]) if processor else []
     trimming = [step for step in steps if step["type"] == "ByteLevel"]
     sequence = {"type": "Sequence", "processors": [*trimming, start_first]}
-    content["post_processor"] = sequence if trimming else start_first
-    text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
-    (out / "tokenizer.json").write_text(text, encoding="utf-8")
-    if tokenizer.chat_template is not None:
-        (out / CHAT_TEMPLATE).write_text(template_of(tokenizer).opened, encoding="utf-8")
-    reserved = tokenizer.conversation_tokens
-    write_json(
-        out / "tokenizer_config.json",
-        {
-            "tokenizer_class": "PreTrainedTokenizerFast",
-            "bos_token": tokenizer.start,
-            "eos_token": tokenizer.end,
-            "pad_token": tokenizer.end,
-            "padding_side": "left",
-            "model_max_length": context,
-            "clean_up_tokenization_spaces": False,
-            "split_special_tokens": tokenizer.chat_template is None,
-            **({"extra_special_tokens": reserved} if reserved else {}),
-        },
-    )
+    return sequence if trimming else start_first
 
 
 def write_shards(tensors: dict[str, Tensor], out: Path) -> None:
@@ -141,29 +187,53 @@ def write_shards(tensors: dict[str, Tensor], out: Path) -> None:
     write_json(out / folders.INDEX, {"metadata": total, "weight_map": weight_map})
 
 
-def import_huggingface(folder: Path) -> LanguageModel:
+def import_huggingface(folder: Path, opened: Opened = NEVER) -> LanguageModel:
     """Load a folder in the transformers format. Nothing in it is executed.
 
-    Architectures that endonym does not have are computed by `transformers`. Before any tensor is
-    read, raises ExportError for unsupported models and Damaged for damaged weights.
+    Architectures that endonym does not have are computed by `transformers`. opened: notes of
+    strangers' files that were tried before. Before any tensor is read, raises ExportError for
+    unsupported models and Damaged for damaged weights.
     """
     where = str(folder / folders.CONFIG)
     config_json = without_own_code(folders.read_json(folder / folders.CONFIG))
     folders.refuse_code(config_json, where)
-    tokenizer = Tokenizer.load(folder / "tokenizer.json")
     if not has_row(config_json):
-        decoder: AnyDecoder = load_tried(folder, config_json)
+        tokenizer = Tokenizer.load(folder / "tokenizer.json", opened)
+        decoder: AnyDecoder = load_tried(folder, config_json, opened)
         _require_ids(decoder.config, tokenizer, where)
-        return LanguageModel(decoder, tokenizer)
+        return _of_folder(decoder, tokenizer, folder)
+    # A tokenizer is first opened in another process: the weights are read meanwhile.
+    with ThreadPoolExecutor(1) as beside:
+        reading = beside.submit(Tokenizer.load, folder / "tokenizer.json", opened)
+        try:
+            decoder = _import_decoder(folder, config_json, where)
+        except EndonymError:
+            # What is wrong with the tokenizer is told first.
+            _require_ids(read_config(config_json, where), reading.result(), where)
+            raise
+        tokenizer = reading.result()
+    _require_ids(decoder.config, tokenizer, where)
+    return _of_folder(decoder, tokenizer, folder)
+
+
+def _of_folder(decoder: AnyDecoder, tokenizer: Tokenizer, folder: Path) -> LanguageModel:
+    """The model of a folder, which knows its files."""
+    model = LanguageModel(decoder, tokenizer)
+    model.origin = Origin.of(folder)
+    return model
+
+
+def _import_decoder(folder: Path, config_json: dict[str, Any], where: str) -> Decoder:
+    """The decoder of a folder whose architecture is one of ours."""
     config = read_config(config_json, where)
-    _require_ids(config, tokenizer, where)
     files, shapes = folders.weight_files(folder), folders.weight_shapes(folder)
     own_names = names_in(config_json, shapes)
     shapes_now = {now: shapes[name] for name, now in own_names.items()}
     if config.layers > len(shapes_now):
         raise ExportError(f"{config.layers} layers, but {len(shapes_now)} tensors", where=where)
     row = row_that_fits(config_json, config, where)
-    stored = to_theirs(config, on_meta(config).state_dict(), row)
+    decoder = on_meta(config)
+    stored = to_theirs(config, decoder.state_dict(), row)
     expected = {name: tuple(tensor.shape) for name, tensor in stored.items()}
     doubled = [name for name in folders.HEADS if config.tied and name in shapes_now]
     expected |= dict.fromkeys(doubled, (config.vocab, config.dim))
@@ -171,7 +241,7 @@ def import_huggingface(folder: Path) -> LanguageModel:
     heads = {name: tensors.pop(name) for name in doubled}
     ours = to_ours(config, tensors, row)
     require_tied(heads, ours["embedding.weight"], where)
-    return LanguageModel(decoder_with(config, ours, files[0]), tokenizer)
+    return filled(decoder, ours)
 
 
 def names_in(config_json: dict[str, Any], names: Iterable[str]) -> dict[str, str]:
@@ -194,42 +264,28 @@ def _require_ids(config: folders.AnyModelConfig, tokenizer: Tokenizer, where: st
         raise refusal("too_many_ids", where, vocab=config.vocab, ids=tokenizer.used_vocab)
 
 
-def load_pretrained(folder: Path) -> LanguageModel:
+def load_pretrained(folder: Path, opened: Opened = NEVER) -> LanguageModel:
     """The model and the tokenizer of a folder. Nothing in it is executed.
 
     Raises ExportError for a model that is not supported, and Damaged for damaged weights.
     """
     if not folders.is_artefact(folder):
-        return import_huggingface(folder)
+        return import_huggingface(folder, opened)
     config_json = folders.read_json(folder / folders.CONFIG)
     our_shape(config_json, str(folder / folders.CONFIG))
-    require_harmless(folder, config_json)
+    require_harmless(folder, config_json, opened)
     return LanguageModel.load(folder)
 
 
-def pretrained_decoder(folder: Path, context: int, tokenizer: Tokenizer, vocab: int) -> AnyDecoder:
-    """A folder's decoder as training goes on from it.
+def pretrained_decoder(folder: Path, tokenizer: Tokenizer, vocab: int) -> AnyDecoder:
+    """A folder's decoder as training goes on from it, with the context of the folder.
 
-    context: of the rows; learned positions beyond it are cut off. tokenizer, vocab: of the new
-    model. If the tokenizer is not the folder's, rows of new ids begin from those that they replace;
-    the model's ids beyond the tokenizer keep theirs. Raises ShapeError if the model never read so
-    many tokens at once.
+    tokenizer, vocab: of the new model. If the tokenizer is not the folder's, rows of new ids begin
+    from those that they replace; the model's ids beyond the tokenizer keep theirs.
     """
     base = load_pretrained(folder)
-    decoder = with_context(base.decoder, context, folder)
     if base.tokenizer.to_json() == tokenizer.to_json():
-        return decoder
+        return base.decoder
     replaced = spelled(tokenizer, base.tokenizer)
     replaced += [[index] for index in range(len(replaced), vocab)]
-    return with_vocabulary(decoder, replaced)
-
-
-def with_context(decoder: AnyDecoder, context: int, folder: Path) -> AnyDecoder:
-    """A folder's decoder for rows of `context` tokens; learned positions beyond it are cut off."""
-    if isinstance(decoder, ForeignDecoder):
-        decoder.config = folders.with_context(decoder.config, context)
-        return decoder
-    shape, weights = folders.with_context(decoder.config, context), decoder.state_dict()
-    if "positions.weight" in weights:
-        weights["positions.weight"] = weights["positions.weight"][:context].clone()
-    return decoder_with(shape, weights, folder)
+    return with_vocabulary(base.decoder, replaced)

@@ -4,6 +4,7 @@ Reading is strict: any key or value that our own writer would not write for this
 so that nothing that changes the outputs is ignored. Nothing is executed.
 """
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ ANY_VALUE = {key for keys in KNOWN["any_value"].values() for key in keys}
 """Words of published config.json files that change no logit, whatever they say."""
 ONLY: dict[str, list[Any]] = KNOWN["only"]
 """Words that change no logit if they have one of these values."""
+UNLISTED: dict[str, list[str]] = KNOWN["unlisted"]
+NO_MODELS = ("AutoTokenizer", "AutoProcessor", "AutoFeatureExtractor", "AutoImageProcessor")
+"""Classes of an `auto_map` that compute nothing of a model."""
 
 
 def row_of(config: ModelConfig) -> HFArchitecture:
@@ -91,7 +95,8 @@ def read_config(data: Json, where: str) -> ModelConfig:
     expected |= {old: written[new] for old, new in row.aliases.items() if new in written}
     for key, value in _as_we_write(row.assumed | data, written, config).items():
         is_expected = key in expected and expected[key] == value
-        if not (is_expected or key in row.harmless or is_harmless(key, value)):
+        is_known = is_expected or key in row.harmless or is_harmless(key, value)
+        if not (is_known or is_metadata(key, value)):
             allowed = (row.required[key],) if key in row.required else ONLY.get(key, ())
             values = " or ".join(map(repr, allowed))
             only = f"Only {key} = {values} can be read. " if allowed else ""
@@ -122,9 +127,12 @@ def without_own_code(config_json: Json) -> Json:
     """A `config.json` without an `auto_map` that names a class which transformers has since then.
 
     The first Falcons were published with their class as code. The class of the same name that we
-    compute is in transformers; the folder's code is never run.
+    compute is in transformers; the folder's code is never run. Code of a tokenizer alone is not
+    needed, as `tokenizer.json` has all of it.
     """
     named = config_json.get("auto_map")
+    if isinstance(named, dict) and named and named.keys() <= {*NO_MODELS}:
+        return {key: value for key, value in config_json.items() if key != "auto_map"}
     own = {row.architecture for row in ROWS if row.model_type == config_json.get("model_type")}
     if not isinstance(named, dict) or not own:
         return config_json
@@ -218,6 +226,32 @@ def _read_shape(row: HFArchitecture, data: Json, where: str) -> ModelConfig:
         ) from error
     except TypeError as error:
         raise ExportError(f"config.json does not fit: {error}", where=where) from error
+
+
+def is_metadata(key: str, value: Any) -> bool:
+    """Whether a word that no list has says where a model comes from, and not what it computes.
+
+    A number or a switch can change a computation, whatever it is called; so it is metadata only
+    under the name of a tool, of a version, of a date or of a special token. Text can choose among
+    ways to compute only if its key says which part of the model it is about.
+    """
+    words = set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower()))
+    tools = tuple(UNLISTED["tools"])
+    if key.removeprefix("_").startswith(tools) or key.endswith(("_token_id", "_token_ids")):
+        return True
+    if words & {*UNLISTED["computing"]}:
+        return False
+    is_private = key.startswith("_") and isinstance(value, bool)
+    return is_private or _is_text(value) or bool(words & {*UNLISTED["provenance"]})
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a JSON value is text, or a list or table of texts."""
+    if isinstance(value, dict):
+        value = [*value.values()]
+    if isinstance(value, list):
+        return all(map(_is_text, value))
+    return isinstance(value, str)
 
 
 def is_harmless(key: str, value: Any) -> bool:

@@ -24,17 +24,19 @@ from endonym.evaluate import runtimes
 from endonym.export.config import Quantization
 from endonym.export.gguf.keyboard_file import PROBE, KeyboardFile, tokenizer_in
 from endonym.export.gguf.quantize import FILE_TYPES, QUANTIZATIONS, block_size
-from endonym.export.gguf.vocabulary import drops_of
+from endonym.export.gguf.vocabulary import Reading, reading_of
 from endonym.export.gguf.write import write_vocabulary
+from endonym.export.kept import keeps_tokenizer, number_format
 from endonym.export.refusals import refusal
+from endonym.export.shapes import config_json
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.llama_cpp import LlamaCpp
 from endonym.generate.llama_cpp import version as llama_cpp_version
 from endonym.generate.sample import log_softmax
 from endonym.log import listed
 from endonym.model.config import ModelConfig
-from endonym.model.foreign.folder import CONFIG, ForeignConfig
-from endonym.tokenizer.chat_template import ChatTemplate, template_of
+from endonym.model.foreign.folder import CONFIG, AnyModelConfig
+from endonym.tokenizer.chat_template import template_of
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import STRANGE
 from endonym.tokenizer.unigram import SPACE
@@ -49,6 +51,9 @@ RISE: dict[Quantization, float] = QUANTIZATIONS["rise"]
 AGREEMENT: dict[Quantization, float] = QUANTIZATIONS["agreement"]
 MOST_KEPT = 100_000_000
 """Most log-probabilities that are kept in memory, of 8 bytes each."""
+MOST_OTHER = 0.01
+"""Most of the held-out lines to which llama.cpp may give other ids, where its split is known to
+differ from the tokenizer's."""
 TIE = 0.05
 """Nats by which the model's likeliest id is ahead of one that counts as equally likely: a model of
 little training has many of these."""
@@ -124,21 +129,30 @@ class Ours:
     def settings(self) -> dict[str, Any]:
         """What a program should do around a text.
 
-        start: the ids of PROBE with the start token. end: the id that ends a text. stops: all ids
-        that end generation. context: the longest text in tokens. template: for conversations, one
-        that writes the start token, as `transformers` needs it. names: the ids of the start token's
-        name in a text; llama.cpp's programs always read it as the token.
+        start: the ids of PROBE with those around a text. end: the id that ends a text. stops: all
+        ids that end generation. context: the longest text in tokens. template: for conversations,
+        as `transformers` needs it. names: the ids of the names of the start and the end token in
+        a text; llama.cpp's programs always read them as the tokens.
         """
         tokenizer = self.model.tokenizer
-        has_template = tokenizer.chat_template is not None
-        start = tokenizer.token(tokenizer.start_id)
+        template = tokenizer.chat_template
+        if template is not None and tokenizer.around is None:
+            template = template_of(tokenizer).opened
+        if keeps_tokenizer(self.model):  # its files are copies, and say the rest as before
+            return {
+                "start": tokenizer.text_ids(PROBE),
+                "end": tokenizer.end_id,
+                "stops": sorted(tokenizer.stop_ids),
+                "template": template,
+            }
+        starts = [] if tokenizer.start is None else [tokenizer.start_id]
         return {
-            "start": [tokenizer.start_id, *tokenizer.encode(PROBE)],
+            "start": tokenizer.text_ids(PROBE),
             "end": tokenizer.end_id,
             "stops": sorted(tokenizer.stop_ids),
             "context": self.model.decoder.config.context,
-            "template": template_of(tokenizer).opened if has_template else None,
-            "names": [tokenizer.start_id] if has_template else tokenizer.encode(start),
+            "template": template,
+            "names": [*starts, tokenizer.end_id],
         }
 
     @torch.inference_mode()
@@ -158,8 +172,6 @@ class TheirTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, without specials."""
-        if self._tokenizer.chat_template is None:  # its settings must say that names stay text
-            return self._tokenizer(text, **PLAIN)["input_ids"]
         return self._tokenizer(text, **PLAIN, split_special_tokens=True)["input_ids"]
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -167,7 +179,7 @@ class TheirTokenizer:
         return self._tokenizer.decode(ids)
 
     def changes(self, tokenizer: Tokenizer) -> str:
-        """The rules that it has instead of those of a tokenizer, in words."""
+        """The rules that it has instead of those of a tokenizer, in words; empty if none."""
         ours, theirs = map(
             json.loads, (tokenizer.to_json(), self._tokenizer.backend_tokenizer.to_str())
         )
@@ -177,7 +189,9 @@ class TheirTokenizer:
             if ours.get(key) != theirs.get(key)
             and (names := [(each.get(key) or {"type": "none"})["type"] for each in (ours, theirs)])
         ]
-        return ", ".join(found) or "other pieces"
+        if not found and ours["model"] != theirs["model"]:
+            return "other pieces"
+        return ", ".join(found)
 
 
 class Transformers(runtimes.Transformers, TheirTokenizer):
@@ -191,13 +205,15 @@ class Transformers(runtimes.Transformers, TheirTokenizer):
     def settings(self) -> dict[str, Any]:
         """What transformers does around a text."""
         stops = self.model.generation_config.eos_token_id
+        template = self._tokenizer.chat_template
+        names = f"{self._tokenizer.bos_token or ''}{self._tokenizer.eos_token}"
         return {
             "start": self._tokenizer(PROBE)["input_ids"],
             "end": self._tokenizer.eos_token_id,
             "stops": sorted(stops if isinstance(stops, list) else [stops]),
             "context": self._tokenizer.model_max_length,
-            "template": self._tokenizer.chat_template,
-            "names": self._tokenizer(self._tokenizer.bos_token, **PLAIN)["input_ids"],
+            "template": template.get("default") if isinstance(template, dict) else template,
+            "names": self._tokenizer(names, **PLAIN)["input_ids"],
         }
 
 
@@ -227,17 +243,14 @@ class Gguf:
     def settings(self) -> dict[str, Any]:
         """What llama.cpp's programs do around a text.
 
-        They put the start token before the file's template themselves.
+        They put the start token before the file's template themselves, if they put it before texts.
         """
-        end, template = self._engine.end_id, self._engine.template()
-        start = self._engine.start_id if self._engine.start_id >= 0 else end
-        names = [self._engine.token(each) for each in (start, end)]
         return {
             "start": self._engine.encode(PROBE, opens=True, by_name=True),
-            "end": end,
+            "end": self._engine.end_id,
             "stops": [index for index in range(self.vocab) if self._engine.ends(index)],
             "context": self._engine.trained_context,
-            "template": None if template is None else ChatTemplate(template, *names).opened,
+            "template": self._engine.template(),
         }
 
 
@@ -261,7 +274,7 @@ def verify_export(
 
             runtime = Ours(import_huggingface(path))
             runtime.name = "endonym's reader (transformers is not installed)"
-        return list(sample.compared(runtime, name or path.name, "F32"))
+        return list(sample.compared(runtime, name or path.name, number_format(model)))
     checks: list[Check] = []
     for file in files:
         kind, note = quantization_of(file)
@@ -284,29 +297,36 @@ def require_same_ids(config: ModelConfig, tokenizer: Tokenizer, texts: Sequence[
         path = Path(folder) / "vocabulary.gguf"
         write_vocabulary(config, tokenizer, path)
         with closing(Gguf(path, context=0)) as runtime:
-            dropped = drops_of(tokenizer)
-            checks = list(_text_checks(lines, tokenizer, runtime, file="", dropped=dropped))
+            reading = reading_of(tokenizer)
+            checks = list(_text_checks(lines, tokenizer, runtime, file="", reading=reading))
     for check in checks:
         if not check.ok:
             raise refusal("other_ids", "export gguf", **check.as_dict())
 
 
-def require_unchanged(config: ForeignConfig, tokenizer: Tokenizer, texts: Sequence[str]) -> None:
+def require_unchanged(config: AnyModelConfig, tokenizer: Tokenizer, texts: Sequence[str]) -> None:
     """Raise ExportError, before a model is trained, if transformers reads these texts otherwise.
 
-    It reads folders of some architectures by a class of its own, whatever their files say.
+    It reads folders of some architectures by a class of its own, whatever their files say. It also
+    writes the bytes of some tokenizers otherwise, as it takes `<0x0A>` in a text for a byte.
     """
     from endonym.export.huggingface import write_tokenizer
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / CONFIG).write_text(json.dumps(config.transformers), encoding="utf-8")
+        if isinstance(config, ModelConfig):
+            described = config_json(config, tokenizer.end_id)
+        else:
+            described = config.transformers
+        (folder / CONFIG).write_text(json.dumps(described), encoding="utf-8")
         write_tokenizer(tokenizer, config.context, folder)
         theirs = TheirTokenizer(folder)
-    for check in _text_checks(_lines(texts), tokenizer, theirs, file="", dropped=""):
+    for check in _text_checks(_lines(texts), tokenizer, theirs, file="", reading=Reading()):
         if not check.ok:
-            about = {"family": config.family, "changes": theirs.changes(tokenizer)}
-            raise refusal("changed_on_loading", "export huggingface", **about, **check.as_dict())
+            changes = theirs.changes(tokenizer)
+            about = {"family": config.family, "changes": changes, **check.as_dict()}
+            kind = "changed_on_loading" if changes else "read_otherwise"
+            raise refusal(kind, "export huggingface", **about)
 
 
 def require_ok(checks: Sequence[Check]) -> None:
@@ -347,7 +367,7 @@ class Sample:
     """Held-out text, and what the model makes of it.
 
     rows: ids of documents evenly spread, TOKENS in all, and of joined ones as long as the context.
-    Each starts with the end-of-text id, as documents did in training. longest: of a row, in ids.
+    Each starts with the ids that start a document in training. longest: of a row, in ids.
     """
 
     def __init__(self, model: LanguageModel, texts: Sequence[str]) -> None:
@@ -359,18 +379,22 @@ class Sample:
     def compared(self, runtime: Runtime, file: str, kind: Quantization) -> Iterator[Check]:
         """Every check of one runtime; that of bits per byte is the last."""
         tokenizer, is_gguf = self.ours.model.tokenizer, isinstance(runtime, Gguf)
-        dropped, lines = drops_of(tokenizer) if is_gguf else "", self.lines
+        lines, reading = self.lines, reading_of(tokenizer) if is_gguf else Reading()
         if isinstance(runtime, KeyboardFile):  # which reads SentencePiece's sign as a blank
             lines = [line.replace(SPACE, " ") for line in lines]
-        yield from _text_checks(lines, tokenizer, runtime, file=file, dropped=dropped)
+        yield from _text_checks(lines, tokenizer, runtime, file=file, reading=reading)
         expected = self.ours.settings()
         found = runtime.settings()
-        if is_gguf:  # llama.cpp also stops at names that it knows, such as <|im_end|>
+        is_kept = keeps_tokenizer(self.ours.model)
+        if is_gguf:
+            expected["template"] = tokenizer.chat_template
+        if is_gguf or is_kept:  # llama.cpp also stops at names that it knows, such as <|im_end|>
             found["stops"] = [each for each in expected["stops"] if each in found["stops"]]
-        differing = [name for name in found if found[name] != expected[name]]
+        compared = [name for name in expected if name in found]
+        differing = [name for name in compared if found[name] != expected[name]]
         shown = (f"{name} is {found[name]!r}, not {expected[name]!r}"[:120] for name in differing)
         count, example = len(differing), "".join(f": {each}" for each in shown)
-        unit = f"of {len(found)} settings differ"
+        unit = f"of {len(compared)} settings differ"
         check = partial(Check, file, runtime.name)
         yield check("settings", ok=not count, value=count, limit=0, unit=unit, example=example)
         if runtime.vocab == self.ours.vocab:
@@ -424,20 +448,30 @@ def _lines(texts: Sequence[str]) -> list[str]:
 
 
 def _text_checks(
-    lines: Sequence[str], tokenizer: Tokenizer, runtime: Reader, *, file: str, dropped: str
+    lines: Sequence[str], tokenizer: Tokenizer, runtime: Reader, *, file: str, reading: Reading
 ) -> Iterator[Check]:
     """Ids of every line, and the text that they are decoded to.
 
-    dropped: what the runtime takes from the start of a text.
+    reading: what the runtime is known to read otherwise. Its ids must be those of the imitation,
+    which must be the tokenizer's own for all held-out lines but MOST_OTHER.
     """
-    texts = [line.removeprefix(dropped) for line in lines]
-    expected = [ids.tolist() for ids in tokenizer.encode_many(texts)]
+    texts = [line.removeprefix(reading.dropped) for line in lines]
+    expected = [ids.tolist() for ids in tokenizer.encode_whole(texts)]
+    if reading.imitation is not None:
+        own, expected = expected, reading.imitation.encode_many(texts)
+        rows = zip(texts, own, expected, strict=True)
+        other = [text for text, a, b in rows if a != b and text not in STRANGE]
+        limit = math.floor(MOST_OTHER * len(lines))
+        unit = f"of {len(lines):,} lines have other ids by the split of llama.cpp"
+        example = f": {other[0][:60]!r}" if other else ""
+        check = partial(Check, file, runtime.name, "ids", unit=unit, example=example)
+        yield check(ok=len(other) <= limit, value=len(other), limit=limit)
     found = [runtime.encode(line) for line in lines]
     unit = f"of {len(lines):,} lines differ"
     # A tokenizer from elsewhere may lose some strange strings: it must lose them there too.
     pairs: list[tuple[Literal["ids", "decoding"], Iterable[Any], Iterable[Any]]] = [
         ("ids", expected, found),
-        ("decoding", map(tokenizer.decode, expected), map(runtime.decode, found)),
+        ("decoding", map(tokenizer.decode_document, expected), map(runtime.decode, found)),
     ]
     for kind, ours, theirs in pairs:
         rows = zip(texts, ours, theirs, strict=True)
@@ -451,14 +485,18 @@ def _rows(model: LanguageModel, texts: Sequence[str]) -> list[NDArray[np.int64]]
     tokenizer, context = model.tokenizer, model.decoder.config.context
     longest = min(context, LONGEST)
     joined = "\n".join(texts[:LONGEST])[: 16 * TOKENS]
-    rows = [np.array([tokenizer.end_id, *tokenizer.encode(joined)])[: min(context, TOKENS)]]
+    start = np.array(tokenizer.document_start, dtype=np.int64)
+
+    def row(text: str) -> NDArray[np.int64]:
+        return np.concatenate((start, tokenizer.encode_documents([text])[0]))
+
+    rows = [row(joined)[: min(context, TOKENS)]]
     some = texts[:: -(-len(texts) // 64)]  # about 64, to tell how long documents are
-    size = sum(min(len(ids), longest) for ids in tokenizer.encode_many(some))
+    size = sum(min(len(ids), longest) for ids in tokenizer.encode_documents(some))
     count = math.ceil(TOKENS * len(some) / max(1, size))
     room = TOKENS
     for text in texts[:: max(1, len(texts) // count)]:
-        ids = np.array([tokenizer.end_id, *tokenizer.encode(text[: 16 * LONGEST])])
-        ids = ids[: min(longest, room)]
+        ids = row(text[: 16 * LONGEST])[: min(longest, room)]
         if len(ids) > 1:
             rows.append(ids)
             room -= len(ids)

@@ -57,7 +57,7 @@ class Corrector:
                 where="correct",
                 do="Give a word in Latin letters, without digits and signs.",
             )
-        before = [self.tokenizer.opening_id, *self.tokenizer.encode(text)]
+        before = self.tokenizer.begun_ids(text)
         self.prefix.read([*before, *self.keyboard.question(keys)])
         found = defaultdict[str, float](float)
         rows = [Written((), 0.0)]

@@ -12,27 +12,36 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
+from endonym.arguments import require_list, require_text
 from endonym.generate.correct import Corrector
 from endonym.generate.damage import damage
 from endonym.generate.reading import (
+    LONGEST_WINDOW,
     PREFILL_TOKENS,
     Features,
     Nats,
     read_features,
     read_nats,
 )
-from endonym.generate.sample import Logits, Sampler, SamplerState, Sampling, beginning
+from endonym.generate.sample import (
+    MAX_TOKENS,
+    Defaults,
+    Logits,
+    Sampler,
+    SamplerState,
+    Sampling,
+    beginning,
+)
 from endonym.generate.suggest import Suggester, Suggestion
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import read_json, read_shape
+from endonym.model.foreign.origin import GENERATION, Origin
 from endonym.model.foreign.weights import load_any
 from endonym.model.span import Span
 from endonym.tokenizer.tokenizer import Tokenizer
 
-MAX_TOKENS = 200
 APOSTROPHES = ("'", "’", "ʼ")
 PADDING = 0
 """Any id."""
@@ -62,10 +71,10 @@ class Continuation:
 class TextScore(float):
     """Bits per byte of a text under a model, as a number; and what it is the ratio of.
 
-    log_probability: the natural logarithm of the probability of the whole text after an end-of-text
-    token, in nats: the sum over its tokens, without the end-of-text token after it. It is at most
-    0; higher is likelier. token_log_probabilities: of each token, of which that is the sum; ids:
-    these tokens. tokens, bytes: the size of the text.
+    log_probability: the natural logarithm of the probability of the whole text after the token
+    that starts a document (`Tokenizer.document_start`), in nats: the sum over its tokens, without
+    an end-of-text token after it. It is at most 0; higher is likelier. token_log_probabilities: of
+    each token, of which that is the sum; ids: these tokens. tokens, bytes: the size of the text.
     """
 
     log_probability: float
@@ -89,7 +98,9 @@ class LanguageModel:
     """Continues texts and scores them.
 
     spelled: writes a prompt as the training text was written; `str` leaves it as it is. turns: the
-    answers in the conversations that it has learnt; 0 if that is not known.
+    answers in the conversations that it has learnt; 0 if that is not known. origin: of a model that
+    continues from a folder in the transformers format, the files of that folder. window: tokens
+    that it reads at once where texts are scored, at most (docs/evaluation.md).
     """
 
     def __init__(
@@ -98,6 +109,19 @@ class LanguageModel:
         self.decoder = decoder.eval()
         self.tokenizer = tokenizer
         self.spelled, self.turns = spelled, 0
+        self.window = LONGEST_WINDOW
+        self.origin: Origin | None = None
+
+    def with_parts(self, decoder: AnyDecoder, tokenizer: Tokenizer) -> "LanguageModel":
+        """Another model with what is known of this one beside its decoder and tokenizer."""
+        other = LanguageModel(decoder, tokenizer, self.spelled)
+        other.turns, other.origin = self.turns, self.origin
+        return other
+
+    @cached_property
+    def defaults(self) -> Defaults:
+        """How it writes where nobody says how: as its folder's `generation_config.json` says."""
+        return Defaults() if self.origin is None else Defaults.of(self.origin.json(GENERATION))
 
     def __repr__(self) -> str:
         parameters = sum(weight.numel() for weight in self.decoder.parameters())
@@ -116,7 +140,9 @@ class LanguageModel:
             ids, rows = tokenizer.used_vocab, config.vocab
             raise damage("vocabulary", str(folder), ids=ids, rows=rows)
         decoder = load_any(config, folder / "weights.safetensors")
-        return cls(decoder.to(device), tokenizer)
+        model = cls(decoder.to(device), tokenizer)
+        model.origin = Origin.of(folder)
+        return model
 
     def generate(self, prompt: str = "", **arguments: Any) -> str:
         """The continuation of a prompt, as one string.
@@ -129,15 +155,19 @@ class LanguageModel:
         self,
         prompts: Sequence[str | Sequence[int]],
         *,
-        max_tokens: int = MAX_TOKENS,
+        max_tokens: int | None = None,
         samplings: Sequence[Sampling] = (),
     ) -> list[Continuation]:
         """The continuations of several prompts in one batch; each is as if it were alone.
 
-        prompts: texts, or ids, such as those of conversations (tokenizer/chat_template.py).
-        samplings: one for each prompt; the defaults of `Sampling` if there are none.
+        prompts: texts, or ids as the model reads them, such as those of conversations
+        (tokenizer/chat_template.py).
+        samplings: one for each prompt; the model's defaults if there are none, as of max_tokens.
         """
-        samplings = samplings or [Sampling()] * len(prompts)
+        example = "model.generate_many([prompt])"
+        prompts = require_list("prompts", prompts, of="prompts", example=example)
+        samplings = samplings or [self.defaults.sampling()] * len(prompts)
+        max_tokens = self.defaults.max_tokens if max_tokens is None else max_tokens
         if not self.decoder.reads_padded and len(prompts) > 1:
             return [
                 self.generate_many([prompt], max_tokens=max_tokens, samplings=[sampling])[0]
@@ -157,24 +187,27 @@ class LanguageModel:
         self,
         prompt: str = "",
         *,
-        max_tokens: int = MAX_TOKENS,
+        max_tokens: int | None = None,
         min_tokens: int = 0,
         sampling: Sampling | None = None,
         **settings: Any,
     ) -> Continuation:
         """The continuation of a prompt, piece by piece.
 
-        How tokens are chosen: `sampling`, or its defaults. settings: fields of `Sampling` to
-        change in it, such as temperature=0 for greedy choice.
+        How tokens are chosen: `sampling`, or the model's defaults. settings: fields of `Sampling`
+        to change in it, such as temperature=0 for greedy choice.
 
-        The prompt is spelled as the training text was. It starts a document, after the token that
-        opens one, and its last word stays as it is (`beginning`; inside_word=True lets it go on).
+        The prompt is spelled as the training text was. It starts a document as the model's
+        tokenizer starts a text, and its last word stays as it is (`beginning`; inside_word=True
+        lets it go on).
         The model may end it after `min_tokens`; at `max_tokens` it is cut. Pieces end at whole
         characters; an incomplete character at the end is left out. When the text exceeds the
         context, the model continues from its last half context.
         """
+        require_text("generate", prompt)
         continuation = Continuation(iter(()))
-        sampling = replace(sampling or Sampling(), **settings)
+        sampling = replace(sampling or self.defaults.sampling(), **settings)
+        max_tokens = self.defaults.max_tokens if max_tokens is None else max_tokens
         ids, state, n_given = self._begun(prompt, sampling, min_tokens)
         rows = continued(self.decoder, [ids], max_tokens, [state], sampler=self.sampler)
         # The prompt is row 0.
@@ -191,10 +224,10 @@ class LanguageModel:
 
         To rank texts of different lengths by likelihood, compare `log_probability`.
         """
-        ids = self.tokenizer.encode(text)
-        rows = [np.array(ids, dtype=np.int64)]
-        (nats,) = read_nats(self.decoder, rows, self.tokenizer.end_id)
-        return TextScore.of(nats, ids, len(text.encode("utf-8")))
+        (ids,) = self.tokenizer.encode_documents([require_text("score", text)])
+        start = self.tokenizer.document_start
+        (nats,) = read_nats(self.decoder, [ids], start, self.window)
+        return TextScore.of(nats, ids.tolist(), len(text.encode("utf-8")))
 
     def embed(self, texts: Sequence[str]) -> Features:
         """Features of texts, (texts, D): the mean of the last hidden states, scaled to length 1.
@@ -203,7 +236,9 @@ class LanguageModel:
         the context its beginning is read. Texts are read as they are, as by `score`. The features
         of a text without a token are NaN.
         """
-        return read_features(self.decoder, [self.opened(text)[0] for text in texts])
+        texts = require_list("texts", texts, of="texts", example="model.embed([text])")
+        rows, before = [self.opened(text)[0] for text in texts], len(self.tokenizer.before)
+        return read_features(self.decoder, rows, before)
 
     def suggest(self, text: str = "", count: int = 3) -> list[Suggestion]:
         """The likeliest words after a text whose last word may be half typed, the likeliest first.
@@ -211,7 +246,8 @@ class LanguageModel:
         The text is spelled as the training text was. What a word is: generate/suggest.py. Calls
         with texts that go on from one another are fast; one model answers one call at a time.
         """
-        if text.endswith(APOSTROPHES):  # spelled by the letter behind it, which is yet to come
+        # An apostrophe is spelled by the letter behind it, which is yet to come.
+        if require_text("suggest", text).endswith(APOSTROPHES):
             return self.suggester.suggest(self.spelled(text + "a")[:-1], count)
         return self.suggester.suggest(self.spelled(text), count)
 
@@ -235,8 +271,8 @@ class LanguageModel:
         return Suggester(self.decoder, self.tokenizer)
 
     def opened(self, text: str) -> tuple[list[int], bool]:
-        """The ids of a text behind the token that opens one, cut at the context; whether it was."""
-        ids = [self.tokenizer.opening_id, *self.tokenizer.encode(text)]
+        """The ids of a text after those before a text, cut at the context; whether it was."""
+        ids = self.tokenizer.text_ids(text) if text else [*self.tokenizer.before]
         context = self.decoder.config.context
         return ids[:context], len(ids) > context
 
@@ -250,10 +286,9 @@ class LanguageModel:
         if isinstance(prompt, str):
             prompt = self.spelled(prompt)
             text, not_first = beginning(prompt, inside_word=sampling.inside_word)
-            given, n_given = self.tokenizer.encode(text), len(prompt) - len(text)
+            ids, n_given = self.tokenizer.text_ids(text), len(prompt) - len(text)
         else:
-            given, not_first, n_given = prompt, "", 0
-        ids = [self.tokenizer.opening_id, *given]
+            ids, not_first, n_given = [*prompt], "", 0
         state = SamplerState(sampling, ids, min_tokens=min_tokens, not_first=not_first)
         return ids, state, n_given
 

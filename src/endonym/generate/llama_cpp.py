@@ -20,7 +20,9 @@ from endonym.disk import open_regular, packaged_tables
 from endonym.errors import Damaged, EndonymError, ExportError
 from endonym.generate.damage import damage
 from endonym.limited.frames import as_sent, sendable
+from endonym.limited.opened import NEVER, Opened, key_of
 from endonym.limited.process import Failure, LimitedProcess, Limits
+from endonym.tokenizer.config import SEPARATORS
 
 INTS, BYTES = ctypes.POINTER(ctypes.c_int32), ctypes.POINTER(ctypes.c_int8)
 LOG = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
@@ -45,9 +47,13 @@ ERROR = 4
 """GGML_LOG_LEVEL_ERROR."""
 CACHE_TYPES = {"f32": 0, "f16": 1}
 """ggml_type of keys and values."""
+SAMPLING_NAMES = {"temperature": "temp", "repetition_penalty": "penalty_repeat"}
+"""The keys below `general.sampling` in a file that differ from those of generation_config.json."""
 BATCH = 512
 UNIT = 256
 """llama.cpp rounds the length of a sequence up to a multiple of it."""
+FIRST_ROOM = 2 * UNIT
+"""Tokens for which there is room at first."""
 MEMORY, SECONDS, SECONDS_PER_GB = 4 << 30, 60.0, 60.0
 """Of the process that opens a file first; beside the file itself, which is mapped and may be
 copied."""
@@ -105,8 +111,10 @@ class LlamaCpp:
     adapter: a GGUF file of a low-rank adapter, which is added to what every text gives.
     cache: number format of keys and values; `f16` is llama.cpp's default. sequences: how many
     texts are remembered at once, each of up to `context` tokens; `compute` takes them together.
-    is_tried: it need not be opened first in a process with limits. Raises Damaged if llama.cpp
-    cannot read the file.
+    Memory is taken for as many and as long texts as there are: llama.cpp itself would take, and
+    fill, that of all sequences at once.
+    is_tried: it need not be opened first in a process with limits. opened: notes of files that were
+    tried before. Raises Damaged if llama.cpp cannot read the file.
     """
 
     def __init__(
@@ -119,10 +127,11 @@ class LlamaCpp:
         cache: Literal["f32", "f16"] = "f16",
         sequences: int = 1,
         is_tried: bool = False,
+        opened: Opened = NEVER,
     ) -> None:
         self._lib, self._context = library(), None
         if not is_tried:
-            require_openable(path, adapter)
+            require_openable(path, adapter, opened)
         params = self._lib.llama_model_default_params()
         params.n_gpu_layers, params.vocab_only = 0, context == 0
         _messages.clear()
@@ -133,40 +142,109 @@ class LlamaCpp:
         self.vocab = int(self._lib.llama_vocab_n_tokens(self._vocab))
         self.start_id = int(self._lib.llama_vocab_bos(self._vocab))
         self.end_id = int(self._lib.llama_vocab_eos(self._vocab))
+        adds_start = self._lib.llama_vocab_get_add_bos(self._vocab) and self.start_id >= 0
+        self.before: tuple[int, ...] = (self.start_id,) if adds_start else ()
         self.trained_context = int(self._lib.llama_model_n_ctx_train(self._model))
         self.context = context or self.trained_context
         self._position = 0
         if context == 0:
             return
+        self._most_sequences, self._most_room = sequences, -(-self.context // UNIT) * UNIT
+        self._remembered: dict[int, list[int]] = {}
+        """The ids of each text that was computed and not forgotten."""
+        self._sequences, self._room = 1, min(FIRST_ROOM, self._most_room)
+        family = self.value_of("general.architecture")
+        if self.value_of(f"{family}.rope.scaling.original_context_length") is not None:
+            self._room = self._most_room  # angles may depend on the length of the context
         settings = self._lib.llama_context_default_params()
         settings.n_batch = settings.n_ubatch = max(BATCH, sequences)
-        settings.n_ctx = sequences * -(-self.context // UNIT) * UNIT  # rounded up, for each
-        settings.n_seq_max = sequences
         settings.n_outputs_max = settings.n_outputs_per_seq = 0  # no limit but the batch
         settings.n_threads = settings.n_threads_batch = threads
         settings.pooling_type = 0  # none: hidden states of each token are read
         settings.type_k = settings.type_v = CACHE_TYPES[cache]
         if cache == "f32":
             settings.flash_attn_type = 0  # off: it would compute in f16
-        _messages.clear()
-        self._context = self._lib.llama_init_from_model(self._model, settings)
-        if not self._context:
+        self._settings, self._adapter = settings, None
+        try:
+            self._context = self._new_context(self._sequences, self._room)
+            if adapter is not None:
+                self._adapter, self._adapter_path = self._read_adapter(adapter), adapter
+                self._adapt(self._context, adapter)
+        except ExportError as error:
             self.close()
-            raise Damaged(f"llama.cpp cannot compute with it: {_reason()}", where=str(path))
-        if adapter is not None:
-            self._adapt(adapter)
+            raise Damaged(error.message, where=str(path)) from error
+        except Damaged:
+            self.close()
+            raise
 
-    def _adapt(self, path: Path) -> None:
-        """Add an adapter. It lives as long as the model. Raises Damaged if it does not fit."""
+    def _new_context(self, sequences: int, room: int) -> Any:
+        """A context for so many texts of so many tokens. Raises ExportError if there is none."""
+        self._settings.n_seq_max, self._settings.n_ctx = sequences, sequences * room
+        _messages.clear()
+        context = self._lib.llama_init_from_model(self._model, self._settings)
+        if not context:
+            raise ExportError(f"llama.cpp cannot compute with it: {_reason()}")
+        return context
+
+    def _make_room(self, sequences: int, length: int) -> None:
+        """See that so many texts of so many tokens fit: take a larger context if need be.
+
+        Texts are copied into it, or computed again. Raises ExportError if there is no memory.
+        """
+        sequences = _grown(self._sequences, sequences, self._most_sequences)
+        room = _grown(self._room, -(-length // UNIT) * UNIT, self._most_room)
+        if (sequences, room) == (self._sequences, self._room):
+            return
+        earlier = self._context, self._sequences, self._room
+        texts = {sequence: [*ids] for sequence, ids in self._remembered.items()}
+        self._context = self._new_context(sequences, room)
+        self._sequences, self._room = sequences, room
+        try:
+            if self._adapter is not None:
+                self._adapt(self._context, self._adapter_path)
+            for sequence, ids in texts.items():
+                if not self._copy(sequence, earlier[0]):
+                    self._read_again(sequence, ids)
+        except EndonymError:
+            self._lib.llama_free(self._context)
+            self._context, self._sequences, self._room = earlier
+            self._remembered = texts
+            raise
+        self._lib.llama_free(earlier[0])
+
+    def _copy(self, sequence: int, smaller: Any) -> bool:
+        """Copy what is remembered of a text from another context; whether llama.cpp does so.
+
+        It refuses (2026) if the contexts are made for different numbers of texts.
+        """
+        size = self._lib.llama_state_seq_get_size(smaller, sequence)
+        state = np.empty(size, dtype=np.uint8)
+        data = state.ctypes.data
+        self._lib.llama_state_seq_get_data(smaller, data, size, sequence)
+        return self._lib.llama_state_seq_set_data(self._context, data, size, sequence) == size
+
+    def _read_again(self, sequence: int, ids: Sequence[int]) -> None:
+        """Compute a text once more, in this context."""
+        self.forget(sequence)
+        for first in range(0, len(ids), BATCH):
+            part = np.asarray(ids[first : first + BATCH], dtype=np.int32)
+            positions = np.arange(first, first + len(part), dtype=np.int32)
+            nothing = np.zeros(len(part), dtype=np.int8)
+            self._decode(part, positions, np.full_like(part, sequence), nothing)
+
+    def _read_adapter(self, path: Path) -> Any:
+        """An adapter, which lives as long as the model. Raises Damaged if it does not fit."""
         _messages.clear()
         adapter = self._lib.llama_adapter_lora_init(self._model, os.fsencode(path))
-        if adapter:
-            handle, scale = ctypes.c_void_p(adapter), ctypes.c_float(1.0)
-            if self._lib.llama_set_adapters_lora(self._context, handle, 1, scale) == 0:
-                return
-        reason = _reason()
-        self.close()
-        raise damage("strange_adapter", str(path), reason=reason)
+        if not adapter:
+            raise damage("strange_adapter", str(path), reason=_reason())
+        return adapter
+
+    def _adapt(self, context: Any, path: Path) -> None:
+        """Let a context add the adapter. Raises Damaged if it does not fit."""
+        handle, scale = ctypes.c_void_p(self._adapter), ctypes.c_float(1.0)
+        if self._lib.llama_set_adapters_lora(context, handle, 1, scale) != 0:
+            raise damage("strange_adapter", str(path), reason=_reason())
 
     def __enter__(self) -> "LlamaCpp":
         return self
@@ -196,6 +274,14 @@ class LlamaCpp:
         if count < 0:
             raise ExportError(f"llama.cpp made {-count} tokens of {len(data)} bytes")
         return list(room[:count])
+
+    def document_start(self) -> tuple[int, ...]:
+        """The ids before a document, as `Tokenizer.document_start` has them."""
+        for name in SEPARATORS:
+            ids = self.encode(name, by_name=True)
+            if len(ids) == 1 and not self.bytes_of(ids[0], special=False) and not self.before:
+                return tuple(ids)
+        return self.before or (self.start_id if self.start_id >= 0 else self.end_id,)
 
     def bytes_of(self, index: int, *, special: bool = True) -> bytes:
         """The bytes of an id; of a special its name, or nothing."""
@@ -232,6 +318,8 @@ class LlamaCpp:
 
     def forget(self, sequence: int) -> None:
         """Forget one of several texts."""
+        if self._remembered.pop(sequence, None) is None:
+            return
         memory = self._lib.llama_get_memory(self._context)
         self._lib.llama_memory_seq_rm(memory, sequence, -1, -1)
 
@@ -257,6 +345,7 @@ class LlamaCpp:
         if llama.cpp fails.
         """
         width, found = int(self._lib.llama_model_n_embd(self._model)), list[NDArray[np.float32]]()
+        self._make_room(sequence + 1, len(ids))
         self._lib.llama_set_embeddings(self._context, True)
         try:
             for first in range(0, len(ids), BATCH):
@@ -278,6 +367,10 @@ class LlamaCpp:
         is_wanted: NDArray[np.int8],
     ) -> None:
         """Compute tokens, as `compute` says."""
+        if len(ids):
+            self._make_room(int(sequences.max()) + 1, int(positions.max()) + 1)
+        for sequence, index in zip(sequences.tolist(), ids.tolist(), strict=True):
+            self._remembered.setdefault(sequence, []).append(index)
         _messages.clear()
         counts = np.ones_like(ids)  # A token is of one sequence.
         # For each token the address of its sequence's number.
@@ -304,6 +397,7 @@ class LlamaCpp:
     def clear(self) -> None:
         """Forget everything that was read."""
         self._lib.llama_memory_clear(self._lib.llama_get_memory(self._context), True)
+        self._remembered.clear()
         self._position = 0
 
     def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
@@ -319,6 +413,7 @@ class LlamaCpp:
         if self._position + len(ids) > self.context:
             length = self._position + len(ids)
             raise ExportError(f"{length} tokens, but a context of {self.context}")
+        self._make_room(1, self._position + len(ids))
         for first in range(0, len(ids), BATCH):
             part = np.asarray(ids[first : first + BATCH], dtype=np.int32)
             positions = np.arange(self._position, self._position + len(part), dtype=np.int32)
@@ -328,22 +423,27 @@ class LlamaCpp:
             yield self.compute(part, positions, np.zeros_like(part), is_wanted)
 
 
+def _grown(now: int, needed: int, most: int) -> int:
+    """A size that is enough, at least twice the present one, so that it seldom grows."""
+    return now if needed <= now else min(most, max(needed, 2 * now))
+
+
 def _reason() -> str:
     """The first error that llama.cpp told since it was asked: the others follow from it."""
     return _messages[0] if _messages else "it does not say why"
 
 
 _process = LimitedProcess("endonym.generate.llama_cpp:open_and_read")
-_tried: set[tuple[Any, ...]] = set()
-"""Files that this process has tried, by name, size and time."""
+_tried: set[str] = set()
+"""Files that this process has tried, by the keys of `opened`."""
 
 
-def require_openable(path: Path, adapter: Path | None = None) -> None:
+def require_openable(path: Path, adapter: Path | None = None, opened: Opened = NEVER) -> None:
     """Open the file, with an adapter, first in a process with limits, and read a little text.
 
     A file may claim 10⁹ blocks or an array of 2⁶⁰ names; then native code takes all memory or
-    aborts, which no caller can catch. Raises Damaged for what ends a process or takes far more than
-    its size, and for a pipe, device or folder.
+    aborts, which no caller can catch. opened: notes of files that were tried before. Raises Damaged
+    for what ends a process or takes far more than its size, and for a pipe, device or folder.
     """
     files = [path] if adapter is None else [path, adapter]
     size = 0
@@ -353,8 +453,8 @@ def require_openable(path: Path, adapter: Path | None = None) -> None:
                 size += file.stat().st_size
         except (OSError, ValueError) as error:
             raise Damaged(f"llama.cpp cannot read it: {error}", where=str(file)) from error
-    key = (size, *((str(each.resolve()), each.stat().st_mtime_ns) for each in files))
-    if key in _tried:
+    key = key_of(files, version(), __file__)
+    if key in _tried or opened.has(key):
         return
     seconds = SECONDS + SECONDS_PER_GB * size / 1e9
     limits = Limits(MEMORY + 2 * size, seconds, 4 * seconds)
@@ -365,6 +465,7 @@ def require_openable(path: Path, adapter: Path | None = None) -> None:
     finally:
         _process.close()  # the memory of a model is not kept
     _tried.add(key)
+    opened.note(key)
 
 
 def open_and_read(question: Mapping[str, Any]) -> dict[str, Any]:

@@ -166,11 +166,12 @@ class Proofreader:
 
     def _surprise(self, lines: Sequence[str]) -> Iterator[list[tuple[Written, float]]]:
         """The words of each line, each with its bits under the model."""
-        ids = self.model.tokenizer.encode_many(lines)
-        nats = read_nats(self.model.decoder, ids, self.model.tokenizer.end_id)
+        tokenizer = self.model.tokenizer
+        ids = tokenizer.encode_many(lines)
+        nats = read_nats(self.model.decoder, ids, tokenizer.document_start)
         for line, row, lost in zip(lines, ids, nats, strict=True):
             sums = np.concatenate(([0.0], np.cumsum(lost))) / math.log(2)
-            ends = np.cumsum(self.model.tokenizer.byte_counts[row])
+            ends = np.cumsum(tokenizer.byte_counts[row])
             byte = byte_places(line)
             yield [
                 (word, float(sums[last + 1] - sums[first]))
@@ -182,11 +183,9 @@ class Proofreader:
     def _bits(self, texts: Sequence[str]) -> list[float]:
         """Bits of each text; one that comes several times is read once."""
         once = [*dict.fromkeys(texts)]
-        nats = read_nats(
-            self.model.decoder,
-            self.model.tokenizer.encode_many(once),
-            self.model.tokenizer.end_id,
-        )
+        tokenizer = self.model.tokenizer
+        ids = tokenizer.encode_documents(once)
+        nats = read_nats(self.model.decoder, ids, tokenizer.document_start)
         found = dict(zip(once, (float(each.sum()) / math.log(2) for each in nats), strict=True))
         return [found[text] for text in texts]
 

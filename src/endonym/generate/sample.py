@@ -2,7 +2,9 @@
 
 import functools
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import regex
@@ -14,6 +16,10 @@ from endonym.store import fingerprint
 
 Logits = NDArray[np.float32]
 
+MAX_TOKENS = 200
+"""Of a continuation."""
+STATED = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+"""The keys of a `generation_config.json` that are fields of `Sampling`."""
 COLDEST = 1e-4
 """A lower temperature is greedy: logits that are divided by it are no longer finite in float32."""
 LEAST_PENALTY, MOST_PENALTY = 0.01, 100.0
@@ -36,7 +42,8 @@ class Sampling:
     The defaults suit small models, whose unlikely tokens are mostly wrong ones.
     temperature: 0 is greedy, and so is less than COLDEST. top_k, top_p: keep the k most probable
     tokens, or the fewest whose probabilities reach p (arXiv:1904.09751, section 3.1); 0 and 1 keep
-    all.
+    all. min_p: keep tokens at least p times as probable as the likeliest (arXiv:2407.01082); 0
+    keeps all.
     repetition_penalty: divides positive logits of tokens in the text and multiplies negative ones
     (arXiv:1909.05858, section 4.1); 1 does nothing.
     inside_word: the text may go on inside the prompt's last word (`beginning`).
@@ -48,6 +55,7 @@ class Sampling:
     repetition_penalty: float = 1.0
     seed: int = 0
     inside_word: bool = False
+    min_p: float = 0.0
 
     def __post_init__(self) -> None:
         bounds = {
@@ -55,13 +63,14 @@ class Sampling:
             "top_k": self.top_k >= 0,
             "top_p": 0 < self.top_p <= 1,
             "repetition_penalty": LEAST_PENALTY <= self.repetition_penalty <= MOST_PENALTY,
+            "min_p": 0 <= self.min_p <= 1,
         }
         for name, fits in bounds.items():
             if not fits:
                 raise RecipeError(
                     f"{getattr(self, name)} is out of bounds",
                     where=f"--{name.replace('_', '-')}",
-                    do="temperature and top-k start at 0, top-p lies in (0, 1], "
+                    do="temperature and top-k start at 0, top-p lies in (0, 1], min-p in [0, 1], "
                     f"repetition-penalty in [{LEAST_PENALTY}, {MOST_PENALTY:.0f}].",
                 )
 
@@ -69,6 +78,50 @@ class Sampling:
     def is_greedy(self) -> bool:
         """Whether the likeliest token is taken."""
         return self.temperature < COLDEST
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """How a model writes where nobody says how. A folder's `generation_config.json` may say it.
+
+    stated: its fields of `Sampling`. max_tokens: of a continuation.
+    """
+
+    stated: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    max_tokens: int = MAX_TOKENS
+
+    @classmethod
+    def of(cls, generation: Mapping[str, Any]) -> "Defaults":
+        """What a `generation_config.json` says; numbers out of bounds say nothing.
+
+        do_sample = false is greedy. top_k: all tokens for numbers below 0, as vLLM reads it.
+        """
+        stated = dict[str, Any]()
+        for name in STATED:
+            value: Any = generation.get(name)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                continue
+            with suppress(RecipeError, OverflowError, ValueError):
+                value = max(0, int(value)) if name == "top_k" else float(value)
+                Sampling(**{name: value})
+                stated[name] = value
+        if generation.get("do_sample") is False:
+            stated["temperature"] = 0.0
+        most: Any = generation.get("max_new_tokens")
+        is_length = isinstance(most, int) and 0 < most < 1 << 31
+        return cls(stated, most if is_length else MAX_TOKENS)
+
+    def sampling(self, **given: Any) -> Sampling:
+        """How the next token is chosen. given: fields of `Sampling`; None gives none."""
+        known = {name: value for name, value in given.items() if value is not None}
+        return Sampling(**{**self.stated, **known})
+
+    def words(self) -> str:
+        """What the folder says, for a person; empty if it says nothing."""
+        words = [f"{name} {value:g}" for name, value in self.stated.items()]
+        if self.max_tokens != MAX_TOKENS:
+            words.append(f"max_new_tokens {self.max_tokens}")
+        return ", ".join(words)
 
 
 def beginning(prompt: str, *, inside_word: bool = False) -> tuple[str, str]:
@@ -258,14 +311,14 @@ def _draw(logits_BV: Logits, states: Sequence[SamplerState]) -> list[int]:
 
 
 def _draw_one(mass_V: Logits, total: float, state: SamplerState) -> int:
-    """A token, drawn among those that top-k and top-p keep.
+    """A token, drawn among those that top-k, top-p and min-p keep.
 
     mass_V: probabilities relative to the likeliest token's, which has 1. total: their sum.
     """
-    top_k, top_p = state.sampling.top_k, state.sampling.top_p
+    top_k, top_p, min_p = state.sampling.top_k, state.sampling.top_p, state.sampling.min_p
     if top_p == 1 and not 0 < top_k < len(mass_V):
         ids = None  # all tokens in their own order
-        sums = mass_V.cumsum(dtype=np.float64)
+        sums = np.where(mass_V >= min_p, mass_V, 0).cumsum(dtype=np.float64)
     else:
         ids = np.empty(0, dtype=np.int64)
         for faint in FAINT:
@@ -279,6 +332,7 @@ def _draw_one(mass_V: Logits, total: float, state: SamplerState) -> int:
             sums = sums[:top_k]
             total = sums[-1]
         sums = sums[: int(np.searchsorted(sums, top_p * total)) + 1]
+        sums = sums[: np.count_nonzero(mass_V[ids[: len(sums)]] >= min_p)]
     place = int(np.searchsorted(sums, state.random.random() * sums[-1], side="right"))
     place = min(place, len(sums) - 1)
     return place if ids is None else int(ids[place])

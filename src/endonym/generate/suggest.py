@@ -148,7 +148,7 @@ class Suggester:
             begin += text.startswith(" ", begin)
             before = self._last_token(text[:begin])
         given = text[: begin - len(before)]
-        self.prefix.read([self.tokenizer.opening_id, *self.tokenizer.encode(given)])
+        self.prefix.read(self.tokenizer.begun_ids(given))
         found = defaultdict[str, float](float)
         rows = [Row((), 0.0, b"", each.encode(), before.encode()) for each in openings(text, begin)]
         for _ in range(MOST_TOKENS):

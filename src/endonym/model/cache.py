@@ -35,6 +35,10 @@ Seen = tuple[Tensor, Tensor, Tensor | None]
 """Keys, values, and the mask over them, if any."""
 
 
+FIRST_ROOM = 256
+"""Tokens for whose keys and values memory is taken at first."""
+
+
 class _Buffers:
     """Preallocated keys and values."""
 
@@ -51,17 +55,36 @@ class _Buffers:
         _, groups, slots, width = self.keys_BGMK.shape
         room = slots if isinstance(self, Ring) else length
         copy, filled = type(self)((rows, groups, room, width), self.keys_BGMK), min(past, room)
+        copy._make_room(room)
         copy.keys_BGMK[:, :, :filled] = self.keys_BGMK[:1, :, :filled]
         copy.values_BGMK[:, :, :filled] = self.values_BGMK[:1, :, :filled]
         return copy
 
+    def _make_room(self, length: int) -> None:
+        """Take memory for so many tokens, if there is too little."""
+
 
 class KeysAndValues(_Buffers):
-    """All keys and values so far."""
+    """All keys and values so far. Memory grows with the text, up to that of M tokens."""
+
+    def __init__(self, shape_BGMK: tuple[int, int, int, int], like: Tensor) -> None:
+        batch, groups, self.most, width = shape_BGMK
+        super().__init__((batch, groups, min(self.most, FIRST_ROOM), width), like)
+
+    def _make_room(self, length: int) -> None:
+        """Take memory for so many tokens, if there is too little; at least twice as much as now."""
+        batch, groups, room, width = self.keys_BGMK.shape
+        if length <= room:
+            return
+        keys_BGMK, values_BGMK = self.keys_BGMK, self.values_BGMK
+        longer = (batch, groups, min(max(length, 2 * room), self.most), width)
+        super().__init__(longer, keys_BGMK)
+        self.keys_BGMK[:, :, :room], self.values_BGMK[:, :, :room] = keys_BGMK, values_BGMK
 
     def extend(self, span: Span, keys_BGTK: Tensor, values_BGTK: Tensor) -> Seen:
         """Add the keys and values of a span; return all so far."""
         end = span.past + span.length
+        self._make_room(end)
         self.keys_BGMK[:, :, span.past : end] = keys_BGTK
         self.values_BGMK[:, :, span.past : end] = values_BGTK
         keys_BGMK, values_BGMK = self.keys_BGMK[:, :, :end], self.values_BGMK[:, :, :end]

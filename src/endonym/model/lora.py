@@ -11,8 +11,8 @@ gradient. Both are computed as in `peft`.
 
 import copy
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -249,6 +249,50 @@ def changes_with(decoder: AnyDecoder, weights: Mapping[str, Tensor]) -> dict[str
         a, b = (weights[f"{place}.{part}"] for part in ("lora_A", "lora_B"))
         found[path] = Change(a, b, change.scale, magnitude)
     return found
+
+
+def joined(
+    first: Mapping[str, Change], second: Mapping[str, Change], base: Callable[[], AnyDecoder]
+) -> dict[str, Change]:
+    """The one adapter of a base that gives what two give, of which the second came later.
+
+    second: of the base with `first` in its weights. base: the base, read only if there are
+    magnitudes. Ranks add up, as the products do:
+
+        W + s1 B1 A1 + s2 B2 A2 = W + s1 [B1, s2/s1 B2] [A1; A2]
+
+    With magnitudes `first` gives D (W + s1 B1 A1), D being a diagonal matrix. Norms of rows undo
+    that of D, so B2 becomes D^-1 B2, and the magnitudes are the last ones that there are, or the
+    norms of what comes out. As peft has magnitudes for all matrices or for none, so has this.
+    Raises ShapeError if a magnitude of `first` is zero: its row of the base is lost.
+    """
+    has_magnitudes = any(each.magnitude is not None for each in (*first.values(), *second.values()))
+    maps = linear_maps(base()) if has_magnitudes else {}
+    matrices_of_base = {name: matrix_of(linear).detach() for name, linear in maps.items()}
+    changes = {**first, **second}
+    for name in first.keys() & second.keys():
+        changes[name] = _joined(first[name], second[name], matrices_of_base.get(name))
+    for name, change in changes.items():
+        if has_magnitudes and change.magnitude is None:
+            norms = torch.linalg.vector_norm(change.of(matrices_of_base[name]), dim=-1)
+            changes[name] = replace(change, magnitude=norms)
+    return changes
+
+
+def _joined(one: Change, two: Change, matrix: Tensor | None) -> Change:
+    """Two changes of one matrix as one. matrix: the base's, for magnitudes; None without any."""
+    b_two, magnitude = two.b * (two.scale / one.scale), two.magnitude
+    if one.magnitude is not None:
+        assert matrix is not None, "read for magnitudes"
+        ratio = _ratio(one.magnitude, replace(one, magnitude=None).of(matrix))
+        if (ratio == 0).any():
+            raise _misfit("the first adapter has a magnitude of zero, which the second builds on")
+        b_two = b_two / ratio[..., None]
+        if magnitude is None:
+            magnitude = torch.linalg.vector_norm(two.of(one.of(matrix)), dim=-1)
+        magnitude = magnitude * ratio.sign()
+    a, b = torch.cat([one.a, two.a], dim=-2), torch.cat([one.b, b_two], dim=-1)
+    return Change(a, b, one.scale, magnitude)
 
 
 def copy_on(decoder: AnyDecoder, changes: Mapping[str, Change]) -> AnyDecoder:

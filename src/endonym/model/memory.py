@@ -28,6 +28,7 @@ def training_bytes(
     *,
     checkpointed_blocks: int = 0,
     longest_document: int | None = None,
+    row: int | None = None,
     adapt: AdaptConfig | None = None,
     **states: Any,
 ) -> int:
@@ -35,14 +36,15 @@ def training_bytes(
 
     checkpointed_blocks: how many of the first blocks use activation checkpointing; of a foreign
     model all or none. longest_document: in tokens, if known; short documents have few attention
-    scores. adapt: the adapters that are trained instead of the weights, if any. states: optimizer,
-    is_averaged, shard and processes of `fixed_bytes`.
+    scores. row: tokens of a row; the model's context if None. adapt: the adapters that are trained
+    instead of the weights, if any. states: optimizer, is_averaged, shard and processes of
+    `fixed_bytes`.
     """
     narrow = 2 if number_format == "bf16" else 4
     rows = min(micro_tokens, max(128, sizes.CHUNK_LOGITS // config.vocab))
     head = rows * config.vocab * 3
-    kept = kept_numbers(config, number_format, longest_document, checkpointed_blocks)
-    _, blocks = _kept(config, number_format, longest_document)
+    kept = kept_numbers(config, number_format, longest_document, checkpointed_blocks, row=row)
+    _, blocks = _kept(config, number_format, longest_document, row)
     recomputed = _recomputed(config, checkpointed_blocks)
     # The other blocks and the head are freed before the first checkpointed block is recomputed.
     inside = int(micro_tokens * max(blocks[:recomputed], default=0) * WAY_BACK)
@@ -54,18 +56,22 @@ def training_bytes(
 
 
 def reading_bytes(
-    models: Sequence[AnyModelConfig], tokens: int, longest_document: int | None = None
+    models: Sequence[AnyModelConfig],
+    tokens: int,
+    longest_document: int | None = None,
+    *,
+    row: int | None = None,
 ) -> int:
     """Bytes of models that read the same tokens in fp32, for the mean of their probabilities.
 
     Of all of them the weights and last hidden states are held, of one at a time what stands outside
-    its blocks, and what a block computes, or a chunk of logits. longest_document: as in
+    its blocks, and what a block computes, or a chunk of logits. longest_document, row: as in
     `training_bytes`.
     """
     if not models:
         return 0
     held = sum(parameters(each).total + tokens * each.dim for each in models)
-    kept = [_kept(each, "fp32", longest_document) for each in models]
+    kept = [_kept(each, "fp32", longest_document, row) for each in models]
     outside = tokens * max(ends for ends, _ in kept)
     inside = tokens * max(max(blocks) for _, blocks in kept)
     vocab = max(each.vocab for each in models)
@@ -118,9 +124,11 @@ def kept_numbers(
     number_format: str,
     longest_document: int | None = None,
     checkpointed_blocks: int = 0,
+    *,
+    row: int | None = None,
 ) -> int:
     """Numbers, in the format of the activations, saved for the backward pass of each token."""
-    ends, blocks = _kept(config, number_format, longest_document)
+    ends, blocks = _kept(config, number_format, longest_document, row)
     recomputed = _recomputed(config, checkpointed_blocks)
     return ends + recomputed * config.dim + sum(blocks[recomputed:])
 
@@ -133,24 +141,26 @@ def _recomputed(config: AnyModelConfig, checkpointed_blocks: int) -> int:
 
 
 def _kept(
-    config: AnyModelConfig, number_format: str, longest_document: int | None = None
+    config: AnyModelConfig,
+    number_format: str,
+    longest_document: int | None = None,
+    row: int | None = None,
 ) -> tuple[int, list[int]]:
     """Numbers saved for a token outside the blocks, and in each block."""
+    row = row or config.context
     if isinstance(config, ForeignConfig):
         return 4 * config.dim, [FOREIGN_KEPT * config.dim] * config.layers
     is_wide = number_format != "bf16"
-    longest = config.context if longest_document is None else longest_document
+    longest = row if longest_document is None else longest_document
     attentions = [each for each in config.mixers if isinstance(each, shapes.AttentionConfig)]
-    seen = {
-        each.window: sizes.keys_a_token(config.context, each.window, longest) for each in attentions
-    }
-    bars = config.context * sum(keys is None for keys in seen.values())
+    seen = {each.window: sizes.keys_a_token(row, each.window, longest) for each in attentions}
+    bars = row * sum(keys is None for keys in seen.values())
     # RMSNorm saves fp32 intermediates beside its input and output.
     norm = config.dim * (2 if config.norm == "layer" else 3 if is_wide else 5)
     blocks: list[int] = []
     for mixer, ffn in config.blocks:
         window = mixer.window if isinstance(mixer, shapes.AttentionConfig) else None
-        kept = norm + _mixer(mixer, seen.get(window) or config.context, is_wide)
+        kept = norm + _mixer(mixer, seen.get(window) or row, is_wide)
         kept += _ffn(config.dim, ffn)
         if ffn.kind != "none" and not config.shared_norm:
             kept += norm - (config.dim if config.parallel else 0)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import torch
 
 from endonym import device
 from endonym.data.baselines import Baselines, count
@@ -32,9 +31,16 @@ from endonym.evaluate.tables import aligned
 from endonym.evaluate.typing_scores import TYPING
 from endonym.evaluate.writing import WRITING, WRITTEN, write_texts
 from endonym.export.history import spelling_of
-from endonym.export.huggingface import load_pretrained, with_context
+from endonym.export.huggingface import load_pretrained
 from endonym.generate.language_model import LanguageModel
-from endonym.generate.reading import Nats, TokenNats, read_nats
+from endonym.generate.reading import (
+    LONGEST_WINDOW,
+    Nats,
+    TokenNats,
+    carries_state,
+    read_nats,
+    window_tokens,
+)
 from endonym.generate.sample import Sampling
 from endonym.log import Log, append_jsonl, counted
 from endonym.model.foreign.folder import read_shape
@@ -83,6 +89,7 @@ def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     """Score the held-out texts or a file, with baselines, members and the model before it."""
     evaluation, files, pack = config.evaluation, config.files, config.pack
     model = LanguageModel.load(ctx.inputs["model"].folder, device.pick(ctx.device))
+    window = window_of(model, evaluation.context, ctx.log)
     shards = ctx.inputs["shards"].folder
     train = training_text(shards, pack) if evaluation.baselines else None
     texts_to_score = [texts_below(path, model.tokenizer, ctx.log) for path in files]
@@ -95,8 +102,12 @@ def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     scores = list[list[Score]]()  # of each of these texts
     found, shown = list[breakdown.Bin](), list[breakdown.Surprise]()
     samples: dict[str, dict[str, int]] = {}  # of the compressor, by "document" or "block"
+    start = ""  # what is read before each document, if the tokenizer is from elsewhere
+    if model.tokenizer.around is not None:
+        start = "".join(map(model.tokenizer.token, model.tokenizer.document_start))
     named = [(split, texts) for texts in texts_to_score]
-    means = ensemble_scores(members, named, device_name=ctx.device, log=ctx.log)
+    how: Any = {"device_name": ctx.device, "window": window, "log": ctx.log}
+    means = ensemble_scores(members, named, **how)
     for texts, mean in zip(texts_to_score, means, strict=True):
         read = read_closely(model, texts, ctx.log)
         found += breakdown.bins(texts, read, split=split)
@@ -114,9 +125,11 @@ def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
             base = LanguageModel.load(earlier.folder, device.pick(ctx.device))
         else:
             assert config.folder is not None, "one of both is given"
-            base = pretrained_model(config.folder, pack.context, model_device)
+            base = load_pretrained(config.folder)
+            base.decoder.to(model_device)
+        base.window = window
         for texts, scored in zip(texts_to_score, scores, strict=True):
-            ids = base.tokenizer.encode_many(list(texts.each()))
+            ids = base.tokenizer.encode_documents(list(texts.each()))
             texts_of_base = replace(texts, ids=ids, tokenizer=base.tokenizer)
             measured = read_texts(base, texts_of_base, ctx.log)
             scored += bits.by_source(texts_of_base, measured, model=BEFORE, split=split)
@@ -128,7 +141,22 @@ def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
         other_shards = TokenShards(shards, "dev" if evaluation.split == "test" else "test")
         neighbour_gains = gains(train.shards, split_shards, other_shards, train.counts)
         write_json(ctx.out / NEIGHBOURS, [asdict(each) for each in neighbour_gains])
-    return {"kind": "bits", "split": split, "compressor": samples}
+    numbers = {"kind": "bits", "split": split, "compressor": samples}
+    return numbers | ({"start": start} if start else {})
+
+
+def window_of(model: LanguageModel, context: int | None, log: Log) -> int:
+    """How many tokens a model reads at once, which it is told.
+
+    context: what was asked for; if it is more than the model can read, that is said.
+    """
+    most = model.decoder.config.context
+    if context is not None and context > most and not carries_state(model.decoder):
+        log.warn(
+            f"the model reads at most {most:,} tokens, so texts are scored in windows of {most:,}"
+        )
+    model.window = LONGEST_WINDOW if context is None else context
+    return model.window
 
 
 def ensemble_scores(
@@ -136,11 +164,13 @@ def ensemble_scores(
     judged: Sequence[tuple[str, bits.Texts]],
     *,
     device_name: str | None,
+    window: int = LONGEST_WINDOW,
     log: Log,
 ) -> list[list[Score]]:
     """Of each text, with the name of its split, the scores of the mean probability of members.
 
     Empty lists if there are no members. Each member reads all texts before the next is loaded.
+    window: tokens that they read at once, at most.
     """
     if not members:
         return [[] for _ in judged]
@@ -151,7 +181,8 @@ def ensemble_scores(
         for member in members:
             model = LanguageModel.load(member.folder, device.pick(device_name))
             for (_, texts), added in zip(judged, sums, strict=True):
-                read = read_nats(model.decoder, texts.ids, model.tokenizer.end_id)
+                start = bits.start_of(model, texts)
+                read = read_nats(model.decoder, texts.ids, start, window)
                 for number, nats in enumerate(read):
                     added[number] = np.logaddexp(added[number], -nats)
                     advance(len(nats))
@@ -160,18 +191,6 @@ def ensemble_scores(
         measured = texts.measured([math.log(len(members)) - each for each in added])
         found.append(bits.by_source(texts, measured, model="ensemble", split=split))
     return found
-
-
-def pretrained_model(folder: Path, context: int, model_device: torch.device) -> LanguageModel:
-    """The pretrained model of a folder on a device, with rows as long as those of the trained one.
-
-    Its tokenizer is its own: bits per byte compare across tokenizers, nats per token do not.
-    """
-    base = load_pretrained(folder)
-    context = min(context, base.decoder.config.context)
-    return LanguageModel(
-        with_context(base.decoder, context, folder).to(model_device), base.tokenizer
-    )
 
 
 class TrainingText(NamedTuple):
@@ -315,6 +334,9 @@ def judged_items(
         raise SourceError(left_out, where=task, do=items.WORDS["other_tokenizer"])
     if left_out:
         log.warn(f"{task}: left out: {left_out}")
+    window = window_tokens(model.decoder, model.tokenizer.document_start)
+    if long := items.long_options(kept, judged, window):
+        log.warn(f"{task}: {long}")
     return list(items.item_scores(kept, judged, task=task))
 
 
@@ -420,8 +442,7 @@ def questions(prompts: Sequence[str], tokenizer: Tokenizer) -> list[list[int]]:
         )
     (parts,), markup = template_of(tokenizer).parts([(["user"], True)]), Markup(tokenizer)
     every = [ids_of(parts, [prompt], tokenizer.encode, markup.encode) for prompt in prompts]
-    # The model puts the token in front that opens a text, if the template did not.
-    return [ids[1:] if ids[:1] == [tokenizer.opening_id] else ids for ids in every]
+    return [tokenizer.chat_ids(ids) for ids in every]
 
 
 def evaluate_speed(ctx: StageContext) -> Numbers:

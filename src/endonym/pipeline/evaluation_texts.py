@@ -97,7 +97,7 @@ def texts_below(path: Path, tokenizer: Tokenizer, log: Log, cutting: Cutting = G
     """
     texts, sources = documents_below(path, log, cutting)
     tokenizer.check_lossless(texts)
-    ids = tokenizer.encode_many(texts)
+    ids = tokenizer.encode_documents(texts)
     sizes = Counter[str]()
     for text, source in zip(texts, sources, strict=True):
         sizes[source] += len(text.encode("utf-8", "surrogatepass"))

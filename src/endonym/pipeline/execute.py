@@ -1,9 +1,9 @@
 """Makes the missing artefacts, stage after stage. Can be interrupted and repeated at any point."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -27,9 +27,10 @@ from endonym.export.markdown import templates_in
 from endonym.formats.reasons import in_words
 from endonym.log import Log, append_jsonl, counted, duration, number, size
 from endonym.pipeline import plan, sources
+from endonym.pipeline.made_by import FIXED, CodeNotes, Fresh, OtherCode
 from endonym.pipeline.metrics import Metrics, require_packages
 from endonym.pipeline.settle import Lockfile, require_tunable, settle
-from endonym.pipeline.stage import Numbers, Stage, StageContext
+from endonym.pipeline.stage import VERSIONS, Numbers, Stage, StageContext
 from endonym.recipe.recipe import Recipe
 from endonym.store import RUNS, Artifact, Store, write_sealed
 from endonym.survey.odd_sources import source_warnings
@@ -40,12 +41,16 @@ FAILURE = "failure.json"
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A finished stage: its artefact, whether this run made it, and how long that took."""
+    """A finished stage: its artefact, whether this run made it, and how long that took.
+
+    other_code: how the code that made it, or a part of it, differs from today's.
+    """
 
     stage: Stage
     artifact: Artifact
     is_new: bool
     seconds: float
+    other_code: OtherCode | None = None
 
 
 @dataclass(slots=True, repr=False)
@@ -85,6 +90,7 @@ def run_recipe(
     log: Log,
     *,
     until: str | None = None,
+    fresh: Sequence[str] = (),
     replan: bool = False,
     tune_minutes: float | None = None,
     device: str | None = None,
@@ -92,11 +98,12 @@ def run_recipe(
 ) -> Run:
     """Make every missing artefact of a recipe, in order.
 
+    fresh: names of stages that other code may have made, to be made again by today's.
     tune_minutes: how long short trainings may search for better rates before the first phase.
     workers: how many processes make the corpus, or "ray"; chosen by its size if None. Why a run
     failed is kept in its folder, for `status`, until it is run again.
     """
-    last = last_stage(recipe, until)
+    last, fresh_names = last_stage(recipe, until), fresh_stages(recipe, fresh)
     require_packages(recipe)
     require_evaluation_files(recipe)
     if tune_minutes is not None:
@@ -115,6 +122,8 @@ def run_recipe(
         log.line(f"{'texts':<22} {extent}; every detail: {log.file}")
         run, metrics = Run(folder, recipe, store), Metrics(folder, recipe, log)
         lock = Lockfile(run.folder, recipe, raw, replan=replan)
+        notes = CodeNotes(store)
+        renewal = Fresh(notes, lock.fresh, fresh_names)
         resolved = partial(
             settle,
             recipe,
@@ -126,8 +135,11 @@ def run_recipe(
         )
         (folder / FAILURE).unlink(missing_ok=True)
         try:
-            for stage in planned_stages(run, lock, resolved, log):
-                made = make(stage, store, log, device=device, metrics=metrics, workers=workers)
+            for stage in planned_stages(run, lock, resolved, log, renewal=renewal):
+                if told := other_version(stage, lock, store):
+                    log.warn(told)
+                ways: Any = {"device": device, "metrics": metrics, "workers": workers}
+                made = make(stage, store, log, notes=notes, **ways)
                 run.made.append(made)
                 if stage.name == last:
                     break
@@ -137,21 +149,44 @@ def run_recipe(
             raise
         with store.alone(folder):
             metrics.end(is_whole=last is None)
+        stages = [made.stage for made in run.made if made.stage.kind not in FIXED]
+        unknown = [each.name for each in stages if not notes.is_known(each.kind, each.id)]
+        if unknown:
+            names = ", ".join(unknown)
+            log.detail(f"made before endonym noted its code, so perhaps by other code: {names}")
     return run
 
 
+def other_version(stage: Stage, lock: Lockfile, store: Store) -> str:
+    """What to say of a stage that is made again because endonym makes it in another way now."""
+    before, now = lock.versions.get(stage.name), VERSIONS[stage.kind]
+    if before in (None, now) or store.find(stage.kind, stage.id) is not None:
+        return ""
+    return (
+        f"{stage.name}: endonym makes it in another way than when this was last run (version "
+        f"{before} of this stage, now {now}): it is made again, and so is what follows from it"
+    )
+
+
 def planned_stages(
-    run: Run, lock: Lockfile, resolved: Callable[..., ResolvedTraining], log: Log
+    run: Run,
+    lock: Lockfile,
+    resolved: Callable[..., ResolvedTraining],
+    log: Log,
+    *,
+    renewal: Fresh,
 ) -> Iterator[Stage]:
     """The data stages, then, with tokens counted and every key resolved, the rest.
 
     Each stage is made before the next is asked for. Until there is a corpus, odd sources are
-    warned of. resolved: `settle` for this recipe, without the shards and the examples.
+    warned of. resolved: `settle` for this recipe, without the shards and the examples. renewal: the
+    stages that are made again.
     """
     recipe, store = run.recipe, run.store
     samples = cache(lambda: samples_of(lock.raw, log))
     chosen = lock.keep(resolve.vocab_choice(recipe, lambda: measure(samples(), recipe.clean)))
     data = plan.plan_data(recipe, lock.raw, resolve.resolve_tokenizer(recipe, chosen))
+    data = data.renewed(renewal.applied)
     data_stages = data.all()
     if not store.folder(data.corpus.kind, data.corpus.id).is_dir():
         limit = recipe.clean.max_unreadable
@@ -163,7 +198,7 @@ def planned_stages(
             for warning in plan.room_warnings(recipe, store, facts, vocab):
                 log.warn(warning)
     store.refer(run.folder, {stage.id: stage.kind for stage in data_stages}, is_whole=False)
-    if not lock.is_known:
+    if not lock.is_known or renewal.names:
         write_sealed(lock.path, lock.as_json(data_stages, store))
     yield from data_stages
     (shards,), (tokenizer,) = run.all("shards"), run.all("tokenizer")
@@ -175,10 +210,12 @@ def planned_stages(
     if recipe.pack.context is None:
         context = lock.keep({"pack.context": context})["pack.context"]
     planned = plan.plan_examples(recipe, data, context.value)
-    yield from planned.values()
+    yield from renewal.applied(planned.values())
     examples = dict(zip(planned, run.all("examples"), strict=True))
     run.training = resolved(shards, partial(first_identity, recipe, data), examples=examples)
-    training_stages = plan.plan_training(recipe, data, run.training)
+    if told := lock.other_choices():
+        log.warn(told)
+    training_stages = renewal.applied(plan.plan_training(recipe, data, run.training))
     teachers = [each for each in training_stages if each.kind == "teacher"]
     new = [each for each in teachers if store.find(each.kind, each.id) is None]
     require_room(store.root, sum(plan.teacher_bytes(each, store) for each in new))
@@ -197,15 +234,18 @@ def make(
     store: Store,
     log: Log,
     *,
+    notes: CodeNotes | None = None,
     metrics: Metrics | None = None,
     device: str | None = None,
     workers: int | str | None = None,
 ) -> Made:
     """The stage's artefact: found and verified, or made now from its inputs.
 
+    notes: of the code that made the store's artefacts.
     metrics: of the run, which follow the training of a model. device, workers: as in StageContext.
     """
     metrics = metrics if stage.kind == "model" else None
+    notes = notes or CodeNotes(store)
     artifact = store.find(stage.kind, stage.id)
     if artifact is not None:
         log.detail(f"{stage.name:<22} {artifact.id}")
@@ -214,13 +254,19 @@ def make(
         made = Made(stage, artifact.verify(), is_new=False, seconds=0.0)
     else:
         context = partial(StageContext, log=log, device=device, metrics=metrics, workers=workers)
-        made = _make_now(stage, store, log, context)
+        made = _make_now(stage, store, log, context, notes=notes)
+    other = notes.other_code(stage.name, stage.kind, stage.id)
+    if other is not None:
+        other.say(log)
+        made = replace(made, other_code=other)
     if metrics is not None:
         metrics.add_finished(stage.name, store.journal(stage.kind, stage.id))
     return made
 
 
-def _make_now(stage: Stage, store: Store, log: Log, context: Callable[..., StageContext]) -> Made:
+def _make_now(
+    stage: Stage, store: Store, log: Log, context: Callable[..., StageContext], *, notes: CodeNotes
+) -> Made:
     """The artefact, made here, or by another process that was waited for.
 
     context: makes the StageContext, of which it lacks out, work, journal and inputs.
@@ -242,10 +288,12 @@ def _make_now(stage: Stage, store: Store, log: Log, context: Callable[..., Stage
             artifact = store.find(upstream.kind, upstream.id)
             assert artifact is not None, f"{stage.name} was started before {upstream.name}"
             inputs[name] = artifact
+        notes.begin(stage, continues=any(path != part.out for path in part.work.iterdir()))
         ctx = context(out=part.out, work=part.work, journal=part.journal, inputs=inputs)
         following = ctx.metrics and ctx.metrics.following(stage.name, stage.id, part.journal)
         with following or nullcontext():
             numbers = stage.make(stage.config, ctx)
+        notes.end(stage)
         artifact = store.publish(part, {**stage.declared(), "id": stage.id, "numbers": numbers})
     seconds = time.perf_counter() - started
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -298,14 +346,33 @@ def last_stage(recipe: Recipe, until: str | None) -> str | None:
 
     Raises RecipeError if the recipe has no such stage.
     """
-    if until is None:
-        return None
+    return None if until is None else _stages_called(recipe, until, where="--until")[-1]
+
+
+def fresh_stages(recipe: Recipe, fresh: Sequence[str]) -> frozenset[str]:
+    """The names of all stages that `--fresh` means: by their name, their kind or the part after it.
+
+    Raises RecipeError if the recipe has no such stage, or if it only lists files.
+    """
+    names: set[str] = set()
+    for term in fresh:
+        matches = _stages_called(recipe, term, where="--fresh")
+        made = [name for name in matches if name.split(" ")[0] not in FIXED]
+        if not made:
+            message = f"{term} only lists files of yours, which no code changes"
+            raise RecipeError(message, where="--fresh", do="For example: --fresh corpus")
+        names.update(made)
+    return frozenset(names)
+
+
+def _stages_called(recipe: Recipe, term: str, *, where: str) -> list[str]:
+    """The stages that a term means. Raises RecipeError if there is none."""
     names = {name: (name, *name.split(" ", 1)) for name in plan.stage_names(recipe)}
-    matches = [name for name, terms in names.items() if until in terms]
+    matches = [name for name, terms in names.items() if term in terms]
     if not matches:
-        do = f"Stages: {', '.join(sorted({term for terms in names.values() for term in terms}))}."
-        raise RecipeError(f"no stage is called {until}", where="--until", do=do)
-    return matches[-1]
+        do = f"Stages: {', '.join(sorted({each for terms in names.values() for each in terms}))}."
+        raise RecipeError(f"no stage is called {term}", where=where, do=do)
+    return matches
 
 
 SHOWN_REASONS = 4

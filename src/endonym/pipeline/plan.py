@@ -6,7 +6,7 @@ the recipe nor other stages (`pipeline/execute.py` calls it). Its identity is th
 two. Paths in a config are not hashed: the inputs hash the contents of these files.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePath
@@ -27,7 +27,7 @@ from endonym.export.history import is_of_split
 from endonym.export.shapes import folder_shape
 from endonym.formats.files import RawSet
 from endonym.model.config import ExpertsConfig, ModelConfig
-from endonym.model.foreign.folder import folder_files, with_context
+from endonym.model.foreign.folder import folder_files, require_rows
 from endonym.pipeline import stages
 from endonym.pipeline.sources import file_identity, hash_once
 from endonym.pipeline.stage import (
@@ -72,6 +72,18 @@ class DataStages(NamedTuple):
     corpus: Stage
     tokenizer: Stage
     shards: Stage
+
+    def renewed(self, applied: Callable[[Iterable[Stage]], list[Stage]]) -> "DataStages":
+        """The same with other stages in the place of each. applied: as of `Fresh`."""
+        own = dict(zip(map(id, self.all()), applied(self.all()), strict=True))
+        return DataStages(
+            sources=[own[id(each)] for each in self.sources],
+            folder=own[id(self.folder)] if self.folder else None,
+            files={path: own[id(each)] for path, each in self.files.items()},
+            corpus=own[id(self.corpus)],
+            tokenizer=own[id(self.tokenizer)],
+            shards=own[id(self.shards)],
+        )
 
     def all(self) -> list[Stage]:
         """Every one, in order."""
@@ -192,11 +204,12 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
         match export.row.content:
             case "corpus":  # needs no model, and comes before it
                 of_corpus.append(stage(config, stages.export_corpus, {"corpus": data.corpus}))
-            case "adapter":  # proven on the weights that the phase began with
+            case "adapter":  # proven on the weights that the first of adapted phases began with
                 # A folder is read with the tokenizer of the recipe, which may have changed its ids.
-                names = ("start",) if "start" in model.inputs else ("folder", "tokenizer")
-                base = {name: model.inputs[name] for name in names}
-                config = config.model_copy(update={"training": model.config})
+                first = first_adapted(model)
+                names = ("start",) if "start" in first.inputs else ("folder", "tokenizer")
+                base = {name: first.inputs[name] for name in names}
+                config = config.model_copy(update={"training": first.config})
                 adapters.append(stage(config, stages.export_adapter, {**inputs, **base}))
             case "model":
                 exports.append(stage(config, stages.export, {**inputs, **scores}))
@@ -216,7 +229,7 @@ def pretrained_stage(folder: Path, recipe: Recipe) -> Stage:
     if (folder / MANIFEST).is_file():
         open_artifact(folder).verify(hash_once)
     if recipe.pack.context is not None:
-        with_context(folder_shape(folder), recipe.pack.context)
+        require_rows(folder_shape(folder), recipe.pack.context)
     paths = tuple(folder_files(folder))
     files = tuple(file_identity(path) for path in paths)
     config = PretrainedFiles(folder=folder, paths=paths, files=files)
@@ -262,12 +275,27 @@ def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -
             prompts=prompts[:1],
             exports=recipe.export,
             is_last=number == len(recipe.phase) - 1,
+            is_joined=True
+            if phase.adapt and "start" in inputs and is_adapted(models[-1])
+            else None,
             teacher=recipe.teacher_folder(number),
         )
         taught = {**inputs, **teacher_inputs(keys, config, inputs, data)}
         name = f"model {phase.name}"
         models.append(Stage(name, "model", config, stages.model, taught, resumes=True))
     return models
+
+
+def is_adapted(model: Stage) -> bool:
+    """Whether a phase trains adapters."""
+    assert isinstance(model.config, PhaseTraining), "of a model"
+    return model.config.phase.adapt is not None
+
+
+def first_adapted(model: Stage) -> Stage:
+    """The first of the adapted phases in a row that end with this one."""
+    before = model.inputs.get("start")
+    return model if before is None or not is_adapted(before) else first_adapted(before)
 
 
 def teacher_inputs(

@@ -19,7 +19,7 @@ from endonym.device import process_info, signals_to
 from endonym.disk import write_atomic
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
-from endonym.log import Log, append_jsonl, journal_line, number, read_jsonl
+from endonym.log import QUIET, Log, append_jsonl, journal_line, number, read_jsonl
 from endonym.pipeline.stage import StageContext
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.checkpoint import TrainState
@@ -31,9 +31,16 @@ Prompt = str | list[int]
 DISCARDED = "its weights were discarded; the last checkpoint is kept"
 
 
+STOPPING = (
+    "  stopping: this step is finished and saved first; Ctrl-C again stops at once without it"
+)
+
+
 @contextmanager
-def stop_requests() -> Generator[threading.Event]:
+def stop_requests(log: Log = QUIET) -> Generator[threading.Event]:
     """Ctrl-C and SIGTERM ask for a stop after the step; a second one stops at once.
+
+    log: says so, as a step may take minutes.
 
     torchrun passes on a Ctrl-C that its processes also get from the terminal: two within a second
     count as one.
@@ -50,6 +57,9 @@ def stop_requests() -> Generator[threading.Event]:
         if stop.is_set() and time.monotonic() >= end_of_echo:
             raise KeyboardInterrupt
         end_of_echo = end_of_echo or time.monotonic() + echo_seconds
+        if not stop.is_set():
+            # A signal may come while this thread writes to the log.
+            threading.Thread(target=log.line, args=(STOPPING,), daemon=True).start()
         stop.set()
 
     with signals_to(request_stop, signal.SIGINT, signal.SIGTERM):
@@ -113,7 +123,7 @@ def run_training(
     examples = ctx.inputs.get("examples")
     split = "dev" if examples is None or examples.numbers["held_out"] else "what it learns:"
     progress = ctx.log.progress("training", steps, done=last_step)
-    with progress as advance, stop_requests() as stop:
+    with progress as advance, stop_requests(ctx.log) as stop:
         for report in training.reports():
             tokens += training.batches.tokens if report.seconds else 0
             seconds += report.seconds

@@ -60,7 +60,7 @@ def own(decoder: AnyDecoder) -> Decoder:
 
 def parts_to_keep(decoder: Decoder, config: PhaseTraining, inputs: PhaseInputs, log: Log) -> Kept:
     """What stays of a decoder, measured on the first rows that the phase reads."""
-    phase, context = config.phase, decoder.config.context
+    phase, context = config.phase, config.pack.context
     assert phase.prune is not None, "of a phase that prunes"
     batches = inputs.batches(phase, context, config.seed)
     rows = range(min(batches.rows, max(1, BATCH_TOKENS // context)))

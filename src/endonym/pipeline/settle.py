@@ -20,27 +20,35 @@ from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.autopilot.run_time import in_proportion, paces_here, promised_parts
 from endonym.autopilot.workload import Workload
+from endonym.config import config_value, written_value
 from endonym.data.shards import TokenShards
-from endonym.errors import OutOfMemory, RecipeError
+from endonym.device import has_bf16_units
+from endonym.errors import Damaged, OutOfMemory, RecipeError
 from endonym.formats.files import RawSet
 from endonym.log import Log
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.folder import folder_files
+from endonym.pipeline.made_by import Fresh, code_hash
 from endonym.pipeline.plan import DataStages, plan_examples
 from endonym.pipeline.sources import file_identity
 from endonym.recipe.recipe import Recipe
 from endonym.store import PLAN, Artifact, Store, fingerprint, read_plan
 from endonym.tokenizer.tokenizer import Tokenizer
 
-FORM = 8
-"""Version of the choices: raised when a key takes other values, so that all are made again."""
+SLOW_BF16 = (
+    "it computes in bf16, for which this processor has no units: steps take several times as long. "
+    'Set number_format = "fp32", or, if the recipe says "auto", run it with --replan. Either '
+    "trains the phase from its beginning"
+)
 
 
 class Lockfile:
     """The choices made for one recipe and its inputs, kept in the run's `plan.json`.
 
     raw: the hashed files of the sources. is_known: whether the file there is of this recipe and
-    these inputs.
+    these inputs. code: the hash of the code that made the choices. other_values: of kept choices
+    what would be chosen now. fresh: as of `Fresh.salts`. versions: of the stages, by name, when the
+    plan was last written.
     """
 
     def __init__(self, run: Path, recipe: Recipe, raw: Sequence[RawSet], *, replan: bool) -> None:
@@ -49,11 +57,21 @@ class Lockfile:
         pretrained = [] if folder is None else folder_files(folder)
         inputs = [*(each.listing() for each in raw), *map(file_identity, pretrained)]
         keys = recipe.model_dump(mode="json", exclude_unset=True)
-        identity: dict[str, Any] = {"form": FORM, "recipe": keys, "variant": recipe.variant}
+        identity: dict[str, Any] = {"recipe": keys, "variant": recipe.variant}
         self.key = fingerprint(identity | {"sets": list(recipe.sets), "inputs": inputs})
         self.choices: Choices = {}
-        data = {} if replan else read_plan(run)
+        self.other_values: dict[str, Any] = {}
+        try:
+            before = read_plan(run)
+        except Damaged:
+            if not replan:
+                raise
+            before = {}
+        self.fresh: dict[str, str] = before.get("fresh", {})
+        self.versions = {each["name"]: each["version"] for each in before.get("stages", [])}
+        data = {} if replan else before
         self.is_known = data.get("key") == self.key
+        self.code: str = data.get("code") or code_hash("choices")
         if self.is_known:
             self.choices = {key: Choice(*pair) for key, pair in data["choices"].items()}
         tuned: dict[str, Any] = data.get("tuned") or {"stage": "", "choices": {}}
@@ -70,7 +88,9 @@ class Lockfile:
     def keep(self, wanted: Choices) -> Choices:
         """For each wanted key the choice made before, or else this one, which is remembered."""
         for key, choice in wanted.items():
-            self.choices.setdefault(key, choice)
+            kept = self.choices.setdefault(key, choice)
+            if config_value(kept.value) != config_value(choice.value):
+                self.other_values[key] = choice.value
         return {key: self.choices[key] for key in wanted}
 
     def as_json(self, stages: Sequence[Any], store: Store) -> dict[str, Any]:
@@ -82,13 +102,25 @@ class Lockfile:
             "recipe": os.path.relpath(self.recipe.path.resolve(), run),
             "variant": self.recipe.variant,
             "sets": list(self.recipe.sets),
+            "code": self.code,
             "choices": _pairs(self.choices),
+            "fresh": self.fresh,
             "tuned": tuned if self.tuned else None,
             "store": os.path.relpath(store.root.resolve(), run),
             "stages": [
                 {"name": stage.name, "id": stage.id[:12], **stage.declared()} for stage in stages
             ],
         }
+
+    def other_choices(self) -> str:
+        """What to say of choices that other code made and this code would not; empty of none."""
+        if self.code == code_hash("choices") or not self.other_values:
+            return ""
+        told = [
+            f"{key} = {written_value(self.choices[key].value)} (now {written_value(value)})"
+            for key, value in self.other_values.items()
+        ]
+        return f"choices of other code are kept: {' · '.join(told)}; --replan chooses again"
 
 
 def _pairs(choices: Choices) -> dict[str, list[Any]]:
@@ -144,6 +176,8 @@ def settle(
         data = example_facts.get(number, facts)
         for warning in cautions(config, data, pack.context, seconds=seconds, longest=most):
             log.warn(warning)
+        if target == "cpu" and config.number_format == "bf16" and not has_bf16_units():
+            log.warn(f"phase {config.name}: {SLOW_BF16}")
     tune = None
     if tune_minutes is not None:
         from endonym.pipeline import tuning
@@ -158,13 +192,17 @@ def settle(
     return training
 
 
-def with_examples(recipe: Recipe, facts: Facts, data: DataStages, store: Store) -> Facts:
+def with_examples(
+    recipe: Recipe, facts: Facts, data: DataStages, store: Store, *, fresh: Fresh
+) -> Facts:
     """The facts of the texts with those of each phase's examples.
 
-    Examples are counted if they are made already, and estimated otherwise.
+    Examples are counted if they are made already, and estimated otherwise. fresh: which of them are
+    made again.
     """
     planned = plan_examples(recipe, data, resolve.context_choice(recipe, facts).value)
-    artifacts = {number: store.find(stage.kind, stage.id) for number, stage in planned.items()}
+    stages = dict(zip(planned, fresh.applied(planned.values()), strict=True))
+    artifacts = {number: store.find(stage.kind, stage.id) for number, stage in stages.items()}
     counted = {n: resolve.facts_of_examples(each) for n, each in artifacts.items() if each}
     if len(counted) < len(planned):
         made = store.find("tokenizer", data.tokenizer.id)

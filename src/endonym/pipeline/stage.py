@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -23,14 +23,14 @@ from endonym.train.config import TrainConfig
 
 VERSIONS = {
     "source": 3,
-    "corpus": 22,
+    "corpus": 23,
     "tokenizer": 5,
     "shards": 5,
-    "examples": 14,
+    "examples": 15,
     "model": 11,
     "teacher": 1,
-    "evaluation": 23,
-    "export": 20,
+    "evaluation": 24,
+    "export": 21,
 }
 """Raise a stage's version when you change what it produces."""
 VERSIONS["member"] = VERSIONS["model"]
@@ -74,7 +74,8 @@ Every config below is hashed. NOT_IDENTITY marks what inputs identify, and what 
 class Stage:
     """A pure function from a config and inputs to one artefact: `make(config, context)`.
 
-    resumes: after a kill it continues from its checkpoints, so its journal is kept.
+    resumes: after a kill it continues from its checkpoints, so its journal is kept. fresh: what the
+    identity also holds, if the artefact was asked for again (`pipeline/made_by.py`).
     """
 
     name: str
@@ -83,6 +84,7 @@ class Stage:
     make: StageFunction
     inputs: dict[str, "Stage"] = field(default_factory=dict)
     resumes: bool = False
+    fresh: str | None = None
 
     @cached_property
     def id(self) -> str:
@@ -91,7 +93,9 @@ class Stage:
 
     def declared(self) -> dict[str, Any]:
         """Kind, version, config and the inputs' identities."""
+        fresh = {} if self.fresh is None else {"fresh": self.fresh}
         return {
+            **fresh,
             "stage": self.kind,
             "version": VERSIONS[self.kind],
             "config": identity(self.config),
@@ -107,9 +111,10 @@ class NamedFiles(Config):
 
 
 class PretrainedFiles(NamedFiles):
-    """The files of a pretrained model in a folder."""
+    """The files of a pretrained model in a folder. kept: what models that go on from it keep."""
 
     folder: Path = Field(json_schema_extra=NOT_IDENTITY)
+    kept: str = "origin"
 
 
 class CorpusConfig(Config):
@@ -131,9 +136,13 @@ class CorpusConfig(Config):
 
 
 class PretrainedTokenizer(Config):
-    """The tokenizer of a pretrained model, whose folder is an input."""
+    """The tokenizer of a pretrained model, whose folder is an input.
+
+    texts_start: what stands before a text; earlier versions of endonym put eos or bos there.
+    """
 
     folder: Path = Field(json_schema_extra=NOT_IDENTITY)
+    texts_start: Literal["as in the folder"] = "as in the folder"
 
 
 class ExamplesConfig(ExampleSettings):
@@ -152,10 +161,14 @@ class ExamplesConfig(ExampleSettings):
 
 
 class ChangedTokenizer(Config):
-    """How a pretrained model's tokenizer is extended or replaced; its folder is an input."""
+    """How a pretrained model's tokenizer is extended or replaced; its folder is an input.
+
+    texts_start: as in PretrainedTokenizer.
+    """
 
     folder: Path = Field(json_schema_extra=NOT_IDENTITY)
     tokenizer: TokenizerConfig
+    texts_start: Literal["as in the folder"] = "as in the folder"
 
 
 class PhaseTraining(Config):
@@ -165,7 +178,8 @@ class PhaseTraining(Config):
     experts have a load-balancing penalty, which is a square within each micro-batch. prompts: a
     file whose first lines are continued during training, if any. exports: formats that must be able
     to hold the model. is_last: whether its adapter, if it has one, must fit into them, too.
-    teacher: the folder of a teacher that reads the batches as well; an input.
+    teacher: the folder of a teacher that reads the batches as well; an input. is_joined: True if
+    the phase before has adapters, too: both become one adapter of the base of that phase.
     """
 
     model: AnyModelConfig
@@ -174,6 +188,7 @@ class PhaseTraining(Config):
     phase: TrainConfig
     seed: int
     penalty_tokens: int | None = None
+    is_joined: bool | None = None
     prompts: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
     exports: tuple[Export, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
     is_last: bool = Field(default=True, json_schema_extra=NOT_IDENTITY)

@@ -14,7 +14,7 @@ from endonym.corpus.work import suitable_workers
 from endonym.data.config import CHATML_NAME, read_template
 from endonym.disk import write_json
 from endonym.formats.files import RawSet
-from endonym.log import Log
+from endonym.log import Log, listed
 from endonym.pipeline.stage import (
     ChangedTokenizer,
     CorpusConfig,
@@ -224,10 +224,11 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
         )
     if numbers["several_answers"]:
         warn(numbers["several_answers"])
-    if n := numbers["unread_weights"]:
+    if unread := numbers["unread"]:
+        fields = listed([f'"{name}" ({n:,})' for name, n in unread.items()])
         warn(
-            f'{n:,} of {numbers["records"]:,} records have a "weight" beside '
-            "those of answers, which is not read: each counts once, and only answers are learnt"
+            f"the data have fields that are not read: {fields}. Each record counts once, and only "
+            "answers are learnt"
         )
     if n := numbers["dropped"].get(HELD_OUT):
         warn(
@@ -297,6 +298,7 @@ def export_adapter(config: ExportConfig, ctx: StageContext) -> Numbers:
     from endonym.export.formats import make_adapter_export
     from endonym.export.history import history_of
     from endonym.generate.language_model import LanguageModel
+    from endonym.model.foreign.origin import Origin
     from endonym.pipeline.training import initial_decoder
 
     model, training = ctx.inputs["model"], config.training
@@ -305,8 +307,11 @@ def export_adapter(config: ExportConfig, ctx: StageContext) -> Numbers:
     folder, dropout = adapter_folder(model.folder), training.phase.adapt.dropout
     tokenizer = _tokenizer_of(model.folder)
     base = LanguageModel(initial_decoder(training, ctx.inputs), tokenizer)
+    base.origin = Origin.of(model.folder)
     changes = read_adapter(folder, base.decoder)
-    adapter = Adapter(base, changes, config.name, base_name_of(folder), dropout=dropout)
+    trained = LanguageModel.load(model.folder)
+    words = config.name, base_name_of(folder)
+    adapter = Adapter(base, changes, *words, dropout=dropout, trained=trained)
     make = partial(
         make_adapter_export, config.export, adapter, card=_card(config, history_of(model))
     )

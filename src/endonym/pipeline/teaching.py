@@ -14,10 +14,11 @@ from endonym.data.teacher_cache import TeacherCache, cache_bytes, require_room
 from endonym.errors import RecipeError
 from endonym.evaluate.bits import held_out_texts
 from endonym.export.history import phases_of_lineage
-from endonym.export.huggingface import load_pretrained, with_context
+from endonym.export.huggingface import load_pretrained
 from endonym.generate.language_model import LanguageModel
 from endonym.log import append_jsonl
 from endonym.model.foreign.decoder import AnyDecoder
+from endonym.model.foreign.folder import require_rows
 from endonym.pipeline.stage import Numbers, PhaseTraining, StageContext, TeacherConfig
 from endonym.recipe.recipe import Recipe
 from endonym.store import MANIFEST, Artifact, open_artifact
@@ -86,18 +87,18 @@ def teach_of(config: PhaseTraining, ctx: StageContext, target: str) -> Teach | N
 def teachers(ctx: StageContext, folder: Path | None, context: int, target: str) -> list[AnyDecoder]:
     """The teachers of a phase, ready to read. folder: of the one that the recipe names, if any.
 
-    Raises ShapeError if it never read such long rows.
+    context: tokens of a row. Raises ShapeError if a teacher never read such long rows.
     """
     inputs = ctx.inputs
     if folder is None:
         names = sorted(name for name in inputs if name.startswith("teacher "))
         models = [LanguageModel.load(inputs[name].folder) for name in names]
     else:
-        model = load_pretrained(folder)
-        model.decoder = with_context(model.decoder, context, folder)
         if not is_of_this_corpus(folder, inputs["shards"].manifest["id"]):
             ctx.log.warn(MAY_KNOW.format(name=folder.name))
-        models = [model]
+        models = [load_pretrained(folder)]
+    for model in models:
+        require_rows(model.decoder.config, context)
     return [each.decoder.to(target).eval().requires_grad_(requires_grad=False) for each in models]
 
 
@@ -139,6 +140,8 @@ def difference(theirs: Tokenizer, ours: Tokenizer, texts: Sequence[str]) -> str:
         return f"{theirs.vocab} ids, here {ours.vocab}"
     if theirs.end_id != ours.end_id:
         return f"texts end with id {theirs.end_id}, here with {ours.end_id}"
+    if theirs.document_start != ours.document_start:
+        return f"texts start with ids {theirs.document_start}, here with {ours.document_start}"
     for index in range(ours.vocab):
         pieces = theirs.bytes_of(index), ours.bytes_of(index)
         is_special = index != ours.end_id and not any(pieces)

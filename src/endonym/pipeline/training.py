@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -14,7 +15,7 @@ from torch import Tensor
 from endonym import device
 from endonym.data.baselines import count
 from endonym.data.example_tokens import ExampleTokens
-from endonym.data.order import Order, training_order
+from endonym.data.order import Order, rows_by_source, training_order
 from endonym.data.shards import TokenShards
 from endonym.data.subwords import Subwords
 from endonym.data.typed_words import Keyboard
@@ -23,18 +24,20 @@ from endonym.evaluate.bits import baseline_scores, held_out_texts
 from endonym.evaluate.prompts import read_prompts
 from endonym.evaluate.score import find
 from endonym.export.adapters import FOLDER as ADAPTER
-from endonym.export.adapters import write_adapter
+from endonym.export.adapters import base_name_of, hub_name, read_changes, write_adapter
 from endonym.export.formats import require_adapter_formats, require_formats
+from endonym.export.history import phases_of, reads_texts, shares_read
 from endonym.export.huggingface import pretrained_decoder
 from endonym.log import append_jsonl, number
 from endonym.model.config import AttentionConfig, ModelConfig
 from endonym.model.count import parameters
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import AnyModelConfig, read_shape
+from endonym.model.foreign.origin import Origin
 from endonym.model.foreign.weights import load_any, weights_of
 from endonym.model.init import new_decoder
 from endonym.model.kernels.varlen import unsupported_reason
-from endonym.model.lora import adapted, changes_with, merge_changes
+from endonym.model.lora import adapted, changes_with, joined, merge_changes
 from endonym.model.vocabulary import with_vocabulary
 from endonym.model.weights import narrow, save_tensors
 from endonym.pipeline import preflight
@@ -42,6 +45,7 @@ from endonym.pipeline.progress import Prompt, cut_journal, run_training
 from endonym.pipeline.pruning import pruning
 from endonym.pipeline.stage import Inputs, Numbers, PhaseTraining, StageContext
 from endonym.pipeline.teaching import teach_of
+from endonym.store import Artifact, Store
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.checkpoint import KEPT, kept_weights
 from endonym.train.config import TrainConfig
@@ -60,6 +64,8 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
     In a group, only the first process writes, checks and logs; the others only train.
     """
     device.prepare()
+    if "start" in ctx.inputs:
+        config = after_earlier(config, phases_of(ctx.inputs["start"]))
     phase = config.phase
     # With the chat template of the examples, or of what the phase starts from.
     source = next(name for name in ("examples", "start", "tokenizer") if name in ctx.inputs)
@@ -92,10 +98,11 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
     preflight.spare_memory(shape, phase, longest, target=inputs.device, log=ctx.log)
     checkpoint = preflight.newest(inputs.folder, ctx.log) if group.is_first else None
     if group.is_first:
-        batches = inputs.batches(phase, shape.context, config.seed)
+        batches = inputs.batches(phase, config.pack.context, config.seed)
         preflight.announce(shape, phase, batches, baseline_bits, group=group, log=ctx.log)
         if checkpoint is None or not checkpoint.state.step:
-            preflight.warn_of_unlearnt_ends(decoder, tokenizer, phase, ctx.log)
+            if isinstance(inputs, ExampleInputs):
+                preflight.warn_of_unlearnt_ends(decoder, tokenizer, phase, inputs.train, ctx.log)
             preflight.before_training(
                 make_decoder, decoder, phase, batches, inputs=inputs, group=group, log=ctx.log
             )
@@ -104,6 +111,10 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
     training.resume(checkpoint)
     if group.is_first:
         tokenizer.save(ctx.out)
+        base = ctx.inputs["start"].folder if "start" in ctx.inputs else config.folder
+        origin = None if base is None else Origin.of(base)
+        if origin is not None:
+            origin.keep(ctx.out)
         cut_journal(ctx.journal, training)
         if not training.state.step and baseline_bits:
             append_jsonl(ctx.journal, {"event": "baselines", "step": 0, **baseline_bits})
@@ -114,6 +125,37 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
     run_training(training, ctx, tokenizer, prompts)
     weights = training.weights()
     return _keep(training, weights, config, ctx) if group.is_first else {}
+
+
+def after_earlier(config: PhaseTraining, earlier: Sequence[Artifact]) -> PhaseTraining:
+    """The training with the rows of its texts that follow those which earlier phases have read.
+
+    The plan knows how many steps a phase has at most. One that ended earlier, for want of patience,
+    has left rows unread: these come next.
+    """
+    unread = Counter[str]()  # rows of each source; under "", of all texts together
+    for model in earlier:
+        keys = model.manifest["config"]["phase"]
+        if not reads_texts(model):
+            continue
+        rows_a_step = keys["batch_tokens"] // model.manifest["config"]["pack"]["context"]
+        planned, read = (n * rows_a_step for n in (keys["steps"], model.numbers["steps"]))
+        if shares := shares_read(model):
+            unread.update(rows_by_source(shares, planned))
+            unread.subtract(rows_by_source(shares, read))
+        else:
+            unread[""] += planned - read
+    phase = config.phase
+    if not phase.reads_texts or not any(unread.values()):
+        return config
+    sources = tuple(
+        source.model_copy(update={"first_row": max(0, source.first_row - unread[source.name])})
+        for source in phase.sources
+    )
+    first_row = max(0, (phase.first_row or 0) - unread[""]) or None
+    return config.model_copy(
+        update={"phase": phase.but(sources=sources, first_row=None if sources else first_row)}
+    )
 
 
 def first_prompts(config: PhaseTraining) -> list[str]:
@@ -232,7 +274,8 @@ def started_decoder(config: PhaseTraining, inputs: Inputs, tokenizer: Tokenizer)
     decoder = initial_decoder(config, inputs)
     if config.phase.reads_texts or config.phase.adapt is not None:
         return decoder
-    unlearnt = preflight.unlearnt_ends(decoder, tokenizer)
+    examples = ExampleTokens(inputs["examples"].folder, "train")
+    unlearnt = preflight.unlearnt_ends(decoder, tokenizer, examples)
     if not unlearnt or tokenizer.end_id in unlearnt:
         return decoder
     ids = range(decoder.config.vocab)
@@ -249,7 +292,7 @@ def new_or_loaded(
     if folder is None:
         assert isinstance(shape, ModelConfig), "only our own shapes can be built from nothing"
         return new_decoder(shape, seed)
-    return pretrained_decoder(folder, shape.context, Tokenizer.load(tokenizer), shape.vocab)
+    return pretrained_decoder(folder, Tokenizer.load(tokenizer), shape.vocab)
 
 
 def mask_reasons(training: Training) -> set[str]:
@@ -288,6 +331,7 @@ def _keep(
         "kept_step": state.best_step if training.config.keep == "best" else state.step,
         "tokens": state.step * training.batches.tokens,
         "epochs": training.batches.epochs(state.step),
+        **({"epochs_before": before} if (before := training.batches.epochs_before) else {}),
         "unique_tokens": int(training.batches.order.positions_per_epoch),
         "best_nats": None if state.best_nats is None else float(np.round(state.best_nats, 6)),
     }
@@ -306,13 +350,31 @@ def _merged_adapter(
         if not parameter.requires_grad and is_plain(parameter):
             parameter.data = parameter.data.new_empty(0)
     decoder = initial_decoder(config, ctx.inputs)
-    base_name = config.folder.name if config.folder else "model"
+    base_name, base = hub_name(config.folder) if config.folder else "model", None
+    all_changes = changes
     if "start" in ctx.inputs:
         base_name = ctx.inputs["start"].id
+        if config.is_joined:
+            before = ctx.inputs["start"].folder / ADAPTER
+            base_name = base_name_of(before)
+            first, base = read_changes(before, decoder)
+            all_changes = joined(first, changes, lambda: joined_base(config, ctx.inputs))
     dropout = config.phase.adapt.dropout if config.phase.adapt else 0.0
-    out = ctx.out / ADAPTER
-    reason = write_adapter(out, decoder, changes, base_name=base_name, dropout=dropout)
+    reason = write_adapter(
+        ctx.out / ADAPTER, decoder, all_changes, base_name=base_name, dropout=dropout, base=base
+    )
     if reason:
         ctx.log.line(f"  the adapter is kept in endonym's own format: {reason}")
     merge_changes(decoder, changes)
     return weights_of(decoder)
+
+
+def joined_base(config: PhaseTraining, inputs: Inputs) -> AnyDecoder:
+    """The decoder that the first of several adapted phases in a row began with."""
+    start = inputs["start"]
+    base = Store.of(start.folder).find("model", base_name_of(start.folder / ADAPTER))
+    if base is not None:
+        return load_any(read_shape(read_json(base.folder / "config.json")), base.folder / WEIGHTS)
+    assert config.folder is not None, "models that were made here are in the store"
+    tokenizer = inputs["tokenizer"].folder / "tokenizer.json"
+    return new_or_loaded(config.model, config.folder, tokenizer, config.seed)

@@ -62,7 +62,7 @@ class Trials:
         config = training.phases[0]
         self.batch_tokens, decoder = config.batch_tokens, self.decoder()
         length = training.pack.usual_length(facts_of(shards).mean_document_tokens)
-        document = usual_document(length, decoder.config)
+        document = usual_document(length, training.pack.context)
         self.tokens_per_second = probe.plain(decoder, config, target, document)
         self.dev_tokens = sum(source["tokens"] for source in shards.numbers["dev"].values())
         self.phase_tokens = config.steps * self.batch_tokens

@@ -385,9 +385,27 @@ def _exports_of_no_adapter(parts: Parts) -> Iterator[Problem]:
     """An adapter can be exported if the last phase makes one."""
     tables = parts.data.get("phase")
     last = _part(Phase, tables[-1]) if isinstance(tables, list) and tables else None
+    before = _unadapted_before(parts) if parts.is_continued else None
     for number, item in parts.exports:
-        if item.row.content == "adapter" and last is not None and last.adapt is None:
-            yield _problem("no_adapter", ("export", number, "format"), phase=last.name)
+        path = ("export", number, "format")
+        if item.row.content != "adapter" or last is None:
+            continue
+        if last.adapt is None:
+            yield _problem("no_adapter", path, phase=last.name)
+        elif before is not None:
+            yield _problem("adapter_of_changed", path, phase=before, last=last.name)
+
+
+def _unadapted_before(parts: Parts) -> str | None:
+    """The phase that trains all weights, on whose model the last adapters are; None if they are on
+    the model of model.folder.
+    """
+    for _, phase in reversed([*parts.phases]):
+        if phase.adapt is None:
+            return phase.name
+        if phase.start == "scratch":
+            return None
+    return None
 
 
 def _keyboard_exports(parts: Parts) -> Iterator[Problem]:

@@ -11,8 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
+from endonym.arguments import require_kind, require_list
 from endonym.config import Config, written_value
 from endonym.data.config import CHATML_NAME, Chat, Pack
 from endonym.errors import MissingSource
@@ -99,6 +100,9 @@ class Recipe(Config):
         text: what the file will hold, if it is not written yet. Raises RecipeError with every
         problem of the file, each with its line and what to do.
         """
+        do = "Give the path of its file. A recipe of keys is endonym.Recipe(**keys)."
+        require_kind("path", path, [str, Path], do=do)
+        sets = require_list("sets", sets, of="overrides", example='sets=["seed=3"]')
         return cls._of([cls._read(Path(path), variant, sets, text)])[0]
 
     @classmethod
@@ -240,8 +244,8 @@ class Recipe(Config):
 
     @property
     def text(self) -> str:
-        """The recipe exactly as it was written."""
-        return self._origin.text
+        """The recipe exactly as it was written; in TOML if it was made or changed in Python."""
+        return self._origin.text if self._is_of_file else recipe_toml(self._written())
 
     @property
     def variant(self) -> str | None:
@@ -271,12 +275,40 @@ class Recipe(Config):
 
     def as_run(self) -> str:
         """The recipe as it runs, in TOML: as given, or rewritten with variant and overrides."""
-        if self.variant is None and not self.sets:
+        if (self.variant is None and not self.sets) or not self._is_of_file:
             return self.text
         data, _ = lay_variant(type(self), parse(self.path, self.text), self._origin)
         notes = [f"# --variant {self.variant}"] if self.variant else []
         notes += [f"# --set {each}" for each in self.sets]
         return "\n".join([*notes, recipe_toml(lay_sets(data, self.sets)[0])])
+
+    def checked(self) -> Self:
+        """This recipe, after the checks of `load` if it was made or changed in Python.
+
+        Raises RecipeError with every problem.
+        """
+        return self if self._is_of_file else self._of([(self._written(), self._origin, [])])[0]
+
+    @property
+    def _is_of_file(self) -> bool:
+        """Whether the text that it was read from, with variant and overrides, says what it does."""
+        if not self._origin.text:
+            return False
+        data, problems = lay_variant(type(self), parse(self.path, self._origin.text), self._origin)
+        data, more, _ = lay_sets(data, self.sets)
+        if problems or more:
+            return False
+        try:
+            own = self.model_dump(warnings=False)
+            return validated(type(self), plain(data)[1]).model_dump() == own
+        except ValidationError:
+            return False
+
+    def _written(self) -> dict[str, Any]:
+        """The keys that were given, as plain data. None stands for a key that is left out."""
+        # A copy with other values may hold plain tables, of which pydantic would warn.
+        keys = self.model_dump(exclude_unset=True, warnings=False)
+        return _without_none(plain(keys)[1])
 
     def with_values(self, changes: Mapping[str, Any]) -> Self:
         """A copy with these dotted keys replaced, such as "phase.0.lr"; None removes a key.
@@ -377,6 +409,13 @@ def _override_pairs(sets: Sequence[str]) -> dict[str, str]:
 
 def _short_hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+
+
+def _without_none(value: Any) -> Any:
+    """Plain data without keys that are None, which TOML cannot write."""
+    if isinstance(value, dict):
+        return {key: _without_none(each) for key, each in value.items() if each is not None}
+    return [_without_none(each) for each in value] if isinstance(value, list) else value
 
 
 def _dumped(value: Any) -> Any:

@@ -283,11 +283,13 @@ def _more_text(
     words, last = WORDS["step"], validations[-1]
     best = min(validations, key=lambda each: each.bits) if keeps_best(run) else last
     gap = best.bits - train
-    if last.epoch < 1 or (last.epoch < FEW_PASSES and gap < LEAST_GAP):
+    model = run.artifact("model")
+    passes = last.epoch + (model.numbers.get("epochs_before", 0.0) if model else 0.0)
+    if passes < 1 or (passes < FEW_PASSES and gap < LEAST_GAP):
         return None
     name = "texts_gap" if gap >= LEAST_GAP else "texts_few"
     what = READ[run.recipe.phase[-1].objective]
-    text = words[name].format(what=what, passes=last.epoch, train=train, dev=best.bits)
+    text = words[name].format(what=what, passes=passes, train=train, dev=best.bits)
     title = words["texts"].format(what=what)
     if not run.recipe.phase[-1].reads_texts:
         command = f"run {run_argument(run.folder, run.store)}"

@@ -103,7 +103,7 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
         "language_code": run.recipe.language,
         "language": language_name(run.recipe.language),
         "outlook": outlook(run, scores, first_look(run, device)),
-        "verdict": verdicts(scores, card, gains),
+        "verdict": [*verdicts(scores, card, gains), *_started(run)],
         "numbers": {} if model is None else model.numbers,
         "card": card,
         "groups": [
@@ -175,6 +175,16 @@ def tokenizer_kind(recipe: Recipe) -> str:
         if recipe.tokenizer.extend is not None
         else str(recipe.tokenizer.kind)
     )
+
+
+def _started(run: Run) -> list[str]:
+    """What a model from elsewhere read before each document that judged it."""
+    starts = {each.numbers["start"] for each in run.all("evaluation") if "start" in each.numbers}
+    return [
+        f"Each document was read after {start}, which its makers put between documents, and which "
+        "is not scored."
+        for start in sorted(starts)
+    ]
 
 
 def _closely(run: Run) -> list[Closely]:

@@ -120,6 +120,8 @@ def verdict(
     if details and mine.n_groups is not None and mine.n_groups < mine.n_documents:
         only = "only " if mine.has_few_groups else ""
         details.append(f"over {only}{number(mine.n_groups)} groups of neighbours")
+    if details and mine.of_lengths:
+        details.append(f"for {mine.text}s of about these lengths")
     total = find(scores, metric=BITS, model="model", source=None)
     if mine.weighting == "sources" and total:
         details.insert(0, f"the mean of {len(mine.averaged)} sources")

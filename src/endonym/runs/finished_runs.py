@@ -139,7 +139,8 @@ class FinishedRun:
             if (phase := LENGTH.fullmatch(key))
             and self.settings.get(f"{phase[1]}.objective", "").strip("'") not in RECORDS
         }
-        return Read(total, epochs, lengths, self.shape.context, token_bytes)
+        context = self.models[-1].manifest["config"]["pack"]["context"]
+        return Read(total, epochs, lengths, context, token_bytes)
 
     @cached_property
     def seconds(self) -> float:

@@ -44,7 +44,7 @@ def public_model(
     model.decoder.to(device)
     written = list(texts.each())
     model.tokenizer.check_lossless(written)
-    texts = replace(texts, ids=model.tokenizer.encode_many(written), tokenizer=model.tokenizer)
+    texts = replace(texts, ids=model.tokenizer.encode_documents(written), tokenizer=model.tokenizer)
     log.line(f"{folder}: scored on the {split} documents of {beside.name}")
     measured = read_texts(model, texts, log)
     score = headline(bits.by_source(texts, measured, model="model", split=split), model="model")

@@ -1,6 +1,7 @@
 """The HTTP interface: OpenAI's completions, and what a server is watched by (Prometheus)."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -25,11 +26,15 @@ from endonym.serve.requests import (
     PreferenceRequest,
     ProofreadRequest,
     SuggestionRequest,
+    refusal,
 )
 from endonym.serve.scheduler import Scheduler
 from endonym.serve.service import Job, Service, chat_job, embeddings, text_job
 from endonym.serve.writing import preference, proofread, suggestions
 
+ASKED_PATHS = ("/v1/completions", "/v1/chat/completions", "/v1/embeddings", "/v1/models")
+"""What clients of OpenAI's API ask for."""
+MOST_SHOWN = 80
 GONE = 499
 """The client has closed the connection: nobody reads this answer."""
 PAGE = files("endonym.serve") / "page"
@@ -73,7 +78,7 @@ class ErrorAnswer(BaseModel):
 
 
 ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorAnswer} for status in (400, 401, 403, 404, 408, 413, 429, 500, 503)
+    status: {"model": ErrorAnswer} for status in (400, 401, 403, 404, 408, 413, 415, 429, 500, 503)
 }
 
 
@@ -165,23 +170,53 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
+        require_json(request, await request.body())
         first = error.errors()[0]
-        place = [str(each) for each in first["loc"] if each != "body"]
-        reason = reason_of(first)
+        place = [str(part) for part in first["loc"] if part != "body"]
+        reason = refusal(place[-1]) if first["type"] == "extra_forbidden" else reason_of(first)
         message, param = f"{'.'.join(place) or 'body'}: {reason}", place[0] if place else None
         if first["type"] == "json_invalid":
-            message, param = f"invalid JSON: {first.get('ctx', {}).get('error', '')}", None
+            problem = first.get("ctx", {}).get("error", "")
+            message, param = f"invalid JSON: {problem} at character {place[0]}", None
         return await refused(request, ApiError(400, message, param=param))
 
     @app.exception_handler(StarletteHTTPException)
     async def other(request: Request, error: StarletteHTTPException) -> Response:
         message = f"{request.method} {request.url.path}: {error.detail}"
+        encoding = request.headers.get("content-encoding", "identity")
+        if error.__cause__ and encoding != "identity":
+            message = f"the body is compressed ({encoding[:MOST_SHOWN]}): send it as it is"
+        elif isinstance(error.__cause__, UnicodeDecodeError):
+            message = f"the body is not UTF-8: byte {error.__cause__.start} is none of a character"
+        elif isinstance(error.__cause__, RecursionError):
+            message = "invalid JSON: its lists are nested too deeply"
+        elif error.status_code == 404:
+            message += (
+                f". This server has {', '.join(ASKED_PATHS)}; a client's base URL ends in /v1"
+            )
         headers = dict(error.headers or {})
         return await refused(request, ApiError(error.status_code, message, headers=headers))
 
     @app.exception_handler(Exception)
     async def fault(request: Request, error: Exception) -> Response:
         return await refused(request, ApiError(500, "internal error of the server"))
+
+
+def require_json(request: Request, body: bytes) -> None:
+    """Raise ApiError if a body is empty, or not sent as JSON: then it was not read as such.
+
+    A page of another origin may send text or forms without asking, so these are not read as JSON.
+    """
+    if not body:
+        raise ApiError(400, "the request has no body: send a JSON object", code="no_body")
+    wanted, code = "Content-Type: application/json", "unsupported_content_type"
+    header = request.headers.get("content-type", "")
+    kind = header.partition(";")[0].strip().lower()
+    if not kind:
+        raise ApiError(415, f"the request has no content type. Send the header {wanted}", code=code)
+    if not re.fullmatch(r"application/(.+\+)?json", kind):
+        message = f"the content type is {kind[:MOST_SHOWN]!r}. Send JSON, with the header {wanted}"
+        raise ApiError(415, message, code=code)
 
 
 async def _answered(job: Job, request: Request, *, is_stream: bool) -> Response:

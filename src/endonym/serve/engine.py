@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endonym.generate.language_model import LanguageModel
-from endonym.generate.sample import Logits
+from endonym.generate.sample import Defaults, Logits
 from endonym.tokenizer.chat_template import AnyVocabulary, ChatTemplate, differences, ids_of
 
 Vector = NDArray[np.float32]
@@ -46,15 +46,17 @@ class Engine(Protocol):
     """Computes sequences, each with a cache of its own in a slot. Used by one thread.
 
     name: which runtime it is. slots: how many sequences it holds at once. context: tokens of the
-    longest sequence. batch: tokens of the largest call. opening: the id before a text. ending: the
-    id that a chat template puts after a message (eos). ends: all ids that end a text. template: the
-    model's chat template, if it has one. spelled: writes a prompt as the training text was written.
-    turns: as in LanguageModel. model: the same in endonym's own runtime, which suggests words;
-    None for a file of llama.cpp's, and for a large model.
+    longest sequence. batch: tokens of the largest call. before: the ids before each text.
+    document_start: what stands for a text without ids. start, end: the names of the tokens that a
+    chat template calls bos and eos; empty if there is none. ends: all ids that end a text.
+    template: the model's chat template, if it has one. spelled: writes a prompt as the training
+    text was written. turns, defaults: as in LanguageModel. model: the same in endonym's own
+    runtime, which suggests words; None for a file of llama.cpp's, and for a large model.
     """
 
     spelled: Callable[[str], str]
     turns: int
+    defaults: Defaults
     model: LanguageModel | None
 
     @property
@@ -68,9 +70,13 @@ class Engine(Protocol):
     @property
     def vocabulary(self) -> Vocabulary: ...
     @property
-    def opening(self) -> int: ...
+    def before(self) -> tuple[int, ...]: ...
     @property
-    def ending(self) -> int: ...
+    def document_start(self) -> tuple[int, ...]: ...
+    @property
+    def start(self) -> str: ...
+    @property
+    def end(self) -> str: ...
     @property
     def ends(self) -> Collection[int]: ...
     @property
@@ -83,7 +89,7 @@ class Engine(Protocol):
     def mean_state(self, ids: Sequence[int], slot: int) -> Vector:
         """The mean of a text's last hidden states, after the final norm, (D,).
 
-        ids: behind the token that opens a text, which is not part of the mean. slot: a free one.
+        ids: behind those of `before`, which are not part of the mean. slot: a free one.
         """
         ...
 
@@ -91,8 +97,19 @@ class Engine(Protocol):
         """Forget the sequence in a slot."""
         ...
 
-    def encode_markup(self, text: str) -> list[int]:
-        """The ids of a chat template's own text, in which special tokens stand by their names."""
+    def text_ids(self, text: str) -> list[int]:
+        """The ids of a whole text as the model reads it, with those before and after it."""
+        ...
+
+    def chat_ids(self, ids: Sequence[int]) -> list[int]:
+        """The ids of a conversation as the model reads it, from those of its filled template."""
+        ...
+
+    def encode_markup(self, text: str, begins: bool = False) -> list[int]:
+        """The ids of a chat template's own text, in which special tokens stand by their names.
+
+        begins: whether the conversation begins with it.
+        """
         ...
 
     def close(self) -> None:
@@ -101,7 +118,7 @@ class Engine(Protocol):
 
 
 def chat_ids(engine: Engine, messages: Sequence[Mapping[str, str]]) -> list[int]:
-    """The ids of a conversation up to where the model answers.
+    """The ids of a conversation up to where the model answers, with those before it.
 
     The template's own text may name special tokens. What people wrote is plain text, whatever it
     names: contents take their places only after the template is filled in. Raises RecipeError if
@@ -109,7 +126,8 @@ def chat_ids(engine: Engine, messages: Sequence[Mapping[str, str]]) -> list[int]
     """
     (parts,) = template_of(engine).parts([([message["role"] for message in messages], True)])
     contents = [message["content"] for message in messages]
-    return ids_of(parts, contents, engine.vocabulary.encode, engine.encode_markup)
+    ids = ids_of(parts, contents, engine.vocabulary.encode, engine.encode_markup)
+    return engine.chat_ids(ids)
 
 
 def recent(messages: Sequence[Mapping[str, str]], turns: int) -> list[Mapping[str, str]]:
@@ -129,5 +147,4 @@ def prompt_differences(engine: Engine) -> list[str]:
 def template_of(engine: Engine) -> ChatTemplate:
     """The template of an engine that has one."""
     assert engine.template is not None, "asked of a base model"
-    token = engine.vocabulary.token
-    return ChatTemplate(engine.template, token(engine.opening), token(engine.ending))
+    return ChatTemplate(engine.template, engine.start, engine.end)

@@ -118,10 +118,13 @@ class Guard:
         self.app, self.access, self._answered, self._report = app, access, answered, report
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """One request. HEAD is answered as GET, without the body. A path may end in a slash."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        is_head = scope["method"] == "HEAD"
+        path = scope["path"].rstrip("/") or "/"
+        scope = {**scope, "path": path, "method": "GET" if is_head else scope["method"]}
         started, is_answered, messages = time.monotonic(), False, list[Message]()
 
         async def receive_again() -> Message:
@@ -136,6 +139,8 @@ class Guard:
                 added = [(k.lower().encode(), v.encode()) for k, v in HEADERS.items()]
                 message["headers"] = [*message.get("headers", ()), *added]
                 self._answered(scope, message["status"], time.monotonic() - started)
+            elif is_head and message["type"] == "http.response.body":
+                message = {**message, "body": b""}
             await send(message)
 
         try:

@@ -1,13 +1,15 @@
 """llama.cpp as an engine: the tokens of many sequences in one batch."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from endonym.generate.language_model import LanguageModel
-from endonym.generate.llama_cpp import BATCH, UNIT, LlamaCpp
-from endonym.generate.sample import Logits
+from endonym.generate.llama_cpp import BATCH, SAMPLING_NAMES, UNIT, LlamaCpp
+from endonym.generate.sample import STATED, Defaults, Logits
+from endonym.limited.opened import NEVER, Opened
 from endonym.serve.engine import Row, Vector
 from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -39,12 +41,13 @@ class LlamaVocabulary:
 
 
 class LlamaEngine:
-    """A GGUF file in llama.cpp, with one cache for each slot.
+    """A GGUF file in llama.cpp, with one cache for each slot that was ever in use at once.
 
     adapter: a GGUF file of an adapter of the model. chat: a tokenizer of the model whose chat
     template is used instead of the file's, and whose ends of an answer end one too: those of the
     adapter. memory: bytes that all caches together may take. A context whose cache alone would take
-    more is shortened; whole_context is what the file says.
+    more is shortened; whole_context is what the file says. opened: notes of files that were tried
+    before.
     """
 
     name = "llama.cpp"
@@ -58,8 +61,9 @@ class LlamaEngine:
         threads: int,
         adapter: Path | None = None,
         chat: Tokenizer | None = None,
+        opened: Opened = NEVER,
     ) -> None:
-        with LlamaCpp(path, context=0) as described:
+        with LlamaCpp(path, context=0, opened=opened) as described:
             token_bytes, state_bytes = cache_bytes(described)
             context = self.whole_context = claimed_context(described)
         if context * token_bytes + state_bytes > memory and token_bytes:
@@ -68,18 +72,25 @@ class LlamaEngine:
         bytes_each = self.whole_context * token_bytes + state_bytes
         self.slots = max(1, min(most_slots, memory // bytes_each if bytes_each else 1))
         self._llama = LlamaCpp(
-            path, adapter=adapter, context=context or None, threads=threads, sequences=self.slots
+            path,
+            adapter=adapter,
+            context=context or None,
+            threads=threads,
+            sequences=self.slots,
+            opened=opened,
         )
         self.vocabulary = LlamaVocabulary(self._llama)
         self.spelled: Callable[[str], str] = str  # a GGUF file does not say it
         self.turns = 0  # nor that
+        self.defaults = stated_defaults(self._llama)
         self.model: LanguageModel | None = None
         self.context, self.template = self._llama.context, self._llama.template()
-        self.ending, self.ends = self._llama.end_id, self.vocabulary.ends
+        self.ends = self.vocabulary.ends
         if chat is not None and chat.chat_template is not None:
             self.template, self.ends = chat.chat_template, self.ends | set(chat.stop_ids)
-        start = self._llama.start_id
-        self.opening = start if start >= 0 else self.ending
+        self.before, self.document_start = self._llama.before, self._llama.document_start()
+        names = (self._llama.start_id, self._llama.end_id)
+        self.start, self.end = (self.vocabulary.token(n) if n >= 0 else "" for n in names)
         fitting = min(BATCH, BATCH_LOGITS // self.vocabulary.vocab)
         self.batch = max(fitting, self.slots)
 
@@ -98,19 +109,39 @@ class LlamaEngine:
 
     def mean_state(self, ids: Sequence[int], slot: int) -> Vector:
         """The mean of a text's last hidden states."""
-        return self._llama.hidden_states(ids, slot)[1:].mean(0)
+        return self._llama.hidden_states(ids, slot)[len(self.before) :].mean(0)
 
     def release(self, slot: int) -> None:
         """Forget the sequence in a slot."""
         self._llama.forget(slot)
 
-    def encode_markup(self, text: str) -> list[int]:
+    def text_ids(self, text: str) -> list[int]:
+        """The ids of a whole text, as llama.cpp's programs read a prompt."""
+        return self._llama.encode(text, opens=True) or [*self.document_start]
+
+    def chat_ids(self, ids: Sequence[int]) -> list[int]:
+        """The ids of a conversation: llama.cpp puts the start token there once, if the file asks
+        for it."""
+        before = list(self.before)
+        return [*ids] if list(ids[: len(before)]) == before else [*before, *ids]
+
+    def encode_markup(self, text: str, begins: bool = False) -> list[int]:
         """The ids of a chat template's own text."""
         return self._llama.encode(text, by_name=True)
 
     def close(self) -> None:
         """Free the model."""
         self._llama.close()
+
+
+def stated_defaults(described: LlamaCpp) -> Defaults:
+    """What the file says of sampling."""
+    found = dict[str, float]()
+    for name in STATED:
+        value = described.value_of(f"general.sampling.{SAMPLING_NAMES.get(name, name)}")
+        with suppress(TypeError, ValueError):  # none, or no number
+            found[name] = float(value or "")
+    return Defaults.of(found)
 
 
 def claimed_context(described: LlamaCpp) -> int:

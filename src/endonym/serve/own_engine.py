@@ -19,7 +19,7 @@ from endonym.tokenizer.chat_template import Markup
 
 
 class OwnEngine:
-    """A decoder on its device, and a cache for each slot in use."""
+    """A decoder on its device, and for each slot in use a cache, which grows with its text."""
 
     name = "endonym"
 
@@ -31,10 +31,11 @@ class OwnEngine:
         width = model.decoder.readout.weight_VD.element_size()
         each = cache_bytes(model.decoder.config, self.context, width)
         self.slots = max(1, min(most_slots, memory // max(1, each)))
-        self.opening, self.ending = model.tokenizer.opening_id, model.tokenizer.end_id
+        self.before, self.start = model.tokenizer.before, model.tokenizer.start_name
+        self.document_start, self.end = model.tokenizer.document_start, model.tokenizer.end
         self.template = model.tokenizer.chat_template
         self.ends, self.spelled = model.tokenizer.stop_ids, model.spelled
-        self.turns = model.turns
+        self.turns, self.defaults = model.turns, model.defaults
         self._markup = Markup(model.tokenizer)
         self.device = model.decoder.readout.weight_VD.device
         self._caches: dict[int, Cache] = {}
@@ -57,15 +58,23 @@ class OwnEngine:
     @torch.inference_mode()
     def mean_state(self, ids: Sequence[int], slot: int) -> Vector:
         """The mean of a text's last hidden states."""
-        return mean_states(self.decoder, [ids])[0].cpu().numpy()
+        return mean_states(self.decoder, [ids], len(self.before))[0].cpu().numpy()
 
     def release(self, slot: int) -> None:
         """Forget the sequence in a slot."""
         self._caches.pop(slot, None)
 
-    def encode_markup(self, text: str) -> list[int]:
+    def text_ids(self, text: str) -> list[int]:
+        """The ids of a whole text, with those before and after it."""
+        return self.vocabulary.text_ids(text)
+
+    def chat_ids(self, ids: Sequence[int]) -> list[int]:
+        """The ids of a conversation, from those of its filled template."""
+        return self.vocabulary.chat_ids(ids)
+
+    def encode_markup(self, text: str, begins: bool = False) -> list[int]:
         """The ids of a chat template's own text: specials by name."""
-        return self._markup.encode(text)
+        return self._markup.encode(text, begins)
 
     def close(self) -> None:
         """Free the caches."""

@@ -1,4 +1,8 @@
-"""What clients may ask, as OpenAI's API has it. A key that is not known is refused by its name."""
+"""What clients may ask, as OpenAI's API has it.
+
+A field that is not supported is accepted with a value that asks for nothing (`requests.toml`), and
+refused by its name with any other. null is the same as left out.
+"""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -7,9 +11,11 @@ from typing import Annotated, Any, ClassVar, Literal
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from endonym.generate.language_model import MAX_TOKENS
-from endonym.generate.sample import LEAST_PENALTY, MOST_PENALTY, Sampling
+from endonym.disk import packaged_tables
+from endonym.generate.sample import LEAST_PENALTY, MOST_PENALTY, Defaults, Sampling
 
+OWN = Defaults()
+"""endonym's own, of models whose files say nothing."""
 MOST_LIKELIEST = 20
 MOST_WORDS = 10
 """Suggestions of one request."""
@@ -18,25 +24,68 @@ MOST_PROOFREAD = 20_000
 MOST_TEXTS = 2048
 """Of one request for embeddings, as in OpenAI's API."""
 
+UNLIMITED = (1 << 31) - 1
+"""The length that `max_tokens: -1` asks for: up to the end of the context."""
+FIELDS: dict[str, Any] = packaged_tables("endonym.serve", "requests.toml")
+EMPTY: tuple[Any, ...] = ("", [], {})
+
 Id = Annotated[int, Field(ge=0, lt=1 << 31)]
 Stop = Annotated[str, Field(min_length=1, max_length=200)]
-Nothing = Annotated[float, Field(ge=0, le=0)]
+PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
+"""The kinds of parts of a message that are text, and the field with the text."""
+PART = '{"type": "text", "text": "…"}'
 Texts = str | list[str] | list[Id] | list[list[Id]]
 """A text, or ids, or several of one kind."""
 
 
-class StreamOptions(BaseModel):
-    """include_usage: a last chunk counts the tokens."""
+class Body(BaseModel):
+    """What a request, or a part of one, may hold."""
 
     model_config = ConfigDict(extra="forbid")
+    unused: ClassVar[frozenset[str]] = frozenset(FIELDS["unused"])
+    """Fields of which no value changes an answer."""
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _without_what_asks_for_nothing(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {
+            name: content
+            for name, content in value.items()
+            if content is not None
+            and (name in cls.model_fields or not asks_for_nothing(name, content, cls.unused))
+        }
+
+
+def asks_for_nothing(name: str, value: Any, unused: frozenset[str]) -> bool:
+    """Whether a value of a field that is not supported asks for nothing."""
+    if value in EMPTY:
+        return name not in FIELDS["asks_when_empty"]
+    return name in unused or value in FIELDS["off"].get(name, ())
+
+
+def refusal(name: str) -> str:
+    """Why a field is refused, and what to do."""
+    if name in FIELDS["instead"]:
+        return f"this value is not supported. {FIELDS['instead'][name]}"
+    if name in FIELDS["off"]:
+        return "this value is not supported. Leave it out."
+    return "this server has no such field. Check its name, or leave it out."
+
+
+class StreamOptions(Body):
+    """include_usage: a last chunk counts the tokens."""
+
     include_usage: bool = False
-    include_obfuscation: Literal[False] = False
 
 
-class Asked(BaseModel):
-    """What both kinds of request may hold. Left out, sampling is that of `endonym generate`.
+class Asked(Body):
+    """What both kinds of request may hold. Left out, sampling is that of `endonym generate`: what
+    the model's own files say, or endonym's defaults.
 
-    min_tokens: the model may end a text only after so many.
+    min_tokens: the model may end a text only after so many. top_k: -1 keeps all, as 0. seed: -1
+    draws another one each time.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -44,7 +93,7 @@ class Asked(BaseModel):
     model: str
     temperature: float | None = Field(None, ge=0, le=100)
     top_p: float | None = Field(None, gt=0, le=1)
-    top_k: int | None = Field(None, ge=0, lt=1 << 31)
+    top_k: int | None = Field(None, ge=-1, lt=1 << 31)
     repetition_penalty: float | None = Field(None, ge=LEAST_PENALTY, le=MOST_PENALTY)
     min_tokens: int = Field(0, ge=0, lt=1 << 31)
     n: int | None = Field(None, ge=1, le=128)
@@ -53,8 +102,6 @@ class Asked(BaseModel):
     logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = None
     stream: bool | None = False
     stream_options: StreamOptions | None = None
-    frequency_penalty: Nothing | None = None
-    presence_penalty: Nothing | None = None
     user: str | None = None
 
     @pydantic.field_validator("stream_options")
@@ -62,21 +109,30 @@ class Asked(BaseModel):
     def _require_stream(
         cls, value: StreamOptions | None, info: pydantic.ValidationInfo
     ) -> StreamOptions | None:
-        if value is not None and not info.data.get("stream"):
+        if value is not None and value.include_usage and not info.data.get("stream"):
             raise ValueError("only with stream: true")
         return value
+
+    @pydantic.field_validator("seed")
+    @classmethod
+    def _any_seed(cls, value: int | None) -> int | None:
+        return None if value == -1 else value
 
     @pydantic.field_validator("stop", mode="wrap")
     @classmethod
     def _tell_stop(cls, value: Any, check: pydantic.ValidatorFunctionWrapHandler) -> Any:
+        if isinstance(value, list):
+            value = [text for text in value if text != ""]
         with _told_as("a text of 1 to 200 characters, or a list of at most 16 of them"):
-            return check(value)
+            return None if value == "" else check(value)
 
-    def sampling(self, seed: int) -> Sampling:
-        """How tokens are chosen, with this seed."""
+    def sampling(self, seed: int, defaults: Defaults = OWN) -> Sampling:
+        """How tokens are chosen, with this seed. defaults: of the model, for what is left out."""
         keys = ("temperature", "top_k", "top_p", "repetition_penalty")
-        stated = {key: getattr(self, key) for key in keys if getattr(self, key) is not None}
-        return Sampling(seed=seed, **stated)
+        stated = {key: getattr(self, key) for key in keys}
+        if self.top_k == -1:
+            stated["top_k"] = 0
+        return defaults.sampling(seed=seed, **stated)
 
     def stops(self) -> list[str]:
         """The stop strings."""
@@ -94,13 +150,12 @@ class CompletionRequest(Asked):
     """
 
     prompt: Texts = ""
-    max_tokens: int | None = Field(None, ge=0, lt=1 << 31)
+    max_tokens: int | None = Field(None, ge=-1, lt=1 << 31)
     logprobs: int | None = Field(None, ge=0, le=MOST_LIKELIEST)
     echo: bool | None = False
     inside_word: bool = True
     spelled: bool = False
     best_of: int | None = None
-    suffix: None = None
 
     @pydantic.field_validator("prompt", mode="wrap")
     @classmethod
@@ -108,6 +163,11 @@ class CompletionRequest(Asked):
         if value == []:
             raise ValueError('an empty list holds no prompt; for a text from nothing it is ""')
         return _texts(value, check)
+
+    @pydantic.field_validator("logprobs", mode="before")
+    @classmethod
+    def _not_false(cls, value: Any) -> Any:
+        return None if value is False else value
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "CompletionRequest":
@@ -119,29 +179,35 @@ class CompletionRequest(Asked):
         """Each prompt alone."""
         return each_alone(self.prompt)
 
-    def length(self) -> int:
-        """The most tokens of an answer."""
-        return MAX_TOKENS if self.max_tokens is None else self.max_tokens
+    def length(self, defaults: Defaults = OWN) -> int:
+        """The most tokens of an answer. defaults: as in `sampling`."""
+        return _length(self.max_tokens, defaults)
 
     def likeliest(self) -> int | None:
         """How many of the likeliest tokens are told; None tells nothing."""
         return self.logprobs
 
 
-class EmbeddingRequest(BaseModel):
+def _length(limit: int | None, defaults: Defaults) -> int:
+    """The most tokens of an answer; -1 sets no limit but the context."""
+    if limit is None:
+        return defaults.max_tokens
+    return UNLIMITED if limit == -1 else limit
+
+
+class EmbeddingRequest(Body):
     """The body of `/v1/embeddings`.
 
     input: a text, or ids, or several of one kind. encoding_format: lists of numbers, or the bytes
-    of 32-bit floats in base64, the lowest byte first. truncate: a text that is longer than the
-    context is cut there, as in Ollama's API; else it is refused.
+    of 32-bit floats in base64, the lowest byte first. dimensions: those that the model has.
+    truncate: a text that is longer than the context is cut there, as in Ollama's API; else it is
+    refused.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     model: str
     input: Texts
     encoding_format: Literal["float", "base64"] = "float"
-    dimensions: None = None
+    dimensions: int | None = None
     truncate: bool = False
     user: str | None = None
 
@@ -154,14 +220,12 @@ class EmbeddingRequest(BaseModel):
         return _texts(value, check)
 
 
-class SuggestionRequest(BaseModel):
+class SuggestionRequest(Body):
     """The body of `/v1/suggestions`.
 
     text: what is written, up to the place where the writer is; its last word may be half typed. n:
     how many words at most.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     model: str
     text: str = ""
@@ -169,21 +233,17 @@ class SuggestionRequest(BaseModel):
     user: str | None = None
 
 
-class ProofreadRequest(BaseModel):
+class ProofreadRequest(Body):
     """The body of `/v1/proofread`."""
-
-    model_config = ConfigDict(extra="forbid")
 
     model: str
     text: str = Field(max_length=MOST_PROOFREAD)
     user: str | None = None
 
 
-class PreferenceRequest(BaseModel):
+class PreferenceRequest(Body):
     """The body of `/v1/preferences`: how a model has continued a prompt (rejected), and how its
     writer corrected that (chosen). Of a long prompt the end is kept."""
-
-    model_config = ConfigDict(extra="forbid")
 
     model: str
     prompt: str
@@ -191,41 +251,67 @@ class PreferenceRequest(BaseModel):
     rejected: str
 
 
-class Message(BaseModel):
-    """One message of a conversation. A content in parts is joined if all parts are text."""
+class Message(Body):
+    """One message of a conversation.
 
-    model_config = ConfigDict(extra="forbid")
+    A content in parts is joined if all parts are text. refusal: is read if there is no content.
+    """
+
+    unused: ClassVar[frozenset[str]] = frozenset(FIELDS["unused_in_message"])
     role: Literal["system", "developer", "user", "assistant"]
-    content: str
+    content: str = ""
+    refusal: str = ""
 
-    @pydantic.model_validator(mode="before")
+    @pydantic.field_validator("content", mode="before")
     @classmethod
     def _join(cls, value: Any) -> Any:
-        parts = value.get("content") if isinstance(value, dict) else None
-        if isinstance(parts, list) and all(
-            isinstance(part, dict)
-            and part.get("type") == "text"
-            and isinstance(part.get("text"), str)
-            for part in parts
-        ):
-            return {**value, "content": "".join(part["text"] for part in parts)}
-        return value
+        if not isinstance(value, list):
+            return value
+        texts = list[str]()
+        for number, part in enumerate(value):
+            kind = part.get("type") if isinstance(part, dict) else None
+            text = part.get(PARTS[kind]) if isinstance(kind, str) and kind in PARTS else None
+            if not isinstance(text, str):
+                raise ValueError(f"part {number} is no text: expected {PART}")
+            texts.append(text)
+        return "".join(texts)
+
+    @property
+    def text(self) -> str:
+        """What is read."""
+        return self.content or self.refusal
 
 
 class ChatRequest(Asked):
     """The body of `/v1/chat/completions`."""
 
     messages: list[Message] = Field(min_length=1, max_length=1000)
-    max_tokens: int | None = Field(None, ge=1, lt=1 << 31)
-    max_completion_tokens: int | None = Field(None, ge=1, lt=1 << 31)
+    max_tokens: int | None = Field(None, ge=-1, lt=1 << 31)
+    max_completion_tokens: int | None = Field(None, ge=-1, lt=1 << 31)
     logprobs: bool | None = False
     top_logprobs: int | None = Field(None, ge=0, le=MOST_LIKELIEST)
     echo: ClassVar[bool] = False
     spelled: ClassVar[bool] = False
 
-    def length(self) -> int:
-        """The most tokens of an answer."""
-        return self.max_completion_tokens or self.max_tokens or MAX_TOKENS
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _without_tools_not_to_call(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        choices = {"tools": "tool_choice", "functions": "function_call"}
+        off = {name for name, choice in choices.items() if value.get(choice) == "none"}
+        return {name: content for name, content in value.items() if name not in off}
+
+    @pydantic.field_validator("max_tokens", "max_completion_tokens")
+    @classmethod
+    def _require_length(cls, value: int | None) -> int | None:
+        if value == 0:
+            raise ValueError("expected 1 or more, or -1 for no limit but the context")
+        return value
+
+    def length(self, defaults: Defaults = OWN) -> int:
+        """The most tokens of an answer. defaults: as in `sampling`."""
+        return _length(self.max_completion_tokens or self.max_tokens, defaults)
 
     def likeliest(self) -> int | None:
         """How many of the likeliest tokens are told; None tells nothing."""

@@ -121,12 +121,12 @@ async def text_job(service: Service, body: CompletionRequest) -> "Job":
             is_kept = body.echo and not body.spelled
             read = each if is_kept else await asyncio.to_thread(engine.spelled, each)
             text, not_first = beginning(read, inside_word=body.inside_word)
-            ids = await asyncio.to_thread(engine.vocabulary.encode, text)
-            prompt = opened(ids, engine, "prompt", is_open=False)
+            ids = await asyncio.to_thread(engine.text_ids, text)
+            prompt = fitting(ids, engine, "prompt", n_sent=len(ids) - n_before(ids, engine))
             prompts.append(replace(prompt, not_first=not_first, read=read))
             continue
         require_known(each, engine, "prompt")
-        prompts.append(opened(each, engine, "prompt", is_open=each[:1] == [engine.opening]))
+        prompts.append(fitting(begun(each, engine), engine, "prompt", n_sent=len(each)))
     form = TextForm(engine.vocabulary, body.logprobs is not None)
     return Job(scheduler, body, prompts, form)
 
@@ -143,16 +143,16 @@ async def embeddings(service: Service, body: EmbeddingRequest, receive: Receive)
             # A character has up to 4 bytes.
             text = each[: scheduler.most_bytes // 4] if body.truncate else each
             require_readable(text, scheduler, "input")
-            ids = await asyncio.to_thread(engine.vocabulary.encode, text)
+            ids = await asyncio.to_thread(engine.text_ids, text) if text else []
         else:
             ids = each
         require_known(ids, engine, "input")
-        is_open = ids[:1] == [engine.opening]
-        if len(ids) == is_open:
+        ids = begun(ids, engine) if ids else []
+        if len(ids) <= len(engine.before):
             message = "a text without a token has no embedding"
             raise ApiError(400, message, param="input", code="no_token")
-        ids = ids[: engine.context - (not is_open)] if body.truncate else ids
-        rows.append(opened(ids, engine, "input", is_open=is_open).ids)
+        ids = ids[: engine.context] if body.truncate else ids
+        rows.append(fitting(ids, engine, "input", n_sent=len(ids)).ids)
     futures = scheduler.mean_states(rows)
     try:
         means = await unless_gone(asyncio.gather(*map(asyncio.wrap_future, futures)), receive)
@@ -161,7 +161,7 @@ async def embeddings(service: Service, body: EmbeddingRequest, receive: Receive)
             each.cancel()
     if means is None:
         return None
-    usage = sum(len(row) - 1 for row in rows)
+    usage = sum(len(row) - len(engine.before) for row in rows)
     return await asyncio.to_thread(embeddings_json, body, means, usage)
 
 
@@ -172,6 +172,9 @@ def embeddings_json(body: EmbeddingRequest, means: Sequence[Vector], tokens: int
         length = float(np.linalg.norm(mean_D))
         if not 0 < length < np.inf:
             raise ApiError(500, f"the model's numbers for text {number} are none", param="input")
+        if body.dimensions not in (None, len(mean_D)):
+            message = f"this model's features have {len(mean_D)} numbers, and are not cut"
+            raise ApiError(400, f"dimensions: {message}", param="dimensions")
         unit_D = (mean_D / length).astype("<f4")
         is_plain = body.encoding_format == "float"
         shown = unit_D.tolist() if is_plain else b64encode(unit_D.tobytes()).decode("ascii")
@@ -193,7 +196,10 @@ async def chat_job(service: Service, body: ChatRequest) -> "Job":
             param="model",
             code="no_chat_template",
         )
-    messages = [{"role": message.role, "content": message.content} for message in body.messages]
+    messages = [
+        {"role": known_role(message.role, engine.template), "content": message.text}
+        for message in body.messages
+    ]
     for each in messages:
         require_readable(each["content"], scheduler, "messages")
     try:
@@ -201,20 +207,41 @@ async def chat_job(service: Service, body: ChatRequest) -> "Job":
         ids = await loop.run_in_executor(service.templates, chat_ids, engine, messages)
     except RecipeError as error:
         raise ApiError(400, error.message, param="messages") from error
-    prompt = opened(ids, engine, "messages", is_open=ids[:1] == [engine.opening])
+    prompt = fitting(ids, engine, "messages", n_sent=len(ids) - n_before(ids, engine))
     form = ChatForm(engine.vocabulary, bool(body.logprobs))
     return Job(scheduler, body, [prompt], form)
 
 
-def opened(ids: list[int], engine: Engine, param: str, *, is_open: bool) -> Prompt:
-    """A prompt at the start of a document. Raises ApiError if no token fits behind it.
+def known_role(role: str, template: str) -> str:
+    """A role as a chat template names it.
 
-    is_open: the ids begin with that of a start already.
+    "developer" is the newer name of "system". Most templates leave messages with it out, or refuse
+    them.
     """
-    prompt = Prompt(ids if is_open else [engine.opening, *ids], len(ids))
-    if len(prompt.ids) > engine.context:
-        raise _too_long(f"{len(prompt.ids)} tokens with the one that opens a text", engine, param)
-    return prompt
+    is_unknown = role == "developer" and role not in template
+    return "system" if is_unknown else role
+
+
+def begun(ids: Sequence[int], engine: Engine) -> list[int]:
+    """The ids that a client sends, behind those that the model reads before a text.
+
+    These stand there once, whether the client sends them or not.
+    """
+    before = [] if n_before(ids, engine) else engine.before
+    return [*before, *ids] or [*engine.document_start]
+
+
+def n_before(ids: Sequence[int], engine: Engine) -> int:
+    """How many of the first ids are those that the model reads before a text."""
+    before = engine.before or (() if ids != list(engine.document_start) else engine.document_start)
+    return len(before) if tuple(ids[: len(before)]) == before else 0
+
+
+def fitting(ids: list[int], engine: Engine, param: str, *, n_sent: int) -> Prompt:
+    """A prompt of these ids. Raises ApiError if no token fits behind it. n_sent: as in Prompt."""
+    if len(ids) > engine.context:
+        raise _too_long(f"{len(ids)} tokens with those that open a text", engine, param)
+    return Prompt(ids, n_sent)
 
 
 def require_known(ids: Sequence[int], engine: Engine, param: str) -> None:
@@ -262,7 +289,8 @@ class Job:
     ) -> None:
         self.scheduler, self.body, self.prompts, self.form = scheduler, body, prompts, form
         self.id, self.created = f"{form.prefix}-{secrets.token_hex(12)}", int(time.time())
-        length, logprobs, times = body.length(), body.likeliest(), body.n or 1
+        defaults = scheduler.engine.defaults
+        length, logprobs, times = body.length(defaults), body.likeliest(), body.n or 1
         if logprobs is not None:
             room, numbers_each = scheduler.engine.context + 1, 1 + logprobs
             n_tokens = 0
@@ -281,7 +309,7 @@ class Job:
                 [*prompt.ids],
                 length,
                 SamplerState(
-                    body.sampling(seed + number),
+                    body.sampling(seed + number, defaults),
                     prompt.ids,
                     min_tokens=body.min_tokens,
                     bias=bias,
@@ -391,11 +419,14 @@ class Job:
         prompt = self.prompts[number // times]
         first = number - number % times  # text of the same prompt
         scored = self.generations[first].prompt
-        tokens = scored or [Token(index) for index in prompt.ids[1:]]
-        if prompt.n_sent == len(prompt.ids):
-            tokens = [Token(prompt.ids[0]), *tokens]
+        tokens = [Token(prompt.ids[0]), *(scored or map(Token, prompt.ids[1:]))]
+        tokens = tokens[len(prompt.ids) - prompt.n_sent :]
         pieces = pieces_of(self.scheduler.engine.vocabulary, tokens)
-        return pieces if scored else [TextPiece("".join(piece.text for piece in pieces), ())]
+        if prompt.read and pieces and pieces[0].text[:1] == " " != prompt.read[0]:
+            # The space that some tokenizers put before a text was not sent.
+            pieces[0] = replace(pieces[0], text=pieces[0].text[1:])
+        is_scored = self.body.likeliest() is not None
+        return pieces if is_scored else [TextPiece("".join(piece.text for piece in pieces), ())]
 
     def _read(self) -> Json:
         """The prompts as they were read, if that was asked for."""

@@ -13,6 +13,7 @@ from endonym.data.conversation_files import (
     several_answers_in_words,
 )
 from endonym.data.conversations import Messages
+from endonym.data.examples import ALLOWED
 from endonym.device import program
 from endonym.errors import SourceError
 from endonym.formats.document import Reject
@@ -69,7 +70,8 @@ def count_chats(files: list[ChatFile], max_rejected: float = MAX_REJECTED) -> No
                 file.several_answers |= [fit.several_answers] if fit.several_answers else []
         except SourceError as error:
             file.problem = error.message
-        share = len(file.broken) / max(1, file.found + len(file.broken))
+        n_broken = sum(each.reason not in ALLOWED for each in file.broken)
+        share = n_broken / max(1, file.found + len(file.broken))
         if share > max_rejected and not file.problem:
             said = {"places": places_in_words(file.broken), "program": program()}
             file.problem = TOO_BROKEN.format(share=share, most=max_rejected, **said)

@@ -10,15 +10,18 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from endonym.errors import RecipeError
 from endonym.tokenizer.template_process import fill_many
 from endonym.tokenizer.tokenizer import Tokenizer
 
 ANSWERING = "assistant"
+THOUGHTS = ("reasoning_content", "thinking", "reasoning")
+"""Names that data sets and templates have for what is thought before an answer. Among roles such a
+name stands for a thought, which belongs to the answer after it."""
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
     "{{ message['content'] }}<|im_end|>\n{% endfor %}"
@@ -27,6 +30,8 @@ CHATML = (
 """The template that recipes call "chatml"."""
 OPENING = "{{ bos_token }}"
 Encode = Callable[[str], list[int]]
+EncodeMarkup = Callable[[str, bool], list[int]]
+"""Encodes a template's own text: the text, and whether the conversation begins with it."""
 
 
 class AnyVocabulary(Protocol):
@@ -65,18 +70,22 @@ class TemplateRefusal(RecipeError):
 
 @dataclass(frozen=True, slots=True)
 class ChatTemplate:
-    """A chat template, and the names of the tokens before and after a text."""
+    """A chat template, and the names of the tokens before and after a text.
+
+    given: what it gets beside the messages, by name, such as `tools`.
+    """
 
     text: str
     start: str
     end: str
+    given: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def filled(self, conversations: Sequence[Conversation]) -> list[str]:
         """The template with each of these conversations, contents included.
 
         Raises TemplateRefusal, or RecipeError if it cannot be filled in or does not end.
         """
-        names = {"bos_token": self.start, "eos_token": self.end}
+        names = {**self.given, "bos_token": self.start, "eos_token": self.end}
         values = [
             {"messages": each.messages, "add_generation_prompt": each.opens_answer, **names}
             for each in conversations
@@ -105,7 +114,8 @@ class ChatTemplate:
     def parts(self, conversations: Sequence[tuple[Sequence[str], bool]]) -> list[list[Part]]:
         """The parts of conversations, each given as its roles and `opens_answer`.
 
-        The template is filled with a placeholder for each content, and split at these.
+        The template is filled with a placeholder for each content, and split at these. It gets a
+        thought by each of THOUGHTS, as templates know one of them.
         """
         # Digits outlast upper and lower case. There are always as many, as templates may count.
         secret = f"{secrets.randbits(64):020}"
@@ -113,8 +123,14 @@ class ChatTemplate:
         placeholders = {f"\ue000{secret}.{number}\ue001": number for number in range(most)}
         to_fill: list[Conversation] = []
         for roles, opens_answer in conversations:
-            contents = zip(roles, placeholders, strict=False)
-            messages = [{"role": role, "content": content} for role, content in contents]
+            messages: list[dict[str, str]] = []
+            thought: dict[str, str] = {}
+            for role, content in zip(roles, placeholders, strict=False):
+                if role in THOUGHTS:
+                    thought = dict.fromkeys(THOUGHTS, content)
+                else:
+                    messages.append({"role": role, "content": content, **thought})
+                    thought = {}
             to_fill.append(Conversation(messages, opens_answer))
         any_placeholder = re.compile(f"(\ue000{secret}\\.[0-9]+\ue001)")
 
@@ -128,24 +144,25 @@ class ChatTemplate:
 def template_of(tokenizer: Tokenizer) -> ChatTemplate:
     """The template of a tokenizer that has one, as endonym's own runtime fills it in."""
     assert tokenizer.chat_template is not None, "asked of a base model"
-    start, end = (tokenizer.token(each) for each in (tokenizer.start_id, tokenizer.end_id))
-    return ChatTemplate(tokenizer.chat_template, start, end)
+    return ChatTemplate(tokenizer.chat_template, tokenizer.start_name, tokenizer.end)
 
 
 def ids_of(
-    parts: Sequence[Part], contents: Sequence[str], plain: Encode, markup: Encode
+    parts: Sequence[Part], contents: Sequence[str], plain: Encode, markup: EncodeMarkup
 ) -> list[int]:
     """The ids of a filled template, part by part.
 
     plain: encodes what people wrote. markup: encodes the template's own text.
     """
     ids: list[int] = []
-    for text, number in parts:
-        ids += markup(text) if number is None else plain(contents[number])
+    for place, (text, number) in enumerate(parts):
+        ids += markup(text, place == 0) if number is None else plain(contents[number])
     return ids
 
 
-def differences(template: ChatTemplate, vocabulary: AnyVocabulary, markup: Encode) -> list[str]:
+def differences(
+    template: ChatTemplate, vocabulary: AnyVocabulary, markup: EncodeMarkup
+) -> list[str]:
     """What programs that read the filled template as one text do otherwise, for a warning.
 
     They fill in the contents before they encode; here contents are encoded apart. markup: encodes
@@ -171,7 +188,7 @@ def differences(template: ChatTemplate, vocabulary: AnyVocabulary, markup: Encod
             )
         is_placed = text_joining == with_contents(parts, joining)
         ids_apart = ids_of(parts, joining, vocabulary.encode, markup)
-        if is_placed and markup(text_joining) != ids_apart:
+        if is_placed and markup(text_joining, True) != ids_apart:
             found.append(
                 "its chat template puts texts of messages right beside letters or blanks of its "
                 "own, which are encoded apart here: llama.cpp's server and transformers read both "
@@ -195,19 +212,24 @@ class Markup:
     """Encodes a template's own text, in which special tokens stand by their names."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        self._encode = tokenizer.encode
+        self._encode, self._spaces = tokenizer.encode, tokenizer.spaces_before
         empty = (index for index in range(tokenizer.vocab) if not tokenizer.bytes_of(index))
         self.specials = {name: index for index in empty if (name := tokenizer.name_of(index))}
         """The ids that stand for no text; the end of a text is always among them."""
         names = sorted(self.specials, key=len, reverse=True)
         self._names = re.compile(f"({'|'.join(map(re.escape, names))})")
 
-    def encode(self, text: str) -> list[int]:
-        """The ids of a template's own text."""
+    def encode(self, text: str, begins: bool = False) -> list[int]:
+        """The ids of a template's own text. begins: whether the conversation begins with it.
+
+        A tokenizer that puts a space before a text puts it here, too; some do after each special
+        token, as `transformers` then reads them.
+        """
         ids: list[int] = []
-        for part in self._names.split(text):
+        for place, part in enumerate(self._names.split(text)):
             if part in self.specials:
                 ids.append(self.specials[part])
             elif part:
-                ids += self._encode(part)
+                is_spaced = self._spaces == "each" if place else self._spaces and begins
+                ids += self._encode(f" {part}" if is_spaced else part)
         return ids

@@ -11,6 +11,19 @@ SPECIALS = {"end_of_text": END_OF_TEXT, "turn_start": "<|im_start|>", "turn_end"
 """Special tokens by their names here; their ids are 0, 1, 2. In transformers, end_of_text is
 eos_token and bos_token, and the others, which are for conversations, extra_special_tokens."""
 
+SEPARATORS = (
+    END_OF_TEXT,
+    "<|end_of_text|>",
+    "<|end_of_document|>",
+    "<|endofdocument|>",
+    "<|eod|>",
+    "<eod>",
+)
+"""Special tokens that makers of models put between documents, the most usual first.
+
+GPT-2, GPT-NeoX, Falcon, Qwen, Phi, OLMo, StarCoder and SmolLM2 have the first, Granite the second.
+"""
+
 BYTE_VOCAB = 256 + len(SPECIALS)
 """The 256 bytes and the special tokens."""
 

@@ -62,6 +62,7 @@ def extend_tokenizer(
     _merge_characters(pieces, counts, config)
     extended = Tokenizer(pieces.engine(), base.end, base.start)
     extended.chat_template = base.chat_template
+    extended.start, extended.around = base.start, base.around
     # A tokenizer that normalizes does not restore them all, before or after.
     strange = (text for text in STRANGE if base.restores(text))
     extended.check_lossless(itertools.chain(checked_texts(texts()), strange))

@@ -3,10 +3,11 @@
 import copy
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import tokenizers
@@ -14,8 +15,9 @@ from numpy.typing import NDArray
 
 from endonym.disk import read_given
 from endonym.errors import TokenizerError
+from endonym.limited.opened import NEVER, Opened
 from endonym.tokenizer.bpe import byte_alphabet
-from endonym.tokenizer.config import END_OF_TEXT, SPECIALS
+from endonym.tokenizer.config import END_OF_TEXT, SEPARATORS, SPECIALS
 from endonym.tokenizer.untrusted import trusted_text
 
 SETTINGS = "tokenizer_config.json"
@@ -27,51 +29,183 @@ DECODERS = ("ByteLevel", "ByteFallback", "Replace", "Metaspace", "Fuse", "Strip"
 BYTE_TOKEN = re.compile(r"<0x[0-9A-F]{2}>")
 
 
+LLAMA_CLASS = "LlamaTokenizer"
+UNPROCESSED_CLASS = "GPTNeoXTokenizer"
+"""A class of `transformers` 5 that takes no post-processor from tokenizer.json."""
+AROUND_KEY = "around_text"
+"""In our own settings: the special tokens around a text, if the tokenizer is from elsewhere."""
+
+
+class Around(NamedTuple):
+    """The ids that a tokenizer puts before and after each text."""
+
+    before: tuple[int, ...] = ()
+    after: tuple[int, ...] = ()
+
+
 class Tokenizer:
     """A lossless tokenizer. Special tokens in a text are encoded as plain text.
 
-    end: the special token between documents (eos). start: the special token that other programs put
-    before a text (bos); endonym puts it before conversations. chat_template: of the folder it was
-    read from, or that conversations were trained with; it goes into exports. turn_ends: the special
-    tokens that end an answer in it.
+    end: the special token that ends a document (eos). start: the special token that begins a text
+    (bos); None if the folder has none. chat_template: of the folder it was read from, or that
+    conversations were trained with; it goes into exports. turn_ends: the special tokens that end an
+    answer in it.
+
+    around: what the tokenizer of a folder from elsewhere puts around a text, as
+    `AutoTokenizer(folder)(text)` in `transformers` does; nothing is put before a conversation
+    there, whose template writes its start itself. None for a tokenizer made by endonym: its models
+    read an end of text before each text and each conversation.
+
+    spaces_before: "first" if it puts a space before each text, as that of Llama 2; "each" if it
+    does so after each special token, too; else empty. `encode` never does, so that pieces of a text
+    can be encoded apart and joined. A whole text is encoded by `text_ids`, a document for training
+    and scoring by `encode_documents`.
     """
 
     chat_template: str | None = None
     turn_ends: tuple[str, ...] = ()
+    around: Around | None = None
 
     def __init__(
         self, engine: tokenizers.Tokenizer, end: str = END_OF_TEXT, start: str | None = None
     ) -> None:
-        self._engine = _plain(engine)
-        self.vocab: int = max(engine.get_vocab(with_added_tokens=True).values(), default=-1) + 1
+        self._whole = _plain(engine)
+        self._engine = without_first_space(engine)
+        self.spaces_before = _spaces_before(engine)
+        ids = engine.get_vocab(with_added_tokens=True)
+        self.vocab: int = max(ids.values(), default=-1) + 1
         end_id = engine.token_to_id(end)
         if end_id is None:
             raise TokenizerError(f"the tokenizer has no {end}")
         self.end_id: int = end_id
-        self.end, self.start = end, end if start is None else start
+        self.end: str = end
+        self.start: str | None = end if start is None else start
         self.special_ids = _special_ids(engine)
-        self._bytes = _bytes_of_ids(engine, self.vocab)
+        self._bytes = _bytes_of_ids(engine, ids, self.vocab)
         self._bytes[end_id] = b""
         self.used_vocab = max(n for n, b in enumerate(self._bytes) if b or n == end_id) + 1
         self.byte_counts = np.array([len(piece) for piece in self._bytes], dtype=np.int64)
         # A character begins at every byte that does not continue one (10xxxxxx).
-        self.char_counts = np.array(
-            [sum(byte & 0xC0 != 0x80 for byte in piece) for piece in self._bytes], dtype=np.int64
-        )
+        begins = np.frombuffer(b"".join(self._bytes), dtype=np.uint8) & 0xC0 != 0x80
+        before = np.concatenate(([0], np.cumsum(begins)))[np.cumsum([0, *self.byte_counts])]
+        self.char_counts = np.diff(before)
 
     @property
     def start_id(self) -> int:
         """The id of the bos token; the eos token if there is none."""
-        start_id = self._engine.token_to_id(self.start)
+        start_id = None if self.start is None else self._engine.token_to_id(self.start)
         return self.end_id if start_id is None else start_id
 
     @property
-    def opening_id(self) -> int:
-        """The id before a text: bos of a model with a chat template, as other programs have it.
+    def start_name(self) -> str:
+        """The name of the bos token, as a chat template gets it; empty if there is none."""
+        return "" if self.start is None else self.token(self.start_id)
 
-        Without one the end of the text before it, as in training on texts.
+    @property
+    def before(self) -> tuple[int, ...]:
+        """The ids before each text.
+
+        Of a tokenizer made by endonym: the end of a text, as in training on texts; the start token
+        of a model that learnt conversations.
         """
-        return self.end_id if self.chat_template is None else self.start_id
+        if self.around is not None:
+            return self.around.before
+        return (self.end_id if self.chat_template is None else self.start_id,)
+
+    @property
+    def after(self) -> tuple[int, ...]:
+        """The ids after each text; none of a tokenizer made by endonym."""
+        return () if self.around is None else self.around.after
+
+    @property
+    def document_start(self) -> tuple[int, ...]:
+        """The ids before a document in training and scoring, one at least.
+
+        What the tokenizer itself puts before a text; else the special token that the makers of the
+        model put between documents; else its bos token, else its eos token.
+        """
+        if self.around is None:
+            return (self.end_id,)
+        return self.around.before or (self._separator_id(),)
+
+    def _separator_id(self) -> int:
+        """The special token between documents by its name; without one bos, else eos."""
+        known = map(self._engine.token_to_id, SEPARATORS)
+        specials = (index for index in known if index is not None and not self._bytes[index])
+        return next(specials, self.start_id)
+
+    def text_ids(self, text: str) -> list[int]:
+        """The ids of a whole text as a model reads it: a prompt.
+
+        Of a folder from elsewhere as in `transformers`, of one made by endonym behind `before`. An
+        empty text is the start of a document.
+        """
+        if self.around is None:
+            return [*self.before, *self.encode(text)]
+        ids = self.encode_whole([text])[0].tolist()
+        return [*self.around.before, *ids, *self.around.after] or [*self.document_start]
+
+    def begun_ids(self, text: str) -> list[int]:
+        """The ids of a text that goes on: behind `document_start`, with nothing after them."""
+        (ids,) = self.encode_documents([text])
+        return [*(self.before or self.document_start), *ids.tolist()]
+
+    def encode_whole(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+        """The ids of each whole text, with a space before it, without those around it."""
+        return self._encoded(self._whole, texts)
+
+    def chat_ids(self, ids: Sequence[int]) -> list[int]:
+        """The ids of a conversation from those of its filled template.
+
+        A model made by endonym reads its start token first. If the template writes it itself, it
+        stands there once.
+        """
+        before = [] if self.around is not None else [*self.before]
+        return [*ids] if list(ids[: len(before)]) == before else [*before, *ids]
+
+    @property
+    def space_first(self) -> bool:
+        """Whether a space is put before each text."""
+        return self.spaces_before != ""
+
+    def encode_documents(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+        """The ids of each document, with the space that the tokenizer puts before a text.
+
+        `decode_document` gives the document back, and `document_sizes` its size.
+        """
+        if not self.space_first:
+            return self.encode_many(texts)
+        return self.encode_many([f" {text}" if text else text for text in texts])
+
+    def decode_document(self, ids: Sequence[int] | NDArray[np.int64]) -> str:
+        """The text of a document's ids, without the space that the tokenizer put before it."""
+        text = self.decode(int(index) for index in ids)
+        return text.removeprefix(" ") if self.space_first else text
+
+    def document_sizes(self, ids: NDArray[np.int64]) -> tuple[int, int]:
+        """The bytes and the characters of a document, without the space before it."""
+        added = int(self.space_first and len(ids) > 0)
+        return int(self.byte_counts[ids].sum()) - added, int(self.char_counts[ids].sum()) - added
+
+    def document_token_sizes(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The bytes of each token of a document, without the space before it."""
+        sizes = self.byte_counts[ids]
+        sizes[:1] -= self.space_first
+        return sizes
+
+    @property
+    def pad_id(self) -> int:
+        """The id that fills up a batch: a special token that ends neither a text nor an answer.
+
+        Programs that train further learn nothing of this id, but must learn where a text ends. Of a
+        tokenizer from elsewhere it is eos.
+        """
+        if self.around is not None:
+            return self.end_id
+        ends = {self.end_id, *self.stop_ids}
+        textless = (index for index in range(self.used_vocab) if not self._bytes[index])
+        known = [*self.special_ids.values(), *(n for n in textless if self.name_of(n))]
+        return next((index for index in known if index not in ends), self.end_id)
 
     @property
     def stop_ids(self) -> tuple[int, ...]:
@@ -100,17 +234,23 @@ class Tokenizer:
         return found[0]
 
     @classmethod
-    def load(cls, path: Path) -> "Tokenizer":
-        """Read a `tokenizer.json`, and its special tokens from the files beside it.
+    def load(cls, path: Path, opened: Opened = NEVER) -> "Tokenizer":
+        """Read a `tokenizer.json`, and its special tokens from the files next to it.
 
-        One that puts a blank before every text, as that of Llama 2, is read as `transformers` reads
-        it with add_prefix_space=False: with that blank no text would come back as it was.
-        Raises TokenizerError if the file is not a tokenizer.
+        opened: as for `trusted_text`. Raises TokenizerError if the file is not a tokenizer.
         """
-        engine = without_blank(read_engine(path))
+        engine = read_engine(path, opened)
         try:
-            found = cls(engine, *_ends(path.parent, engine))
-            found.chat_template = _chat_template(path.parent)
+            if _class_of(path.parent) == UNPROCESSED_CLASS:
+                engine.post_processor = None
+            if _is_read_as_llama(path.parent):
+                engine = _as_llama_class(engine, _json_object(path.parent / SETTINGS))
+            end, start = _ends(path.parent, engine)
+            found = cls(engine, end, start)
+            found.around = _around(path.parent, engine)
+            if found.around is not None:
+                found.start = start
+            found.chat_template = chat_template_in(path.parent)
             found.turn_ends = _turn_ends(path.parent, found)
             return found
         except (OSError, ValueError) as error:
@@ -122,7 +262,7 @@ class Tokenizer:
         Raises TokenizerError if the folder's settings cannot be read.
         """
         try:
-            template = _chat_template(folder)
+            template = chat_template_in(folder)
             if template is None:
                 return self
             found = copy.copy(self)
@@ -137,8 +277,14 @@ class Tokenizer:
 
     def encode_many(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
         """The ids of each text, on all cores."""
+        return self._encoded(self._engine, texts)
+
+    def _encoded(
+        self, engine: tokenizers.Tokenizer, texts: Sequence[str]
+    ) -> list[NDArray[np.int64]]:
+        """The ids of each text by one of the two engines, without special tokens."""
         try:
-            encodings = self._engine.encode_batch_fast(list(texts), add_special_tokens=False)
+            encodings = engine.encode_batch_fast(list(texts), add_special_tokens=False)
         except TypeError as error:
             raise (half_characters(texts) or error) from error
         except BaseException as error:
@@ -200,14 +346,17 @@ class Tokenizer:
 
     def to_json(self) -> str:
         """The content of `tokenizer.json`, indented."""
-        return str(self._engine.to_str(pretty=True)) + "\n"
+        return str(self._whole.to_str(pretty=True)) + "\n"
 
     def save(self, folder: Path) -> None:
-        """Write `tokenizer.json`; eos, bos and a chat template beside it if not endonym's own."""
+        """Write `tokenizer.json`; next to it what differs from a tokenizer made by endonym."""
         (folder / "tokenizer.json").write_text(self.to_json(), encoding="utf-8")
         settings: dict[str, Any] = {}
-        if (self.end, self.start) != (END_OF_TEXT, END_OF_TEXT):
+        if (self.end, self.start) != (END_OF_TEXT, END_OF_TEXT) or self.around is not None:
             settings |= {"bos_token": self.start, "eos_token": self.end}
+        if self.around is not None:
+            names = [[self.name_of(index) for index in ids] for ids in self.around]
+            settings[AROUND_KEY] = dict(zip(Around._fields, names, strict=True))
         if self.chat_template is not None:
             settings |= {"chat_template": self.chat_template, "turn_ends": list(self.turn_ends)}
         if settings:
@@ -249,13 +398,13 @@ def half_characters(texts: Iterable[str]) -> TokenizerError | None:
     return None
 
 
-def read_engine(path: Path) -> tokenizers.Tokenizer:
+def read_engine(path: Path, opened: Opened = NEVER) -> tokenizers.Tokenizer:
     """The tokenizer in a `tokenizer.json`; special tokens in a text are read as plain text.
 
     Raises TokenizerError if it is none, or has parts that the library does not know.
     """
     try:
-        return _plain(tokenizers.Tokenizer.from_str(trusted_text(path)))
+        return _plain(tokenizers.Tokenizer.from_str(trusted_text(path, opened)))
     except FileNotFoundError as error:
         raise TokenizerError(
             f"there is no {path.name}",
@@ -274,22 +423,107 @@ def read_engine(path: Path) -> tokenizers.Tokenizer:
         raise TokenizerError(message, where=str(path), do=do) from error
 
 
-def without_blank(engine: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
-    """The same without the blank that it puts before every text; itself if it puts none."""
-    described: dict[str, Any] = json.loads(engine.to_str())
-    rules = {key: described.get(key) or {} for key in ("normalizer", "pre_tokenizer", "decoder")}
-    steps = {key: rule.get(f"{key}s".replace("_", ""), [rule]) for key, rule in rules.items()}
-    spaced = [each for each in steps["normalizer"] if each.get("type") == "Prepend"]
-    marks = [each for each in steps["pre_tokenizer"] if each.get("type") == "Metaspace"]
-    if not (spaced or any(each["prepend_scheme"] != "never" for each in marks)):
+Steps = dict[str, list[dict[str, Any]]]
+"""The steps of a tokenizer's rules: normalizer, pre_tokenizer and decoder."""
+RULES = ("normalizer", "pre_tokenizer", "decoder")
+
+
+def _steps_of(rules: Mapping[str, dict[str, Any]]) -> Steps:
+    """The steps of each rule, which may be a sequence of several."""
+    return {key: rule.get(f"{key}s".replace("_", ""), [rule]) for key, rule in rules.items()}
+
+
+def _spaces_before(engine: tokenizers.Tokenizer) -> Literal["", "first", "each"]:
+    """Where a tokenizer puts a space before a text."""
+    steps = _steps_of({key: rule_of(getattr(engine, key)) for key in RULES})
+    schemes = [step.get("prepend_scheme", "never") for step in steps["pre_tokenizer"]]
+    prepends = any(step.get("type") == "Prepend" for step in steps["normalizer"])
+    adds_to_each = any(step.get("add_prefix_space") for step in steps["pre_tokenizer"])
+    if prepends or adds_to_each or "always" in schemes:
+        return "each"
+    return "first" if "first" in schemes else ""
+
+
+def without_first_space(engine: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
+    """The same without the space that it puts before every text; itself if it puts none."""
+    if not _spaces_before(engine):
         return engine
-    for step in (*marks, *(each for each in steps["decoder"] if each.get("type") == "Metaspace")):
-        step["prepend_scheme"] = "never"
-    normalizers = [each for each in steps["normalizer"] if each and each not in spaced]
+    described: dict[str, Any] = json.loads(engine.to_str())
+    rules = {key: described.get(key) or {} for key in RULES}
+    steps = _steps_of(rules)
+    marked = [step for key in ("pre_tokenizer", "decoder") for step in steps[key]]
+    for step in marked:
+        if step.get("type") == "Metaspace":
+            step["prepend_scheme"] = "never"
+        elif step.get("add_prefix_space"):
+            step["add_prefix_space"] = False
+    normalizers = [
+        step for step in steps["normalizer"] if step.get("type") not in (None, "Prepend")
+    ]
     described["normalizer"] = {"type": "Sequence", "normalizers": normalizers}
-    decoders = [each for each in steps["decoder"] if each.get("type") != "Strip"]
+    decoders = [step for step in steps["decoder"] if step.get("type") != "Strip"]
     described["decoder"] = {"type": "Sequence", "decoders": decoders}
     return _plain(tokenizers.Tokenizer.from_str(json.dumps(described)))
+
+
+def _is_read_as_llama(folder: Path) -> bool:
+    """Whether `transformers` reads the folder by its class for Llama, whatever its rules say."""
+    is_named = _class_of(folder) == LLAMA_CLASS
+    return is_named and _json_object(folder / "config.json").get("model_type") == "llama"
+
+
+def _class_of(folder: Path) -> str:
+    """The class of `transformers` that a folder's settings name."""
+    return str(_json_object(folder / SETTINGS).get("tokenizer_class", "")).removesuffix("Fast")
+
+
+def _as_llama_class(engine: tokenizers.Tokenizer, settings: dict[str, Any]) -> tokenizers.Tokenizer:
+    """A tokenizer with the rules that the class of `transformers` for Llama has.
+
+    It marks spaces itself and puts one before a text that begins with none, by the settings
+    add_prefix_space and legacy. Files of bytes, as of Llama 3, are read as they are. Source:
+    `LlamaTokenizer` and `AutoTokenizer` of transformers 5.
+    """
+    text = engine.to_str()
+    described: dict[str, Any] = json.loads(text)
+    rules = (described.get("pre_tokenizer"), described.get("decoder"))
+    if described["model"]["type"] != "BPE" or '"ByteLevel"' in json.dumps(rules):
+        return engine
+    adds_space = settings.get("add_prefix_space")
+    adds_space = True if adds_space is None else bool(adds_space)
+    scheme = ("always" if settings.get("legacy") else "first") if adds_space else "never"
+    described["normalizer"] = None
+    metaspace = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": False}
+    described["pre_tokenizer"] = metaspace
+    steps: list[dict[str, Any]] = [
+        {"type": "Replace", "pattern": {"String": "▁"}, "content": " "},
+        {"type": "ByteFallback"},
+        {"type": "Fuse"},
+    ]
+    strip = [{"type": "Strip", "content": " ", "start": 1, "stop": 0}] if adds_space else []
+    described["decoder"] = {"type": "Sequence", "decoders": [*steps, *strip]}
+    return _plain(tokenizers.Tokenizer.from_str(json.dumps(described)))
+
+
+def _around(folder: Path, engine: tokenizers.Tokenizer) -> Around | None:
+    """What a folder's tokenizer puts around a text; None if endonym made it.
+
+    Our own settings name it. A folder in the format of `transformers` has a config.json with a
+    model_type: there the post-processor of tokenizer.json decides, and `transformers` 5 ignores
+    add_bos_token and add_eos_token in tokenizer_config.json next to it.
+    """
+    kept = _json_object(folder / SETTINGS).get(AROUND_KEY)
+    if isinstance(kept, dict):
+        named = [
+            [engine.token_to_id(str(name)) for name in kept.get(k, ())] for k in Around._fields
+        ]
+        return Around(*(tuple(index for index in ids if index is not None) for ids in named))
+    if "model_type" not in _json_object(folder / "config.json"):
+        return None
+    encoding = engine.encode("a", add_special_tokens=True)
+    own = [place for place, is_added in enumerate(encoding.special_tokens_mask) if not is_added]
+    first, last = (own[0], own[-1]) if own else (len(encoding.ids), len(encoding.ids))
+    return Around(tuple(encoding.ids[:first]), tuple(encoding.ids[last + 1 :]))
 
 
 def is_panic(error: BaseException) -> bool:
@@ -334,12 +568,15 @@ def _ends(folder: Path, engine: tokenizers.Tokenizer) -> tuple[str, str | None]:
     return end, by_name("bos")
 
 
-def _chat_template(folder: Path) -> str | None:
-    """The chat template of a folder, as `transformers` writes it."""
+def chat_template_in(folder: Path) -> str | None:
+    """The chat template of a folder, as `transformers` writes it; of several the default one."""
     try:
         return read_given(folder / CHAT_TEMPLATE, MOST_SETTINGS_BYTES).decode("utf-8")
     except FileNotFoundError:
         found = _json_object(folder / SETTINGS).get("chat_template")
+        if isinstance(found, list):  # each with its name
+            named = {each.get("name"): each for each in found if isinstance(each, dict)}
+            found = named.get("default", {}).get("template")
         return found if isinstance(found, str) else None
 
 
@@ -359,9 +596,17 @@ def _turn_ends(folder: Path, tokenizer: Tokenizer) -> tuple[str, ...]:
 
 def _special_ids(engine: tokenizers.Tokenizer) -> dict[str, int]:
     """The ids of endonym's special tokens by their names, as far as the tokenizer has them."""
-    added = json.loads(engine.to_str())["added_tokens"]
-    ids = {each["content"]: each["id"] for each in added if each["special"]}
+    added = engine.get_added_tokens_decoder().items()
+    ids = {token.content: index for index, token in added if token.special}
     return {name: ids[token] for name, token in SPECIALS.items() if token in ids}
+
+
+def rule_of(part: Any) -> dict[str, Any]:
+    """A rule of a tokenizer as `tokenizer.json` has it; empty if there is none.
+
+    The library writes a whole file, or for copies one part: that of a large vocabulary takes long.
+    """
+    return {} if part is None else json.loads(part.__getstate__())
 
 
 def _json_object(path: Path) -> dict[str, Any]:
@@ -381,14 +626,13 @@ def _token(value: Any) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def _bytes_of_ids(engine: tokenizers.Tokenizer, vocab: int) -> list[bytes]:
-    """The bytes of every id, by the tokenizer's own decoder.
+def _bytes_of_ids(engine: tokenizers.Tokenizer, ids: dict[str, int], vocab: int) -> list[bytes]:
+    """The bytes of every id, by the tokenizer's own decoder. ids: of all tokens.
 
     Raises TokenizerError for a decoder that does not work token by token.
     """
-    description: dict[str, Any] = json.loads(engine.to_str())
-    specials = {entry["id"] for entry in description["added_tokens"] if entry["special"]}
-    decoder: dict[str, Any] = description.get("decoder") or {"type": "Sequence", "decoders": []}
+    added = engine.get_added_tokens_decoder()
+    decoder = rule_of(engine.decoder) or {"type": "Sequence", "decoders": []}
     steps: list[dict[str, Any]] = decoder.get("decoders", [decoder])
     for step in steps:
         is_text = step["type"] != "Replace" or "String" in step["pattern"]
@@ -398,19 +642,20 @@ def _bytes_of_ids(engine: tokenizers.Tokenizer, vocab: int) -> list[bytes]:
                 where="tokenizer.json",
                 do=f"Supported decoders: {', '.join(DECODERS)}.",
             )
-    pieces: list[bytes] = []
-    for index in range(vocab):
-        token = engine.id_to_token(index)
-        pieces.append(b"" if token is None or index in specials else _decoded(token, steps))
+    pieces = [b""] * vocab
+    for token, index in ids.items():
+        pieces[index] = _decoded(token, steps)
+    for index, token in added.items():
+        pieces[index] = b"" if token.special else _decoded(token.content, steps)
     return pieces
 
 
 def _decoded(token: str, steps: list[dict[str, Any]]) -> bytes:
     """The bytes of one token, by the steps of the decoder."""
-    alphabet = byte_alphabet()
     for step in steps:
-        if step["type"] == "ByteLevel" and all(letter in alphabet for letter in token):
-            return bytes(alphabet[letter] for letter in token)
+        if step["type"] == "ByteLevel":
+            with suppress(KeyError):  # a token with other letters stands for itself
+                return bytes(map(byte_alphabet().__getitem__, token))
         if step["type"] == "ByteFallback" and BYTE_TOKEN.fullmatch(token):
             return bytes([int(token[3:5], 16)])
         if step["type"] == "Replace":

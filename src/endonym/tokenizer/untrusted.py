@@ -14,6 +14,7 @@ import math
 import re
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
+from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +24,7 @@ import regex
 
 from endonym.disk import read_given
 from endonym.errors import TokenizerError
+from endonym.limited.opened import NEVER, Opened, key_of
 from endonym.limited.process import Failure, LimitedProcess, Limits
 
 MOST_BYTES, MOST_LISTS, MOST_VALUES = 96 << 20, 4_000_000, 8_000_000
@@ -47,13 +49,18 @@ _probed: set[bytes] = set()
 """Hashes of the files that this process has opened there."""
 
 
-def trusted_text(path: Path) -> str:
+def trusted_text(path: Path, opened: Opened = NEVER) -> str:
     """The text of a `tokenizer.json` that does no harm when this process opens it.
 
-    Raises TokenizerError for one that would, OSError or ValueError if it cannot be read.
+    opened: notes of the files that were tried before. Raises TokenizerError for one that would,
+    OSError or ValueError if it cannot be read.
     """
+    key = key_of([path], version("tokenizers"), __file__)
     data = read_given(path, MOST_BYTES)
     digest = hashlib.sha256(data).digest()
+    if opened.has(key):
+        _probed.add(digest)
+        return data.decode("utf-8")
     try:
         described = checked_json(data, path)
         require_bounds(described, path)
@@ -70,6 +77,7 @@ def trusted_text(path: Path) -> str:
     except Failure as failure:
         raise refusal(f"opening it fails: {failure}", path) from failure
     _probed.add(digest)
+    opened.note(key)
     return data.decode("utf-8")
 
 

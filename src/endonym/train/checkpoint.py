@@ -210,7 +210,8 @@ def check_disk_space(
     numbers: fp32 numbers per parameter in a checkpoint: the weight and its optimizer state.
     kept_bytes: of the steps whose weights are kept.
     """
-    n_kept = min(save_count, KEEP_RECENT + 3) + 1  # the recent, the needed, and one being written
+    # The recent, the needed, and one being written; one is saved because time has passed.
+    n_kept = min(save_count + 1, KEEP_RECENT + 3) + 1
     needed = 4 * numbers * n_parameters * n_kept + kept_bytes
     free = free_bytes(work)
     if free < needed:

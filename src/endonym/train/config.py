@@ -130,12 +130,22 @@ class Phase(Config, ObjectiveProperties):
     batch_tokens: Annotated[int, Field(ge=1, le=MOST_BATCH_TOKENS)] | None = None
     """batch size in tokens"""
     lr: Positive | None = None
-    """peak learning rate; embeddings have embedding_lr"""
+    """peak learning rate; embeddings have embedding_lr
+
+    - if not given, it depends on the size of the model, on the objective and on `adapt`; `check`
+      says from where it is taken
+    - with up to 25 million weights in blocks: rates that were tried here (docs/training.md)
+    - with 85 million and more, as GPT-2 has them: published ones. 2e-5 for conversations
+      (trl/scripts/sft.py), 1e-6 for preferences (SmolLM2, alignment-handbook), 2e-4 for adapters
+      (arXiv:2305.14314, table 9), 1e-5 for adapters on preferences, 6e-4 and less for texts from
+      nothing (arXiv:2005.14165, table 2.1), a third of it in a pretrained model
+    """
     embedding_lr: Positive | None = None
     """peak learning rate of embeddings and head
 
     - if not given, four times lr, or eight times if text is read at most twice
     - more above 256 channels, where lr is lower
+    - equal to lr with 85 million weights in blocks and more
     - equal to lr if a model from a folder is trained on
     """
     warmup_steps: Annotated[int, Field(ge=0, le=MOST_STEPS)] | None = None
@@ -220,7 +230,11 @@ class Phase(Config, ObjectiveProperties):
       twice
     """
     save_every_steps: int | None = optional(ge=1, is_identity=False)
-    """steps between checkpoints; as eval_every_steps if not given"""
+    """steps between checkpoints; as eval_every_steps if not given
+
+    - one is also saved two minutes after a training begins or resumes, and a quarter of an hour
+      after the last one
+    """
     keep_steps: Annotated[int, Field(ge=2, le=MOST_KEPT)] | None = None
     """learning curves: the weights of so many steps are kept beside the finished model, for
     `endonym evaluate RUN --steps`
@@ -342,13 +356,20 @@ class SourceShare(Config):
 
 
 class TrainConfig(Config, ObjectiveProperties):
-    """A phase with a value for every key, which mean the same as in `Phase`. patience 0 is none."""
+    """A phase with a value for every key, which mean the same as in `Phase`. patience 0 is none.
+
+    first_row: where its rows begin if earlier phases read the same data without shares; None if
+    none did. context: tokens of a row, which `PackConfig` beside it has as well; None: as many as
+    the model can read at once.
+    """
 
     name: str = Field(default="pretrain", json_schema_extra=NOT_IDENTITY)
     objective: Literal["next_token", "autocorrect", "chat", "preferences"] = "next_token"
     beta: float | None = None
     sources: tuple[SourceShare, ...] = ()
+    first_row: int | None = None
     steps: int
+    context: int | None = Field(default=None, json_schema_extra=NOT_IDENTITY)
     batch_tokens: int
     lr: float
     embedding_lr: float
@@ -382,6 +403,10 @@ class TrainConfig(Config, ObjectiveProperties):
     def shares(self) -> dict[str, float]:
         """The shares of the tokens by source; empty if all texts are read together."""
         return {source.name: source.share for source in self.sources}
+
+    def row_tokens(self, context: int) -> int:
+        """The tokens of a row. context: the most that the model can read at once."""
+        return self.context or context
 
     @property
     def is_averaged(self) -> bool:
@@ -447,6 +472,7 @@ def resolve_phase(phase: Phase, *, context: int, positions: int) -> TrainConfig:
     )
     computed = {
         "steps": steps,
+        "context": context,
         "batch_tokens": batch_tokens,
         "warmup_steps": min(phase.warmup_steps or 0, steps // 2),
         "adapt": None if phase.adapt is None else phase.adapt.resolved(),

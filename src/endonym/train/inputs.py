@@ -81,6 +81,7 @@ def validate(
     join: Collection[str] = (),
     shares: Mapping[str, float] | None = None,
     keyboard: Keyboard | None = None,
+    context: int | None = None,
 ) -> ValidationResult:
     """Score at most `tokens` positions of dev text, drawn from all documents.
 
@@ -91,9 +92,10 @@ def validate(
 
     shares: of the sources in the phase's tokens, if it has shares. Then each source is scored by
     itself, and the loss is that of the phase's mixture: the others are only watched. keyboard: if
-    words are typed in the phase; then they are here, too, in as many rows.
+    words are typed in the phase; then they are here, too, in as many rows. context: tokens of a
+    row; that of the model if None.
     """
-    shares, context = judged_shares(dev, shares or {}), decoder.config.context
+    shares, context = judged_shares(dev, shares or {}), context or decoder.config.context
     sums: Sums = np.zeros((3, len(dev.sources)))  # nats, bytes and tokens of each source
     for source, most_tokens in _tokens_by_source(dev, shares, tokens).items():
         order = Order(dev, context=context, seed=VALIDATION_SEED, join=join, source=source)
@@ -158,6 +160,8 @@ def _sums_by_source(order: Order, batch: Batch, documents_BT: Integers, nats_BT:
     for source in np.unique(sources):
         is_scored = (sources == source) & is_text
         n_bytes = dev.byte_counts[targets_BT[is_scored]].sum()
+        if dev.space_first:
+            n_bytes -= (is_scored & (batch.tokens_BT.numpy() == dev.start_id)).sum()
         sums[:, source] = nats_BT[is_scored].sum(), n_bytes, is_scored.sum()
     return sums
 
@@ -206,8 +210,13 @@ class TrainingInputs:
             order = Order(train, context=context, seed=seed, join=join)
         if self.keyboard is not None:
             order = TypedOrder(order, self.keyboard, seed=seed)
-        rows = config.batch_tokens // context
-        return Batches(order, rows=rows, device=self.device, subwords=self.subwords)
+        return Batches(
+            order,
+            rows=config.batch_tokens // context,
+            device=self.device,
+            subwords=self.subwords,
+            first_row=config.first_row or 0,
+        )
 
     def validate(self, decoder: AnyDecoder, config: TrainConfig, group: Group) -> ValidationResult:
         """The loss on held-out text."""
@@ -220,6 +229,7 @@ class TrainingInputs:
             join=self.join,
             shares=config.shares,
             keyboard=self.keyboard,
+            context=config.context,
         )
 
 
@@ -243,7 +253,8 @@ class ExampleInputs:
     def batches(self, config: TrainConfig, context: int, seed: int) -> Batches:
         """The batches of a phase."""
         order = self.order(self.train, context, seed)
-        return Batches(order, rows=config.batch_tokens // context, device=self.device)
+        rows, first_row = config.batch_tokens // context, config.first_row or 0
+        return Batches(order, rows=rows, device=self.device, first_row=first_row)
 
     def order(self, tokens: ExampleTokens, context: int, seed: int) -> ExampleOrder:
         """The rows of a split."""
@@ -256,7 +267,7 @@ class ExampleInputs:
 
         In a group each process scores its share of the rows, and all get the same sums.
         """
-        context, is_pairs = decoder.config.context, config.is_of_pairs
+        context, is_pairs = config.row_tokens(decoder.config.context), config.is_of_pairs
         order = self.order(self.dev, context, VALIDATION_SEED)
         rows = range(max(1, min(config.eval_tokens // context, order.rows_per_epoch)))
         sums: Sums = np.zeros(6)  # as `_pair_sums` has them

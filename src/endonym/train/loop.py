@@ -29,6 +29,10 @@ from endonym.train.optimizer import Optimizer
 from endonym.train.schedule import kept_steps, lr_scale, saves_at, validates_at
 from endonym.train.step import Stepped, take_step
 
+FIRST_SAVE_SECONDS, SAVE_SECONDS = 120.0, 900.0
+"""A checkpoint is also saved when a training that began or resumed has run for so long, and when
+the last one is so old: steps may take far longer than was expected."""
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -105,7 +109,8 @@ class Training:
         seed: int,
         group: Group = ALONE,
     ) -> None:
-        context, execution = decoder.config.context, config.execution
+        execution = config.execution
+        context = config.row_tokens(decoder.config.context)
         self.decoder, self.config, self.inputs, self.seed = decoder, config, inputs, seed
         self.group = group
         self.batches = inputs.batches(config, context, seed)
@@ -126,6 +131,7 @@ class Training:
         self.kept_steps = frozenset(kept_steps(config))
         self.state = TrainState()
         self.events: list[TrainingEvent] = []
+        self._save_due = float("inf")
 
     def resume(self, saved: Checkpoint | None = None) -> int:
         """Load this checkpoint, or else the newest one in the folder; returns its step.
@@ -150,6 +156,7 @@ class Training:
     def reports(self) -> Iterator[Report]:
         """Train to the end or until early stopping, and save checkpoints."""
         self.decoder.train()
+        self._save_due = time.monotonic() + FIRST_SAVE_SECONDS
         freezes = not gc.get_freeze_count()  # A program around this one may have done so itself.
         if freezes:
             gc.collect()
@@ -267,10 +274,13 @@ class Training:
             if state.step in self.kept_steps:  # before the checkpoint, which no kill may precede
                 self._keep_weights()
         report = self._report(stepped, seconds, validation)
-        is_due = validation or state.is_finished or saves_at(config, state.step)
+        is_planned = bool(validation or state.is_finished or saves_at(config, state.step))
+        is_due = self.group.is_any(is_planned or time.monotonic() >= self._save_due)
         if is_due and not loss_guard.is_lost(state):
             state.lines = journal_lines(report)
-            self.save()
+            self.save(is_planned=is_planned)
+            if state.step:
+                self._save_due = time.monotonic() + SAVE_SECONDS
         return report
 
     def _report(
@@ -295,11 +305,15 @@ class Training:
             read=dict(self.state.read),
         )
 
-    def save(self) -> bool:
-        """Write a checkpoint, unless the weights are lost or not finite; returns whether it did."""
+    def save(self, *, is_planned: bool = False) -> bool:
+        """Write a checkpoint, unless the weights are lost or not finite; returns whether it did.
+
+        is_planned: whether every run of this training saves this step. Only to such a checkpoint a
+        rollback returns: when others are saved depends on the clock and on the user.
+        """
         if loss_guard.is_lost(self.state) or not self._is_finite():
             return False
-        if not self.state.skipped_in_row:
+        if is_planned and not self.state.skipped_in_row:
             self.state.good_step = self.state.step
         folder, weights = self.inputs.folder, self.optimizer.weights()
         optimizer_state = self.optimizer.state() | self.average.state()

@@ -39,13 +39,15 @@ def phase_bytes(
     """Bytes that a phase takes in each process. longest: document in tokens, if known. teachers:
     the models that read each batch as well."""
     execution = config.execution
-    micro_tokens = max(shape.context, min(execution.micro_tokens, config.batch_tokens))
-    return reading_bytes(teachers, micro_tokens, longest) + training_bytes(
+    row = config.row_tokens(shape.context)
+    micro_tokens = max(row, min(execution.micro_tokens, config.batch_tokens))
+    return reading_bytes(teachers, micro_tokens, longest, row=row) + training_bytes(
         shape,
         micro_tokens,
         config.number_format,
         checkpointed_blocks=execution.recompute,
         longest_document=longest,
+        row=row,
         optimizer=config.optimizer,
         is_averaged=config.is_averaged,
         shard=execution.shard,
@@ -54,9 +56,9 @@ def phase_bytes(
     )
 
 
-def teachers_bytes(shape: AnyModelConfig, teachers: Sequence[AnyModelConfig]) -> int:
-    """Bytes of the teachers that read the text before a phase of this shape."""
-    return reading_bytes(teachers, max(READ_TOKENS, shape.context))
+def teachers_bytes(row: int, teachers: Sequence[AnyModelConfig]) -> int:
+    """Bytes of the teachers that read the text before a phase. row: tokens of a row."""
+    return reading_bytes(teachers, max(READ_TOKENS, row), row=row)
 
 
 def kept_steps_bytes(shape: AnyModelConfig, config: TrainConfig) -> int:

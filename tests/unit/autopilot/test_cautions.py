@@ -1,6 +1,5 @@
 """What is said before training: settings that do not suit the text, adapters that fit nothing."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,6 @@ from made_conversations import conversations, write_lines
 from toys import train_config
 
 from endonym.autopilot.cautions import (
-    LITTLE_TEXTS,
     caution_of_empty,
     caution_of_intervals,
     caution_of_little_text,
@@ -221,20 +219,6 @@ def test_nothing_is_said_of_little_text_where_no_new_model_reads_it(
         chats,
     ):
         assert not caution_of_little_text(other, facts, shape("qwen3"))
-
-
-def test_what_is_said_of_little_text_is_what_was_measured() -> None:
-    """The newest cells of the first seed."""
-    path = Path(__file__).parents[3] / "benchmarks" / "results" / "little-text.json"
-    cells = json.loads(path.read_text(encoding="utf-8"))
-    names = {64: "default", 128: "deep, dropout 0.4, subwords 0.2, long"}
-    codes = {"Tatar": "tt", "Khmer": "km", "Hindi": "hi", "Persian": "fa"}
-    for trial in LITTLE_TEXTS:
-        assert list(trial.bits) == list(codes)
-        for language, said in trial.bits.items():
-            size = f"{trial.bytes / 1e6:g} MB"
-            newest = cells[f"{codes[language]} · {size} · {names[trial.width]} · seed 42"][-1]
-            assert (newest["test"], newest["compressor"]) == pytest.approx(said, abs=6e-4)
 
 
 def test_one_threshold_of_scripts_is_enough() -> None:

@@ -13,11 +13,13 @@ from endonym.autopilot.machine import (
     Pace,
     choose_compile,
     expected_here,
+    matrix_rates,
     measured_pace,
     promised_here,
     promised_seconds,
     remembered,
     saved_measurement,
+    saved_rates,
     seconds_a_token,
     small_shape,
     usual_shape,
@@ -35,7 +37,7 @@ from endonym.train import compile as compiler
 from endonym.train.config import TrainConfig
 
 SHAPE = resolve(ModelKeys(dim=64, layers=2, mixer=MixerKeys(heads=1)), vocab=1000, context=64)
-PHASE = train_config(number_format="fp32", batch_tokens=128)
+PHASE = train_config(number_format="fp32", batch_tokens=128, context=64)
 ADAPT = Adapt(rank=4).resolved()
 RATES = {"fp32": 2e11, "bf16": 2e12}
 
@@ -104,6 +106,50 @@ def test_a_broken_memory_is_measured_again(tmp_path: Path) -> None:
     assert remembered(broken, "speed", lambda: 3.0) == 3.0
 
 
+def probed(monkeypatch: pytest.MonkeyPatch, *rates: tuple[float, float]) -> list[dict[str, float]]:
+    """What probes of the number formats will measure, one after the other."""
+    left = [{"fp32": fp32, "bf16": bf16} for fp32, bf16 in rates]
+    monkeypatch.setattr(device, "probe_number_formats", lambda: left.pop(0))
+    monkeypatch.setattr(device, "attends_in_bf16", lambda: True)
+    return left
+
+
+def test_one_busy_minute_does_not_choose_the_number_format_of_a_store(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a processor without units for bf16, whose fp32 was slowed down by other programs."""
+    monkeypatch.setattr(device, "has_bf16_units", lambda: False)
+    left = probed(monkeypatch, (3e9, 2e10), (6e10, 2e10))
+    busy = matrix_rates(file)
+    assert busy == {"fp32": 3e9, "bf16": 2e10}
+    assert usual_training(busy).number_format == "fp32", "bf16 has no units here"
+    assert matrix_rates(file) == {"fp32": 6e10, "bf16": 2e10}, "the first one was odd"
+    assert not left
+    assert matrix_rates(file) == saved_rates(file) == {"fp32": 6e10, "bf16": 2e10}
+
+
+def test_units_for_bf16_that_seemed_slow_once_are_measured_again(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "has_bf16_units", lambda: True)
+    left = probed(monkeypatch, (6e10, 5e9), (5e10, 9e11), (1.0, 1.0))
+    assert usual_training(matrix_rates(file)).number_format == "fp32"
+    assert usual_training(matrix_rates(file)).number_format == "bf16"
+    assert matrix_rates(file) == {"fp32": 6e10, "bf16": 9e11}
+    assert len(left) == 1, "nothing is odd any more"
+
+
+def test_a_processor_that_stays_odd_is_measured_three_times_and_no_more(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "has_bf16_units", lambda: True)
+    probed(monkeypatch, (6e10, 1e10), (5e10, 2e10), (7e10, 1e10))
+    for _ in range(5):
+        rates = matrix_rates(file)
+    assert rates == {"fp32": 7e10, "bf16": 2e10}
+    assert usual_training(rates).number_format == "fp32"
+
+
 def of_tokens(tokens: int) -> TrainConfig:
     return PHASE.but(steps=tokens // PHASE.batch_tokens)
 
@@ -115,6 +161,7 @@ def paced(file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[flo
     def prepared(*fields: dict[str, float], rate: float = 1e9) -> list[float]:
         left = list(fields)
         remembered(file, "matmul_per_second", lambda: {"fp32": rate, "bf16": rate})
+        monkeypatch.setattr(device, "has_bf16_units", lambda: False)
         monkeypatch.setattr(compiler, "unsupported_reason", lambda shape, device: None)
         monkeypatch.setattr(probe, "pace", lambda *_, **__: left.pop(0))
         return left
@@ -152,11 +199,16 @@ def test_the_formula_is_of_the_products_and_of_what_stands_beside_them() -> None
     assert promised_seconds(small, RATES["bf16"], Pace(1e9)) > 1e-6
 
 
-def test_the_time_of_a_token_is_a_formula_of_the_processors_products(file: Path) -> None:
+def test_the_time_of_a_token_is_a_formula_of_the_processors_products(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "has_bf16_units", lambda: False)
     remembered(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 5e8})
     for kind, rate in (("fp32", 1e9), ("bf16", 5e8)):
-        seconds = seconds_a_token(Workload(SHAPE, train_config(number_format=kind)), file)
-        assert seconds == pytest.approx(flops_per_token(SHAPE) / (0.3 * rate))
+        for row in (64, 16):
+            work = Workload(SHAPE, train_config(number_format=kind, context=row))
+            expected = flops_per_token(SHAPE, row) / (0.3 * rate)
+            assert seconds_a_token(work, file) == pytest.approx(expected)
 
 
 def test_the_pace_that_new_measured_is_known_to_those_who_only_look(
@@ -267,7 +319,8 @@ def test_long_documents_have_a_pace_of_their_own_where_rows_are_cut(
     monkeypatch.setattr(probe, "pace", lambda work, **_: seen.append(work.length) or {"plain": 1.0})
     for context, document in ((64, 20), (64, 60), (1024, 20.4), (1024, 900.0), (1024, 9_000.0)):
         shape = usual_shape(64, 2, 1000, context)
-        measured_pace(Workload(shape, PHASE, document=document), file)
+        work = Workload(shape, PHASE.but(context=context), document=document)
+        measured_pace(work, file)
     assert seen == [32, 32, 1024]
 
 

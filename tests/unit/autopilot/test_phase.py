@@ -149,6 +149,55 @@ def test_adapters_have_ten_times_the_rate_of_the_weights_of_a_pretrained_model()
     assert rates(chosen(10**6, keys | {"lr": 7e-4}, dim=64)) == (7e-4, 7e-4)
 
 
+SMOLLM, XL = (576, 106_000_000), (2048, 1_208_000_000)
+"""Width and weights in blocks of models with 135 million and 1.3 billion parameters."""
+
+
+def test_large_models_have_the_rates_that_others_publish() -> None:
+    adapt = {"adapt": {"rank": 16}}
+    for (dim, weights), nothing in ((SMOLLM, 5.5e-4), (XL, 2e-4)):
+        size = {"dim": dim, "weights": weights}
+        assert rates(chosen(keys={"epochs": 9}, **size)) == (nothing, nothing)
+        full = rates(chosen(keys={"epochs": 9}, **size, goes_on=True))
+        assert full == (pytest.approx(nothing / 3, rel=0.04),) * 2
+        for objective, whole, adapter in (("chat", 2e-5, 2e-4), ("preferences", 1e-6, 1e-5)):
+            assert rates(answers(objective, **size)) == (whole, whole)
+            assert rates(answers(objective, **size, **adapt)) == (adapter, adapter)
+            assert rates(answers(objective, **size, lr=3e-4)) == (3e-4, 3e-4)
+        for goes_on in (False, True):
+            found = chosen(keys={"epochs": 9, "adapt": Adapt(rank=16)}, **size, goes_on=goes_on)
+            assert rates(found) == (2e-4, 2e-4)
+
+
+def test_between_small_and_large_models_a_rate_falls_steadily_from_the_one_that_was_tried() -> None:
+    sizes = (None, 1_000_000, 25_000_000, 26_000_000, 50_000_000, 84_000_000, 85_000_000)
+    for keys in ({}, {"adapt": {"rank": 16}}):
+        for objective in ("chat", "preferences"):
+            found = [answers(objective, dim=512, weights=n, **keys)["lr"] for n in sizes]
+            assert found[0] == found[1] == found[2] > found[3] > found[4] > found[5] >= found[6]
+            assert found[3] == pytest.approx(found[2], rel=0.2)
+            assert found[5] == pytest.approx(found[6], rel=0.05)
+    for goes_on in (False, True):
+        found = [chosen(dim=512, weights=n, goes_on=goes_on)["lr"] for n in sizes]
+        assert found[0] == found[2] > found[4] > found[6]
+
+
+def test_the_reason_of_a_rate_names_who_uses_it() -> None:
+    for objective, keys, source in (
+        ("chat", {}, "trl/scripts/sft.py"),
+        ("chat", {"adapt": {"rank": 16}}, "2305.14314"),
+        ("preferences", {}, "SmolLM2"),
+        ("preferences", {"adapt": {"rank": 16}}, "smollm2/dpo"),
+    ):
+        for weights in (40_000_000, 106_000_000):
+            phase = Phase.model_validate({"objective": objective, "data": "a.jsonl", **keys})
+            size = {"dim": 576, "weights": weights}
+            found = choose_answers(phase, EXAMPLES, 128, **size, device="cpu")
+            assert source in found["lr"].reason
+    found = choose_phase(Phase(), MUCH, 256, dim=768, weights=85_000_000)
+    assert "2005.14165" in found["lr"].reason
+
+
 def test_a_batch_is_whole_rows_of_which_few_tokens_are_read_in_eight_steps() -> None:
     for tokens, batch in ((800, 64), (1600, 192), (16_384, 2048), (10**6, 2048)):
         assert choose_phase(Phase(), facts_of(tokens), 64)["batch_tokens"].value == batch
@@ -216,9 +265,11 @@ def test_the_last_of_several_phases_hands_on_the_mean_of_its_steps_unless_the_re
 EXAMPLES = Facts(20_000, 12_000, 40.0, 12_800)
 
 
-def answers(objective: str, *, dim: int = 128, **keys: object) -> dict[str, object]:
+def answers(
+    objective: str, *, dim: int = 128, weights: int | None = None, **keys: object
+) -> dict[str, object]:
     phase = Phase.model_validate({"objective": objective, "data": "a.jsonl", **keys})
-    found = choose_answers(phase, EXAMPLES, 128, dim=dim, device="cpu")
+    found = choose_answers(phase, EXAMPLES, 128, dim=dim, weights=weights, device="cpu")
     assert all(each.reason for each in found.values())
     return {key: each.value for key, each in found.items()}
 

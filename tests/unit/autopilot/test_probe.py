@@ -18,7 +18,7 @@ from endonym.model.config import MixerKeys, ModelConfig, ModelKeys
 from endonym.model.families import resolve
 from endonym.train.compile import unsupported_reason
 
-PHASE = train_config(number_format="fp32", batch_tokens=128)
+PHASE = train_config(number_format="fp32", batch_tokens=128, context=64)
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,8 @@ def shape(dim: int) -> ModelConfig:
 
 
 def steps_of(device: str = "cpu", **keys: object) -> probe.Steps:
-    return probe.Steps(probe.fresh(shape(16)), train_config(number_format="fp32", **keys), device)
+    config = train_config(number_format="fp32", context=64, **keys)
+    return probe.Steps(probe.fresh(shape(16)), config, device)
 
 
 def test_a_small_shape_trains_faster_than_a_large_one_and_not_compiled_without_a_compiler(

@@ -73,6 +73,13 @@ def test_the_rate_falls_only_before_what_learns_something_else(
         assert "phase.1.keep" not in chosen
 
 
+def test_a_large_shape_has_the_rates_that_others_publish(recipe: Recipe) -> None:
+    large = {"model.dim": 768, "model.layers": 12, "model.mixer.heads": 12, "phase.0.lr": None}
+    found = choices_of(recipe.with_values(large))
+    assert found["phase.0.lr"].value == found["phase.0.embedding_lr"].value == 6e-4
+    assert choices_of(recipe.with_values({"phase.0.lr": None}))["phase.0.lr"].value == 3e-3
+
+
 def test_a_vocabulary_is_chosen_for_pairs_and_pieces_and_for_nothing_else(recipe: Recipe) -> None:
     size = TextSize(10**9, 3 * 10**8, 1.0, 100.0, ())  # three bytes a letter ask for no more ids
     assert resolve.vocab_choice(recipe, lambda: pytest.fail("measured in vain")) == {}
@@ -136,7 +143,7 @@ def test_every_key_of_training_has_a_value_and_choices_win_only_where_the_recipe
     (phase,) = found.phases
     assert (found.model.vocab, found.model.context) == (400, found.pack.context)
     assert phase.lr == recipe.phase[0].lr
-    optional = {"adapt", "beta", "distill", "keep_steps", "prune", "subword_dropout"}
+    optional = {"adapt", "beta", "distill", "first_row", "keep_steps", "prune", "subword_dropout"}
     assert None not in phase.model_dump(exclude=optional).values()
     made = found.with_choices(
         {

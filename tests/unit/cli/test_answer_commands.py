@@ -336,5 +336,5 @@ def test_generate_and_chat_have_the_same_flags_with_the_same_defaults() -> None:
         command = cli.get_command(context, name)
         found.append({each.name or "": each.default for each in command.params})
     names = [name for name in found[0] if name in found[1]]
-    assert len(names) >= len(answer_commands.SAMPLING_OPTIONS) == 8
+    assert len(names) >= len(answer_commands.SAMPLING_OPTIONS) == 9
     assert all(found[0][name] == found[1][name] for name in names)

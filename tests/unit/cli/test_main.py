@@ -20,7 +20,7 @@ from endonym.errors import Damaged, MissingSource
 GLOBAL = {"--store DIR", "--device NAME", "--json", "-q/--quiet", "-v/--verbose"}
 SAMPLING = {
     *("--max-tokens", "--min-tokens", "--temperature", "--top-k", "--top-p"),
-    *("--repetition-penalty", "--seed", "--inside-word"),
+    *("--min-p", "--repetition-penalty", "--seed", "--inside-word"),
 }
 FROZEN = {
     "doctor": {
@@ -35,7 +35,15 @@ FROZEN = {
         "--text-size [SOURCE=]SIZE",
     },
     "run": {
-        *("RECIPE", "--variant NAME|all", "--set K=V", "--until STAGE", "--dry-run", "--replan"),
+        *(
+            "RECIPE",
+            "--variant NAME|all",
+            "--set K=V",
+            "--until STAGE",
+            "--dry-run",
+            "--fresh STAGE",
+            "--replan",
+        ),
         *("--tune MINUTES", "--ablate SOURCE", "--seeds N", "--processes N", "--workers"),
     },
     "explain": {"KEY", "--schema"},
@@ -56,6 +64,8 @@ FROZEN = {
     "proofread": {"MODEL", "FILE...", "--write OUT", "--words FILE"},
     "evaluate": {
         *("MODEL", "--text PATH", "--split", "--document", "--column", "--adapter DIR"),
+        "--context N",
+        "--no-start",
         *("--tasks FILE", "--minimal-pairs FILE", "--flores FILE", "--probe FILE"),
         *("--harness TASKS", "--task-files DIR", "--steps"),
         *("--fine-tune", "--probe-endpoint URL", "--language CODE"),

@@ -1,11 +1,13 @@
 """The Python API: what a program gets that makes and loads models."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from endonym.commands.api import load, make
+from endonym.commands.api import load, make, new, proofreader, with_adapter, words
 from endonym.errors import MissingSource, RecipeError
 from endonym.recipe.recipe import Recipe
 
@@ -48,3 +50,76 @@ def test_what_is_not_there_is_refused_as_on_the_command_line(finished: Path, tmp
     with pytest.raises(MissingSource, match='"tatar"'):
         make(recipe, store=tmp_path / "project" / "store", quiet=True)
     assert not (tmp_path / "project" / "store").exists()
+
+
+SENTENCES = [SENTENCE, "Dimineața devreme ceața plutea peste lac.", "ក្មេងៗលេងបាល់ក្នុងទីធ្លាសាលារៀន។"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (SENTENCES, "texts takes paths of files and folders, not str 'Таң атканда"),
+        ([SENTENCES[2]], "texts takes paths of files and folders"),
+        (["Әни базарга китте\nӘти эшкә китте"], "texts takes paths of files and folders"),
+        (["алма " * 100], "texts takes paths of files and folders"),
+        ("texts", "texts takes a list of paths, not str 'texts'"),
+        (Path("texts"), "texts takes a list of paths"),
+        (SENTENCE, "texts takes a list of paths"),
+        ((each for each in SENTENCES), "texts takes paths of files and folders"),
+        ([{"text": SENTENCE}], "texts takes paths of files and folders, not dict"),
+        ([], "texts is empty"),
+        (None, "texts takes a list of paths, not NoneType"),
+    ],
+)
+def test_sentences_are_not_taken_for_paths(texts: Any, said: str, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError) as caught:
+        new(tmp_path / "new", language="tt", texts=texts, store=tmp_path / "store", quiet=True)
+    assert said in str(caught.value)
+    assert 'texts=["folder/of/texts"]' in caught.value.do
+    assert not (tmp_path / "new").exists()
+
+
+def test_paths_that_lead_nowhere_are_still_missing_files(tmp_path: Path) -> None:
+    for missing in ("texts/tatar.txt", "мәтеннәр", "my own texts.txt", Path("Айгөл китте.")):
+        with pytest.raises(MissingSource, match=r"texts|мәтеннәр|китте"):
+            new(tmp_path / "new", language="tt", texts=iter([missing]), quiet=True)
+
+
+def test_other_arguments_of_another_type_are_errors_that_say_what_to_pass(
+    finished: Path, tmp_path: Path
+) -> None:
+    recipe, store = finished / "recipe.toml", finished / "store"
+    model = load("kechkena", store=store)
+    calls: dict[str, Callable[[], object]] = {
+        "endonym.Recipe.load(path)": lambda: make(cast("Any", recipe), store=store),
+        'fresh=["model"]': lambda: make(Recipe.load(recipe), store=store, fresh="model"),
+        "run.language_model()": lambda: load(cast("Any", Recipe.load(recipe)), store=store),
+        "model.score(text) for text": lambda: model.score(cast("Any", SENTENCES)),
+        "model.generate(text) for text": lambda: model.generate(cast("Any", SENTENCES)),
+        "model.suggest(text) for text": lambda: model.suggest(cast("Any", SENTENCES)),
+        "model.embed([text])": lambda: model.embed(SENTENCE),
+        "model.generate_many([prompt])": lambda: model.generate_many(SENTENCE),
+        "endonym.load(name)": lambda: with_adapter(cast("Any", "kechkena"), tmp_path),
+        "endonym.words(run.folder)": lambda: words(cast("Any", model)),
+        "Write the words into a file": lambda: proofreader("kechkena", words=cast("Any", ["су"])),
+        'sets=["seed=3"]': lambda: Recipe.load(recipe, sets="seed=3"),
+        "endonym.Recipe(**keys)": lambda: Recipe.load(cast("Any", {"name": "tatar"})),
+    }
+    for do, call in calls.items():
+        with pytest.raises(RecipeError) as caught:
+            call()
+        assert do in caught.value.do, str(caught.value)
+
+
+def test_a_recipe_of_keys_is_run_and_written(finished: Path, tmp_path: Path) -> None:
+    """Its run holds it in a form that can be read again, although it was never a file."""
+    texts = (finished / "texts").resolve()
+    source = {"name": "tatar", "path": str(texts / "tatar.txt"), "document": "line"}
+    phase = {"steps": 2, "batch_tokens": 64, "lr": 1e-3, "number_format": "fp32"}
+    model = {"dim": 16, "layers": 1, "mixer": {"heads": 2}}
+    keys: dict[str, Any] = {"name": "кечкенә", "language": "tt", "source": [source]}
+    keys |= {"tokenizer": {"kind": "byte"}, "pack": {"context": 32}, "model": model}
+    recipe = Recipe(**keys, phase=[phase])
+    run = make(recipe, store=tmp_path / "store", quiet=True)
+    kept = Recipe.load(run.folder / "recipe.toml")
+    assert kept.model_dump(exclude_unset=True) == recipe.model_dump(exclude_unset=True)

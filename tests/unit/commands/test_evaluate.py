@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from made_scores import baselines, score
 from text_samples import ROMANIAN, TATAR
@@ -19,6 +20,7 @@ from endonym.evaluate.bits import Texts
 from endonym.evaluate.score import find
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
+from endonym.generate.reading import read_nats
 from endonym.log import Log
 from endonym.pipeline.evaluation_texts import Cutting, Overlap
 from endonym.store import Store
@@ -245,3 +247,27 @@ def test_what_an_adapter_learnt_counts(finished: Path, tmp_path: Path, monkeypat
     for adapter in (None, "yomshak"):
         score_model("kechkena", [file], "test", store=store, **QUIET, adapter=adapter)
     assert asked == [None, "yomshak"]
+
+
+def test_the_context_decides_how_much_is_seen_before_a_token(
+    finished: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    """The score is that of windows of so many tokens, at most of the model's context."""
+    store = Store(finished / "store")
+    (path := tmp_path / "page.txt").write_text(" ".join(TATAR[:12]), encoding="utf-8")
+
+    def bits(context: int | None) -> float:
+        given: Any = {"store": store, **LOUD, "context": context}
+        found = score_model("kechkena", [path], "test", **given).scores
+        return find(found, metric="bits_per_byte", model="model", source=None).value  # type: ignore[union-attr]
+
+    model = load_model("kechkena", store, "cpu", Log(quiet=True))
+    ids = np.array(model.tokenizer.encode(path.read_text(encoding="utf-8")), dtype=np.int64)
+    for context in (8, 16, None):
+        (nats,) = read_nats(model.decoder, [ids], model.tokenizer.document_start, context or 32)
+        mine = nats.sum() / np.log(2) / len(path.read_bytes())
+        assert bits(context) == pytest.approx(mine, rel=1e-6)
+    assert len({bits(8), bits(16), bits(None)}) == 3
+    assert "the model reads at most" not in capsys.readouterr().err
+    assert bits(64) == bits(None)
+    assert "the model reads at most 32 tokens" in capsys.readouterr().err

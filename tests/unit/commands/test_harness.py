@@ -34,7 +34,8 @@ class Loaded:  # A task, or a group of tasks, as lm-evaluation-harness names the
 
 class TaskManager:
     all_subtasks = ["blimp_island", "blimp_drop", "xnli_fr"]
-    all_tasks = [*all_subtasks, "blimp_all"]
+    failing = ["yaml", "langs", "long", "empty", "bare", "memory", "killed", "ended", "full"]
+    all_tasks = [*all_subtasks, "blimp_all", *failing]
 
     def __init__(self, include_path, metadata):
         assert (Path(metadata["pretrained"]) / "config.json").is_file()
@@ -50,6 +51,11 @@ class TaskManager:
         print("a table that nobody asked for")
         if names == ["xnli_fr"]:
             raise ConnectionError("Couldn't reach 'facebook/xnli' on the Hub")
+        if names == ["yaml"]:
+            message = "while scanning a key\\n  in a.yaml, line 2\\n"
+            raise ValueError(message) from OSError("its YAML")
+        if names == ["langs"]:
+            import a_package_that_nobody_has
         made = Loaded(names[0], self.files.get(names[0]))
         if made.tasks:
             return {"tasks": {each.name: each for each in made.tasks}, "groups": {made.name: made}}
@@ -57,11 +63,37 @@ class TaskManager:
 """
 EVALUATOR = """
 from pathlib import Path
+import atexit
+import os
+import signal
+import sys
+
+BAR = "Running:  50%|#####     | 2/4 [00:01<00:01, 1.9it/s]"
+SHORT, LONG = (("Кояш", " чыкты"), [1], [2, 3]), (("Кояш", " чыга " * 30), [1], [2] * 9)
+def bare(model):
+    assert 2 < 1
+def memory(model):
+    raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes")
+def ended(model):
+    print("it gives up", file=sys.stderr)
+    print(BAR, file=sys.stderr)
+    os._exit(3)
+def full(model):
+    raise OSError(28, "No space left on device")
+FAILURES = {
+    "long": lambda model: model._loglikelihood_tokens([SHORT, LONG, SHORT, LONG]),
+    "empty": lambda model: model._loglikelihood_tokens([SHORT, (("Мәк", "тәп"), [1], [])]),
+    "killed": lambda model: os.kill(os.getpid(), signal.SIGKILL),
+    **{"bare": bare, "memory": memory, "ended": ended, "full": full},
+}
 
 
 def simple_evaluate(model, tasks, task_manager, log_samples):
     (loaded,) = tasks  # Names would be loaded once more.
     task = loaded.name
+    if task in FAILURES:
+        atexit.register(print, BAR, file=sys.stderr)
+        FAILURES[task](model)
     if loaded.config:
         lines = {
             each.name: Path(each.config["dataset_kwargs"]["data_files"]).read_text(encoding="utf-8")
@@ -84,8 +116,13 @@ def simple_evaluate(model, tasks, task_manager, log_samples):
 """
 MODELS = """
 class HFLM:
+    max_length = 8
+
     def __init__(self, pretrained, device, batch_size):
         assert device == "cpu"
+
+    def _loglikelihood_tokens(self, requests):
+        raise AssertionError
 """
 
 
@@ -192,6 +229,15 @@ def test_a_file_that_is_called_as_one_of_its_tasks_does_not_stand_for_it(
         ("blimp_iland", 2, "Did you mean blimp_island?"),
         ("none.jsonl", 2, "no such file"),
         ("xnli_fr", 1, "Couldn't reach 'facebook/xnli' on the Hub"),
+        ("yaml", 1, "ValueError: while scanning a key in a.yaml, line 2: its YAML"),
+        ("langs", 1, "pip install a_package_that_nobody_has"),
+        ("long", 1, "2 of 4 options are longer than the model's context of 8 tokens"),
+        ("empty", 1, "1 of 2 options have no token of their own"),
+        ("bare", 1, "AssertionError: assert 2 < 1 does not hold (evaluator.py, line "),
+        ("memory", 1, "Free memory: "),
+        ("killed", 1, "ended with -9: the system has killed it, mostly because memory ran out"),
+        ("ended", 1, "ended with 3: it gives up"),
+        ("full", 1, "Free space on the disk"),
     ],
 )
 def test_what_it_cannot_do_is_told_without_a_traceback(
@@ -202,6 +248,7 @@ def test_what_it_cannot_do_is_told_without_a_traceback(
     assert task in said.err
     assert words in said.err
     assert "Traceback" not in said.err
+    assert "it/s" not in said.err, "no progress bar is a reason"
     assert ("cannot be reached from here" in said.err) == (task == "xnli_fr")
 
 

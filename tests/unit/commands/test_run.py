@@ -265,14 +265,14 @@ def test_finished_runs_are_compared_on_dev_texts_where_they_can_be(
 
 def test_every_recipe_is_checked_first_and_each_fault_said_once(recipe: Recipe, tmp_path: Path):
     store = Store(tmp_path / "store")
-    check_all([recipe, recipe], store, LOG, "model")
+    check_all([recipe, recipe], store, LOG, until="model")
     with pytest.raises(RecipeError) as caught:
-        check_all([recipe, recipe.with_values({"name": "other"})], store, LOG, "modle")
+        check_all([recipe, recipe.with_values({"name": "other"})], store, LOG, until="modle")
     assert caught.value.message.count("no stage is called modle") == 1
     assert caught.value.message.startswith("kechkena: ")
     (recipe.folder / "texts" / "tatar.txt").unlink()
     with pytest.raises(MissingSource, match='"tatar"'):
-        check_all([recipe], store, LOG, "modle")
+        check_all([recipe], store, LOG, until="modle")
     assert not store.root.exists()
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from serving import CHATML, toy_language_model, write_gguf
 
+from endonym.commands import load as loading
 from endonym.commands import serve
 from endonym.commands.inspect import unused
 from endonym.commands.load import identity_of, load_model
@@ -43,6 +44,28 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
+def test_who_only_chats_does_not_read_the_model_again(
+    tmp_path: Path, store: Store, monkeypatch: Patch
+) -> None:
+    """Words are suggested by endonym's own runtime, and answers come from the GGUF file."""
+    folder = tmp_path / "тел"
+    export_huggingface(toy_language_model(), folder)
+    first = make_engine(str(folder), store, "cpu", Log(quiet=True), suggests=False)
+    assert first.model is None
+    monkeypatch.setattr(serve, "load_model", lambda *_, **__: pytest.fail("read again"))
+    monkeypatch.setattr(serve, "record_of", lambda _: pytest.fail("hashed again"))
+    monkeypatch.setattr(loading, "file_hash", lambda _: pytest.fail("hashed again"))
+    second = make_engine(str(folder), store, "cpu", Log(quiet=True), suggests=False)
+    assert (second.name, second.context, second.before) == ("llama.cpp", 64, first.before)
+    for engine in (first, second):
+        engine.close()
+    monkeypatch.undo()
+    (folder / "chat_template.jinja").write_text("{{ messages[0].content }}", encoding="utf-8")
+    anew = make_engine(str(folder), store, "cpu", Log(quiet=True), suggests=False)
+    assert anew.template is not None, "another template is another model"
+    anew.close()
+
+
 def test_the_gguf_file_is_kept(tmp_path: Path, store: Store, capsys: Captured):
     folder = tmp_path / "тел"
     model = toy_language_model()
@@ -58,6 +81,7 @@ def test_the_gguf_file_is_kept(tmp_path: Path, store: Store, capsys: Captured):
     make_engine(str(folder), store, "cpu", Log()).close()
     said = capsys.readouterr().err
     assert "making" not in said
+    assert "up to 64 sequences at once" in said
     assert f"llama.cpp runs {made}" in said
     assert made.stat().st_mtime_ns == written
 

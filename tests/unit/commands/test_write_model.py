@@ -188,7 +188,7 @@ def chatty(template: str | None) -> LanguageModel:
 def test_a_question_stands_in_the_template_behind_the_system_message(
     system: str, before: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As the template writes it, without the token that opens a text."""
+    """As the template writes it, behind the token that opens a text, which stands there once."""
     model = chatty(before + CHATML)
     monkeypatch.setattr(write_model, "load_model", lambda *_: model)
     made = model_writer(
@@ -200,7 +200,7 @@ def test_a_question_stands_in_the_template_behind_the_system_message(
     turns = [("system", system)] if system else []
     for question in ("Таң атты.", "Un pod\nvechi"):
         ids = made.as_ids(question)
-        assert ids[:1] == engine.encode_markup("<|im_start|>") != [model.tokenizer.opening_id]
+        assert ids[:2] == [*model.tokenizer.before, *engine.encode_markup("<|im_start|>")]
         said = b"".join(model.tokenizer.bytes_of(each) for each in ids).decode()
         every = [*turns, ("user", question)]
         marked = "".join(f"{role}\n{text}\n" for role, text in every)

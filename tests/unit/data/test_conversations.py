@@ -10,8 +10,8 @@ from endonym.data.conversations import (
     Message,
     Unfit,
     conversation_of,
-    has_unread_weight,
     pair_of,
+    unread_fields,
 )
 
 ASKED, ANSWER, OTHER = "Алма нинди төстә?", "Кызыл.", "Зәңгәр."
@@ -54,7 +54,7 @@ CONVERSATIONS = [
 
 @pytest.mark.parametrize("record", CONVERSATIONS)
 def test_every_usual_form_is_the_same_conversation(record: dict[str, Any]) -> None:
-    assert conversation_of(record) == (PLAIN, 0)
+    assert conversation_of(record) == (PLAIN, 0, "")
 
 
 def said_by(text: str, role: str = "user") -> Message:
@@ -222,7 +222,7 @@ def test_an_answer_of_weight_0_is_unlearnt(weights: tuple[Any, ...], learnt: str
     assert found.cut == cut
 
 
-@pytest.mark.parametrize("weight", [0.5, 2, -1, "0", True, [], float("nan")])
+@pytest.mark.parametrize("weight", [0.5, 2, -1, "0", [], float("nan")])
 def test_another_weight_is_a_reject(weight: Any) -> None:
     said = r"message 4, an answer, has the weight .* known are 0 .* and 1"
     with pytest.raises(Unfit, match=said) as caught:
@@ -246,7 +246,7 @@ def test_a_weight_of_a_record_changes_nothing_and_is_noted(record: dict[str, Any
     read = pair_of if "chosen" in record else conversation_of
     weighed = {**record, "weight": weight}
     assert read(weighed) == read(record)
-    assert has_unread_weight(weighed) == (weight not in (None, 1))
+    assert unread_fields(weighed)["weight"] == (weight not in (None, 1))
 
 
 @pytest.mark.parametrize("weight", [None, 0, 0.0, 1, 0.7, "1", 72, float("nan")])
@@ -256,14 +256,14 @@ def test_a_weight_of_what_is_no_answer_changes_nothing_and_is_noted(role: str, w
     bare = {"messages": [told, *weighed(0, 1)]}
     noted = {"messages": [{**told, "weight": weight}, *weighed(0, 1)]}
     assert conversation_of(noted) == conversation_of(bare)
-    assert has_unread_weight(noted) == (weight not in (None, 0))
+    assert unread_fields(noted)["weight"] == (weight not in (None, 0))
 
 
 def test_of_weights_of_answers_none_is_unread() -> None:
-    assert not has_unread_weight({"messages": weighed(0, 1, 0.5)})
-    assert not has_unread_weight({"prompt": ASKED, "chosen": weighed(0), "rejected": weighed(1)})
-    assert has_unread_weight({"chosen": [{"from": "human", "value": ASKED, "weight": 1}]})
-    assert not has_unread_weight(["weight"])
+    assert not unread_fields({"messages": weighed(0, 1, 0.5)})
+    assert not unread_fields({"prompt": ASKED, "chosen": weighed(0), "rejected": weighed(1)})
+    assert unread_fields({"chosen": [{"from": "human", "value": ASKED, "weight": 1}]})
+    assert not unread_fields(["weight"])
 
 
 EMPTY = message("assistant", "", weight=0)
@@ -319,6 +319,6 @@ def test_blanks_around_the_turns_of_a_text_are_no_part_of_them() -> None:
     text = f"{TEXT}  {ANSWER}\n\n\nHuman: Рәхмәт!\n\nAssistant: Зинһар. "
     whole = (*PLAIN, Message("user", "Рәхмәт!"), Message("assistant", "Зинһар."))
     record = {"conversation": None, "prompt": text[:-9], "response": "Зинһар."}
-    assert conversation_of(record) == (whole, 0)
+    assert conversation_of(record) == (whole, 0, "")
     found = pair_of({"chosen": text, "rejected": text.replace("Зинһар", "Юк")})
     assert found == (whole[:-1], "Зинһар.", "Юк.")

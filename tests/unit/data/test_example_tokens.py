@@ -61,7 +61,8 @@ def test_each_example_is_in_its_split_with_its_question_and_its_answer(folder: P
 def test_a_prompt_ends_where_its_answer_begins(folder: Path) -> None:
     tokenizer = Tokenizer.load(folder / "tokenizer.json")
     start, end = (tokenizer.special_ids[name] for name in ("turn_start", "turn_end"))
-    asks, line_end = [start, *tokenizer.encode("user\n")], tokenizer.encode("\n")
+    line_end = tokenizer.encode("\n")
+    asks = [*tokenizer.before, start, *tokenizer.encode("user\n")]
     opens = [end, *line_end, start, *tokenizer.encode("assistant\n")]
     prompts = {(*asks, *tokenizer.encode(asked), *opens) for asked, _ in ASKED}
     found = [tokens.prompt(n) for tokens in both(folder) for n in range(len(tokens))]
@@ -144,14 +145,16 @@ def test_ids_beyond_two_bytes_are_read_as_four(folder: Path) -> None:
     assert after.prompt(0).tolist() == before
 
 
-def test_an_example_that_is_learnt_from_its_first_token_on_has_no_prompt(tmp_path: Path) -> None:
+def test_an_example_that_is_learnt_from_its_first_token_on_is_asked_by_what_opens_it(
+    tmp_path: Path,
+) -> None:
     tokens, _ = write_toy_examples(tmp_path / "a", "chat", vocab=24, longest=32)
     start, length = int(tokens.starts[1]), int(tokens.lengths[1])
     ids = tokens.ids[start : start + length].tolist()
     learnt = tokens.learnt[:].copy()
     learnt[start : start + length] = [1, 1, *[0] * (length - 3), 1]
     tokens.learnt = learnt
-    assert tokens.prompt(1).tolist() == []
+    assert tokens.prompt(1).tolist() == [tokens.end_id]
     assert [part.tolist() for part in tokens.answers(1)] == [ids[:2], ids[-1:]]
     learnt[start : start + length] = 1
     assert [part.tolist() for part in tokens.answers(1)] == [ids]
@@ -250,7 +253,7 @@ def test_examples_of_one_length_change_places_between_epochs(tokens: ExampleToke
 
 def test_an_example_stands_after_the_token_that_opens_a_text(tokens: ExampleTokens) -> None:
     """Which need not be the one that ends a text."""
-    tokens.opening_id = 7
+    tokens.openings[:] = 7
     order = ExampleOrder(tokens, context=256, seed=7)
     rows = order.rows(0, order.rows_per_epoch)
     for row, numbers in zip(rows.tokens_BT, rows.documents_BT, strict=True):

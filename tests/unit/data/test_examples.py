@@ -386,7 +386,7 @@ def test_weights_that_are_not_read_change_no_byte_and_are_counted(tmp_path: Path
     weighed = [{**each, "weight": 0.7 if n % 2 else 1} for n, each in enumerate(records)]
     weighed[0]["messages"][0]["weight"] = "72 kg"
     counted = make_toy_examples(tmp_path / "weighed", weighed, context=256)
-    assert (bare["unread_weights"], counted["unread_weights"]) == (0, 13)
+    assert (bare["unread"], counted["unread"]) == ({}, {"weight": 13})
     assert counted["kept"] == bare["kept"] == 24
     for name in ("ids.bin", "learnt.bin", "offsets.npy", "dev.npy"):
         made = [(tmp_path / each / name).read_bytes() for each in ("bare", "weighed")]

@@ -19,6 +19,7 @@ from endonym.evaluate.items import (
     cells,
     item_scores,
     judge,
+    long_options,
     read_items,
     table,
     with_tokens,
@@ -39,6 +40,12 @@ PAIRS = [
 @pytest.fixture(scope="module")
 def model() -> LanguageModel:
     return LanguageModel(lively_decoder(toy_config(vocab=READER.vocab)), READER)
+
+
+@pytest.fixture(scope="module")
+def wide() -> LanguageModel:
+    """A model into whose context every item of these tests fits."""
+    return LanguageModel(lively_decoder(toy_config(vocab=READER.vocab, context=64)), READER)
 
 
 def written(path: Path, records: list[Any]) -> Path:
@@ -167,7 +174,8 @@ def test_what_holds_no_items_is_refused_in_words_of_items(name: str, tmp_path: P
     assert '{"good": …, "bad": …}' in refused.value.do
 
 
-def test_options_cost_what_a_slow_reader_finds_after_their_context(model: LanguageModel) -> None:
+def test_options_cost_what_a_slow_reader_finds_after_their_context(wide: LanguageModel) -> None:
+    model = wide
     items = [
         Item("Татарстанның башкаласы —", ("Казан.", "Париж.", "Бухарест."), 0, "шәһәр", " "),
         Item("Capitala României este", (" București.", " Kazan."), 0, "oraș"),
@@ -212,6 +220,35 @@ def test_a_text_costs_what_goldfish_counts_or_what_differs_if_that_is_nothing(
     expected = [nats_of(model, "балал", "арны"), nats_of(model, "бала", "лар")]
     np.testing.assert_allclose(judged.nats, expected, rtol=1e-5)
     assert judged.bytes.tolist() == [len("ны".encode()), len("лар".encode())]
+
+
+def test_a_context_that_does_not_fit_loses_its_beginning_as_in_the_harness(
+    wide: LanguageModel,
+) -> None:
+    """As many of the context's last tokens as fit are read before each option."""
+    model = wide
+    context, window = " ".join(each["good"] for each in PAIRS), model.decoder.config.context
+    options = (" Балалар мәктәпкә баралар.", " Мин китап укыйм.")
+    assert len(READER.encode(context)) > window
+    judged = judge(model, [Item(context, options, 0)], lambda _: None)
+    for option, nats in zip(options, judged.nats, strict=True):
+        begin, ids = len(READER.encode(context)), READER.encode(context + option)
+        kept = window - 1 - (len(ids) - begin)
+        expected = document_nats(model.decoder, ids[begin - kept :], READER.end_id)[kept:]
+        assert nats == pytest.approx(sum(expected), rel=1e-5)
+
+
+def test_options_longer_than_the_context_are_read_in_windows_and_counted(
+    wide: LanguageModel,
+) -> None:
+    model = wide
+    window, long = model.decoder.config.context, " ".join(each["good"] for each in PAIRS)
+    items = [Item("Кояш", (long, " чыкты."), 1), Item("Кояш", (" чыга.", " чыкты."), 0)]
+    judged = judge(model, items, lambda _: None)
+    assert judged.nats[0] == pytest.approx(nats_of(model, "Кояш", long), rel=1e-5)
+    said = long_options(items, judged, window)
+    assert said.startswith(f"1 item with an option that is longer than the {window} tokens")
+    assert long_options(items[1:], judged.only(np.array([False, False, True, True])), window) == ""
 
 
 def test_items_with_an_option_without_a_token_are_left_out(

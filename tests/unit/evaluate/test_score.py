@@ -12,6 +12,7 @@ from endonym.evaluate.score import (
     TOO_FEW,
     UNEVEN,
     Measured,
+    depends_on_length,
     deviation,
     find,
     headline,
@@ -403,3 +404,40 @@ def test_a_share_never_has_an_interval_without_width() -> None:
             value, low, high = share(np.array(right, dtype=bool), groups, is_mean=is_mean)
             assert 0.0 <= low <= value <= high <= 1.0
             assert high - low > 0.1
+
+
+def drawn(fall: float, spread: float, seed: int, count: int = 60) -> tuple[Any, Any]:
+    """Nats and bytes of documents whose bits per byte fall with their length."""
+    random = np.random.default_rng(seed)
+    sizes = np.exp(random.normal(7, spread, count)).astype(np.int64) + 1
+    rates = 1.4 - fall * (np.log(sizes) - 7) + 0.1 * random.normal(size=count)
+    return rates * sizes, sizes
+
+
+@pytest.mark.parametrize(
+    ("fall", "spread", "least", "most"),
+    [(0.2, 1.0, 0.95, 1.0), (-0.2, 1.0, 0.95, 1.0), (0.0, 1.0, 0.0, 0.05), (0.2, 0.1, 0.0, 0.05)],
+    ids=["lower in long ones", "higher in long ones", "by chance alone", "all about as long"],
+)
+def test_a_score_says_whether_bits_depend_on_the_length_of_documents(
+    fall: float, spread: float, least: float, most: float
+) -> None:
+    flags = [depends_on_length(*drawn(fall, spread, seed)) for seed in range(200)]
+    assert least <= np.mean(flags) <= most
+
+
+def test_the_lengths_of_groups_of_neighbours_count_where_documents_have_groups() -> None:
+    """Headlines and articles in turns: each group has one of both, so all are as long."""
+    sizes = np.array([100, 900] * 30)
+    rates = np.where(sizes == 100, 2.0, 1.2) + 0.1 * np.random.default_rng(4).normal(size=60)
+    assert depends_on_length(rates * sizes, sizes)
+    assert not depends_on_length(rates * sizes, sizes, np.arange(60) // 2)
+
+
+def test_scores_of_documents_of_all_lengths_carry_the_flag() -> None:
+    nats, sizes = drawn(0.2, 1.0, seed=2)
+    measured = Measured(nats, sizes // 4, sizes, sizes // 2)
+    assert all(found.of_lengths for found in scores(measured, model="model", split="test"))
+    nats, sizes = drawn(0.0, 1.0, seed=3)
+    measured = Measured(nats, sizes // 4, sizes, sizes // 2)
+    assert not any(found.of_lengths for found in scores(measured, model="model", split="test"))

@@ -21,6 +21,7 @@ from endonym.export.history import History
 from endonym.export.huggingface import export_huggingface
 from endonym.export.verify import Check
 from endonym.generate.language_model import LanguageModel
+from endonym.generate.sample import Defaults
 from endonym.store import Store
 from endonym.tokenizer.chat_template import CHATML, OPENING
 
@@ -184,11 +185,12 @@ def test_the_conversations_of_a_model_stand_among_its_data(
 
 
 def test_a_chat_model_says_how_transformers_makes_its_prompts(model: LanguageModel) -> None:
-    assert "encode_special_tokens = True" in of(Card("сорау"), model)
+    plain = of(Card("сорау"), model)
+    assert "The padding token is `<|im_start|>`" in plain
+    assert "apply_chat_template" not in plain
     text = of(Card("сорау"), LanguageModel(model.decoder, fresh_tokenizer("bpe")))
     assert "`tokenizer.apply_chat_template(messages, add_generation_prompt=True)` gives" in text
     assert "`tokenizer(text, split_special_tokens=True)`" in text
-    assert "encode_special_tokens" not in text
 
 
 @pytest.mark.parametrize("name", ["a|b", 'the "first" one', "1.0", "null", "a\udcffb\n---\nx: y"])
@@ -270,7 +272,8 @@ def written(template: str | None = None, stops: tuple[str, ...] = ("<|endoftext|
         chat_template=template, stop_ids=range(len(stops)), token=stops.__getitem__
     )
     decoder: Any = SimpleNamespace(config=SimpleNamespace(context=256))
-    return modelfile("tt-Q8_0.gguf", SimpleNamespace(decoder=decoder, tokenizer=tokenizer))
+    parts = {"decoder": decoder, "tokenizer": tokenizer, "defaults": Defaults()}
+    return modelfile("tt-Q8_0.gguf", SimpleNamespace(**parts))
 
 
 def test_a_base_model_gets_the_prompt_alone_and_our_sampling() -> None:

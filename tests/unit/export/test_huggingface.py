@@ -53,15 +53,16 @@ def test_handing_over_again_writes_the_same(model: LanguageModel, folder: Path, 
 def test_the_folder_says_how_a_text_begins_and_ends(model: LanguageModel, folder: Path) -> None:
     generation = json.loads((folder / "generation_config.json").read_text("utf-8"))
     end = model.tokenizer.end_id
-    wanted = {"bos_token_id": end, "eos_token_id": end, "pad_token_id": end, "do_sample": True}
+    pad = model.tokenizer.special_ids["turn_start"]
+    wanted = {"bos_token_id": end, "eos_token_id": end, "pad_token_id": pad, "do_sample": True}
     sampling = {"temperature": 0.8, "top_k": 0, "top_p": 0.95, "max_new_tokens": 32}
     assert generation == wanted | sampling
     tokens = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
     assert tokens == {
-        **dict.fromkeys(("bos_token", "eos_token", "pad_token"), END_OF_TEXT),
+        **{"bos_token": END_OF_TEXT, "eos_token": END_OF_TEXT, "pad_token": "<|im_start|>"},
         **{"tokenizer_class": "PreTrainedTokenizerFast", "padding_side": "left"},
         **{"model_max_length": 64, "clean_up_tokenization_spaces": False},
-        **{"split_special_tokens": True, "extra_special_tokens": ["<|im_start|>", "<|im_end|>"]},
+        **{"extra_special_tokens": ["<|im_start|>", "<|im_end|>"]},
     }
 
 

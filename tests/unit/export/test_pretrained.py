@@ -9,9 +9,9 @@ import torch
 from foreign_folders import write_model
 from toys import lively_decoder, toy_config, toy_texts, toy_tokenizer
 
-from endonym.errors import Damaged, ExportError, ShapeError
+from endonym.errors import Damaged, ExportError
 from endonym.export import huggingface
-from endonym.export.huggingface import load_pretrained, pretrained_decoder, with_context
+from endonym.export.huggingface import load_pretrained, pretrained_decoder
 from endonym.generate.language_model import LanguageModel
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import ForeignDecoder
@@ -44,7 +44,7 @@ def test_an_export_of_ours_is_loaded_as_our_own_decoder(family: str, tmp_path: P
 
 
 @torch.no_grad()
-def test_a_class_of_the_library_is_loaded_with_its_logits_and_reads_shorter_rows(
+def test_a_class_of_the_library_is_loaded_with_its_logits(
     tmp_path: Path, language_sentences: Callable[[str], list[str]]
 ) -> None:
     theirs = write_model("gemma3", tmp_path)
@@ -52,28 +52,12 @@ def test_a_class_of_the_library_is_loaded_with_its_logits_and_reads_shorter_rows
     assert isinstance(found.decoder, ForeignDecoder)
     ids = some_ids(found.tokenizer, language_sentences("khmer")[0], CONTEXT)
     torch.testing.assert_close(found.decoder.logits(ids), theirs(ids).logits)
-    with pytest.raises(ShapeError, match="64"):
-        with_context(found.decoder, 65, tmp_path)
-    assert with_context(found.decoder, 32, tmp_path).config.context == 32
-
-
-@torch.no_grad()
-def test_learned_positions_beyond_the_context_are_cut_off_and_nothing_else_changes(tmp_path: Path):
-    model = our_folder(tmp_path)
-    ids = some_ids(model.tokenizer, "Bunica povestește seara despre munți.", 20)
-    found = pretrained_decoder(tmp_path, 20, model.tokenizer, model.tokenizer.vocab)
-    assert isinstance(found, Decoder)
-    assert found.config.context == 20
-    assert found.state_dict()["positions.weight"].shape == (20, 16)
-    torch.testing.assert_close(found.logits(ids), model.decoder.logits(ids))
-    with pytest.raises(ShapeError, match=str(CONTEXT)):
-        pretrained_decoder(tmp_path, CONTEXT + 1, model.tokenizer, model.tokenizer.vocab)
 
 
 @torch.no_grad()
 def test_a_new_tokenizer_gives_rows_that_begin_from_the_old_ones(tmp_path: Path) -> None:
     model, pieces = our_folder(tmp_path, "qwen3", "char"), toy_tokenizer("bpe")
-    found = pretrained_decoder(tmp_path, CONTEXT, pieces, pieces.vocab)
+    found = pretrained_decoder(tmp_path, pieces, pieces.vocab)
     assert found.config.vocab == pieces.vocab
     before = model.decoder.state_dict()["embedding.weight"]
     after = found.state_dict()["embedding.weight"]
@@ -95,7 +79,7 @@ def test_ids_beyond_the_tokenizer_keep_their_rows(tmp_path: Path) -> None:
     """A vocabulary that is rounded up: as the folder has it, so it stays."""
     write_model("llama", tmp_path)
     given = load_pretrained(tmp_path)
-    found = pretrained_decoder(tmp_path, 32, given.tokenizer, given.decoder.config.vocab)
+    found = pretrained_decoder(tmp_path, given.tokenizer, given.decoder.config.vocab)
     rows = [each.state_dict() for each in (found, given.decoder)]
     assert all(rows[0][name].equal(rows[1][name]) for name in rows[1])
 

@@ -152,6 +152,76 @@ def test_several_texts_have_the_whole_context_each(file: Path) -> None:
             np.testing.assert_allclose(logits, alone.logits(row), atol=1e-4)
 
 
+def rows_of(engine: LlamaCpp, count: int, length: int) -> list[list[int]]:
+    ids = engine.encode(SENTENCE * 60)
+    return [ids[n : n + length] for n in range(count)]
+
+
+def computed(engine: LlamaCpp, parts: dict[int, list[int]], past: int) -> np.ndarray:
+    """The logits of parts of texts in one batch."""
+    ids = np.concatenate([np.asarray(each, dtype=np.int32) for each in parts.values()])
+    length = len(ids) // len(parts)
+    sequences = np.repeat(np.array([*parts], dtype=np.int32), length)
+    positions = np.tile(np.arange(past, past + length, dtype=np.int32), len(parts))
+    asked = np.ones(len(ids), dtype=np.int8)
+    return engine.compute(ids, positions, sequences, asked).reshape(len(parts), length, -1)
+
+
+@pytest.mark.parametrize("family", ["llama", "mamba2"])
+def test_memory_grows_with_the_texts_and_changes_nothing(family: str, tmp_path: Path) -> None:
+    """A second and a fifth text come while the first ones are in the middle; all grow long."""
+    tokenizer = toy_tokenizer("bpe")
+    config = shape(family, vocab=tokenizer.vocab, context=2_048)
+    model = LanguageModel(lively_decoder(config, seed=1), tokenizer)
+    (made,) = export_gguf(model, tmp_path, ("F32",), Provenance())
+    with LlamaCpp(made, context=2_048, cache="f32") as alone:
+        rows = rows_of(alone, 5, 640)
+        expected = np.stack([alone.logits(row) for row in rows])
+    with LlamaCpp(made, context=2_048, sequences=25, cache="f32") as engine:
+        assert (engine._sequences, engine._room) == (1, llama_cpp.FIRST_ROOM)
+        found = {0: [computed(engine, {0: rows[0][:100]}, 0)[0]]}
+        for count, first, end in ((2, 0, 100), (5, 0, 100), (5, 100, 200), (5, 200, 300)):
+            new = [n for n in range(count) if n not in found or first]
+            logits = computed(engine, {n: rows[n][first:end] for n in new}, first)
+            for n, part in zip(new, logits, strict=True):
+                found.setdefault(n, []).append(part)
+        assert (engine._sequences, engine._room) == (5, llama_cpp.FIRST_ROOM)
+        for first in range(300, 640, 85):
+            logits = computed(
+                engine, {n: row[first : first + 85] for n, row in enumerate(rows)}, first
+            )
+            for n, part in enumerate(logits):
+                found[n].append(part)
+        assert (engine._sequences, engine._room) == (5, 2 * llama_cpp.FIRST_ROOM)
+        whole = np.stack([np.concatenate(found[n]) for n in range(5)])
+        np.testing.assert_allclose(whole, expected, atol=2e-4)
+        engine.forget(3)
+        anew = computed(engine, {3: rows[1][:50]}, 0)[0]
+        np.testing.assert_allclose(anew, expected[1, :50], atol=2e-4)
+
+
+def test_where_there_is_no_memory_for_more_texts_those_before_stay(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with LlamaCpp(file, context=64, sequences=4, cache="f32") as engine:
+        rows = rows_of(engine, 2, 20)
+        computed(engine, {0: rows[0][:10]}, 0)
+        new_context = engine._new_context
+        monkeypatch.setattr(engine, "_read_again", lambda *_: engine._new_context(1 << 40, 1 << 40))
+
+        def no_memory(sequences: int, room: int) -> object:
+            if sequences > 8:
+                raise ExportError("no memory")
+            return new_context(sequences, room)
+
+        monkeypatch.setattr(engine, "_new_context", no_memory)
+        with pytest.raises(ExportError, match="no memory"):
+            computed(engine, {1: rows[1][:10]}, 0)
+        after = computed(engine, {0: rows[0][10:]}, 10)[0]
+    with LlamaCpp(file, context=64, cache="f32") as alone:
+        np.testing.assert_allclose(after, alone.logits(rows[0])[10:], atol=1e-4)
+
+
 UINT32, ARRAY = 4, 9
 NUMBERS = ("block_count", "embedding_length", "attention.head_count", "context_length")
 

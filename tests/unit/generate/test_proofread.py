@@ -78,7 +78,7 @@ def test_a_correction_is_worth_the_bits_that_it_saves_less_the_cost_of_the_error
 ) -> None:
     text = TATAR[1].replace("җиләк", "жилэк")
     rows = learnt.tokenizer.encode_many([text, TATAR[1]])
-    wrong, right = (sum(each) / math.log(2) for each in proofread.read_nats(None, rows, 0))  # type: ignore[arg-type]
+    wrong, right = (sum(each) / math.log(2) for each in proofread.read_nats(None, rows, [0]))  # type: ignore[arg-type]
     (found,) = reader(learnt).check(text)
     assert found.corrections[0].bits == pytest.approx(wrong - right - 2 * COSTS["look_alike"])
 

@@ -8,20 +8,22 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from reference.judge import LONGEST_CONTEXT
-from reference.reading import document_nats, logits_of
+from reference.reading import STATES, document_nats, logits_of
 from toys import END, lively_decoder, toy_config
 
 from endonym.generate.reading import (
     Ids,
     Window,
+    carries_state,
     mean_states,
     read_features,
     read_nats,
     read_tokens,
     windows,
 )
+from endonym.model.config import MixerKeys, ModelKeys
 from endonym.model.decoder import Decoder
-from endonym.model.families import FAMILIES
+from endonym.model.families import FAMILIES, resolve
 
 
 def test_a_document_that_fits_is_one_window() -> None:
@@ -55,25 +57,25 @@ def documents(lengths: list[int]) -> list[Ids]:
 
 def test_documents_come_back_in_their_order_even_empty_ones() -> None:
     lengths = [3, 0, 40, 1, 16, 0, 7]
-    found = list(read_nats(lively_decoder(), documents(lengths), END))
+    found = list(read_nats(lively_decoder(), documents(lengths), [END]))
     assert [len(nats) for nats in found] == lengths
     assert all((nats > 0).all() for nats in found)
-    assert list(read_nats(lively_decoder(), [], END)) == []
+    assert list(read_nats(lively_decoder(), [], [END])) == []
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_neighbour_in_the_batch_changes_nothing(family: str) -> None:
     decoder = lively_decoder(toy_config(family))
     lengths = [30, 5, 16, 15, 2]
-    together = list(read_nats(decoder, documents(lengths), END))
+    together = list(read_nats(decoder, documents(lengths), [END]))
     for ids, nats in zip(documents(lengths), together, strict=True):
-        (alone,) = read_nats(decoder, [ids], END)
+        (alone,) = read_nats(decoder, [ids], [END])
         np.testing.assert_allclose(nats, alone, rtol=1e-4, atol=1e-5)
 
 
 def test_a_decoder_with_a_context_of_one_token_reads_documents_to_their_end() -> None:
     decoder = lively_decoder(toy_config("qwen3", context=1))
-    assert [len(nats) for nats in read_nats(decoder, documents([3, 0, 5]), END)] == [3, 0, 5]
+    assert [len(nats) for nats in read_nats(decoder, documents([3, 0, 5]), [END])] == [3, 0, 5]
 
 
 def test_documents_are_read_as_they_come_in_bounded_groups(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,25 +87,51 @@ def test_documents_are_read_as_they_come_in_bounded_groups(monkeypatch: pytest.M
             asked.append(number)
             yield ids
 
-    found = read_nats(lively_decoder(), coming(), END)
+    found = read_nats(lively_decoder(), coming(), [END])
     next(found)
     assert asked == [0, 1]
     assert len(list(found)) == 9
 
 
-def test_a_window_is_never_longer_than_the_judge_allows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("endonym.generate.reading.LONGEST_WINDOW", 8)
+def test_a_window_is_never_longer_than_the_judge_allows() -> None:
     ids = documents([30])
-    (short,) = read_nats(lively_decoder(toy_config(context=64)), ids, END)
-    (same,) = read_nats(lively_decoder(toy_config(context=8)), ids, END)
+    (short,) = read_nats(lively_decoder(toy_config(context=64)), ids, [END], window=8)
+    (same,) = read_nats(lively_decoder(toy_config(context=8)), ids, [END])
     np.testing.assert_allclose(short, same, rtol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_states_are_carried_over_from_window_to_window(family: str) -> None:
+    """So the score of a long document in windows of any length is that of one full pass; other
+    families are read again from half a window before.
+    """
+    decoder = lively_decoder(toy_config(family, context=16)).double()
+    assert carries_state(decoder) == (family in STATES)
+    if family not in STATES:
+        return
+    ids = documents([90, 3, 41, 16, 75])
+    logits = [logits_of(decoder, torch.tensor([END, *each]))[:-1].detach() for each in ids]
+    for window in (2, 5, 16, 200):
+        for found, each, logits_TV in zip(
+            read_tokens(decoder, ids, [END], window), ids, logits, strict=True
+        ):
+            nats_TV = -logits_TV.log_softmax(-1)
+            whole = nats_TV[torch.arange(len(each)), torch.from_numpy(each)].numpy()
+            np.testing.assert_allclose(found.nats, whole, rtol=1e-6)
+            np.testing.assert_allclose(found.likeliest, nats_TV.amin(-1).numpy(), rtol=1e-6)
+
+
+def test_a_hybrid_with_attention_does_not_carry_its_state() -> None:
+    mixers = (MixerKeys(kind="mamba", state=4), MixerKeys(kind="attention", heads=2))
+    keys = ModelKeys(family="mamba", dim=16, layers=2, mixer=mixers)
+    assert not carries_state(lively_decoder(resolve(keys, vocab=40, context=16)))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_token_is_read_as_the_slow_reference_reads_it(family: str) -> None:
     decoder = lively_decoder(toy_config(family)).double()
     for ids in documents([1, 16, 40]):
-        (found,) = read_nats(decoder, [ids], END)
+        (found,) = read_nats(decoder, [ids], [END])
         np.testing.assert_allclose(found, document_nats(decoder, ids.tolist(), END), rtol=1e-5)
 
 
@@ -111,13 +139,13 @@ def test_the_likeliest_token_in_each_place_is_that_of_the_largest_logit() -> Non
     decoder, (ids,) = lively_decoder(), documents([14])
     for place in range(1, 14, 3):  # Some tokens are the likeliest ones.
         ids[place] = int(logits_of(decoder, torch.tensor([END, *ids[:place]]))[-1].argmax())
-    (found,) = read_tokens(decoder, [ids], END)
+    (found,) = read_tokens(decoder, [ids], [END])
     shares_TV = logits_of(decoder, torch.tensor([END, *ids]))[:-1].double().softmax(-1)
     best_T, ids_T = shares_TV.max(-1)
     np.testing.assert_allclose(found.likeliest, -best_T.detach().log(), rtol=1e-4)
     assert found.is_likeliest.tolist() == (ids_T.numpy() == ids).tolist()
     assert set(range(1, 14, 3)) <= {*np.flatnonzero(found.is_likeliest)}
-    (read,) = read_tokens(decoder, documents([40]), END)
+    (read,) = read_tokens(decoder, documents([40]), [END])
     assert (read.likeliest <= read.nats).all(), "also in windows"
     np.testing.assert_array_equal(read.likeliest == read.nats, read.is_likeliest)
 
@@ -125,7 +153,7 @@ def test_the_likeliest_token_in_each_place_is_that_of_the_largest_logit() -> Non
 def test_logits_that_are_capped_are_read_capped() -> None:
     config = toy_config().model_copy(update={"logit_cap": 1.0})
     decoder, (ids,) = lively_decoder(config), documents([12])
-    (found,) = read_nats(decoder, [ids], END)
+    (found,) = read_nats(decoder, [ids], [END])
     np.testing.assert_allclose(found, document_nats(decoder, ids.tolist(), END), rtol=1e-4)
     assert found.max() < np.log(40) + 2
 
@@ -147,7 +175,7 @@ def watched() -> Callable[[int], tuple[Decoder, Shapes]]:
 
 def test_a_window_is_as_long_as_the_judge_s(watched: Callable[[int], tuple[Decoder, Shapes]]):
     decoder, shapes = watched(3000)
-    list(read_nats(decoder, documents([LONGEST_CONTEXT + 500]), END))
+    list(read_nats(decoder, documents([LONGEST_CONTEXT + 500]), [END]))
     # A window's last token is predicted and not read.
     assert shapes == [(2, LONGEST_CONTEXT - 1)]
 
@@ -158,7 +186,7 @@ def test_windows_are_read_together_as_many_as_are_meant_to_be(
     monkeypatch.setattr("endonym.generate.reading.ROWS_TOKENS", 64)
     monkeypatch.setattr("endonym.generate.reading.GROUP_TOKENS", 100)
     decoder, shapes = watched(16)
-    list(read_nats(decoder, documents([9] * 30), END))
+    list(read_nats(decoder, documents([9] * 30), [END]))
     # Documents of ten tokens: groups of ten, of which six are read at once and then four.
     assert shapes == [(6, 9), (4, 9)] * 3
 

@@ -38,11 +38,12 @@ def logits_of(*shares: float) -> np.ndarray:
 
 
 def kept_probabilities(logits_V: np.ndarray, sampling: Sampling) -> np.ndarray:
-    """What top-k and top-p leave, token by token; zero for the rest."""
+    """What top-k, top-p and then min-p leave, token by token; zero for the rest."""
     order = np.argsort(-logits_V, kind="stable")[: sampling.top_k or None]
     masses = np.exp((logits_V[order] - logits_V.max()).astype(np.float64) / sampling.temperature)
     before = (masses.cumsum() - masses) / masses.sum()
     masses[1:][before[1:] >= sampling.top_p] = 0
+    masses[masses < sampling.min_p * masses[0]] = 0
     probabilities = np.zeros(len(logits_V))
     probabilities[order] = masses / masses.sum()
     return probabilities
@@ -55,7 +56,8 @@ def rows(count: int, spread: float = 3.0, vocab: int = VOCAB) -> np.ndarray:
 SETTINGS = [
     {}, {"top_p": 0.5}, {"top_p": 1.0}, {"top_k": 3}, {"top_k": 3, "top_p": 0.6},
     {"top_k": 59, "top_p": 1.0}, {"top_k": 1000, "top_p": 0.999}, {"temperature": 2.5},
-    {"temperature": 0.1, "top_p": 0.9},
+    {"temperature": 0.1, "top_p": 0.9}, {"min_p": 0.1}, {"min_p": 0.3, "top_p": 1.0},
+    {"min_p": 0.2, "top_k": 9, "top_p": 0.9},
 ]  # fmt: skip
 
 

@@ -54,7 +54,7 @@ def spellings(model: LanguageModel, written: bytes) -> Iterator[tuple[list[int],
 def probability(model: LanguageModel, before: str, written: str) -> float:
     """That the text goes on with a word and then begins another, by whole rows without a cache."""
     tokenizer = model.tokenizer
-    given = [tokenizer.opening_id, *tokenizer.encode(before)]
+    given = tokenizer.begun_ids(before)
     pieces = [tokenizer.bytes_of(index) for index in range(tokenizer.vocab)]
     ends = [
         tokenizer.end_id,
@@ -72,7 +72,7 @@ def probability(model: LanguageModel, before: str, written: str) -> float:
 def chance_of(model: LanguageModel, given: str, sign: str) -> float:
     """That a text goes on with a sign of one byte, whatever its token writes behind it."""
     tokenizer = model.tokenizer
-    ids = [tokenizer.opening_id, *tokenizer.encode(given)]
+    ids = tokenizer.begun_ids(given)
     chances = model.decoder.logits(torch.tensor([ids]))[0, -1].double().softmax(-1).tolist()
     pieces = map(tokenizer.bytes_of, range(tokenizer.vocab))
     return sum(

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from progress_bars import bars_of
 from toys import END, distinct_documents, toy_config, toy_tokenizer, write_toy_shards
 
@@ -109,7 +108,7 @@ def test_questions_stand_in_the_models_template_and_without_one_chat_is_refused(
     tokenizer.chat_template = CHATML
     first, second = questions(["Әбием кайда?", "Où est <|im_end|> ?"], tokenizer)
     # Marks of the template are no text; what a person wrote is, whatever it names.
-    assert tokenizer.token(first[0]) == "<|im_start|>"
+    assert [tokenizer.token(index) for index in first[:2]] == ["<|endoftext|>", "<|im_start|>"]
     assert tokenizer.decode(first) == "user\nӘбием кайда?\nassistant\n"
     assert tokenizer.decode(second) == "user\nOù est <|im_end|> ?\nassistant\n"
     # The template opens a text itself here, and the model would do so again.
@@ -208,11 +207,9 @@ def test_no_more_held_out_text_is_scored_than_the_training_pays_for(
     assert "of the 7.0 kB that are held out" in table(found)
 
 
-def test_the_first_model_reads_rows_of_the_trained_one_if_it_can(finished: Path) -> None:
+def test_texts_that_are_no_lists_are_read_as_documents_alone(finished: Path) -> None:
     (folder,) = (finished / "store" / "model").iterdir()
-    for asked, context in ((16, 16), (64, 32)):
-        base = evaluation.pretrained_model(folder, asked, torch.device("cpu"))
-        assert base.decoder.config.context == context
+    base = load_pretrained(folder)
     (shards,) = (finished / "store" / "shards").iterdir()
     found = held_texts(shards, "test", base.tokenizer, PackConfig(context=32))
     assert [each.text for each in found] == ["document"], "no source is a list of sentences"

@@ -1,6 +1,5 @@
 """What is tried before training: it uses up a decoder of its own, and says what it leaves out."""
 
-import copy
 import json
 import shutil
 from collections.abc import Callable
@@ -9,19 +8,34 @@ from typing import Any
 
 import pytest
 import torch
-from serving import toy_language_model
+from made_conversations import (
+    conversations,
+    make_toy_examples,
+    settings,
+    write_lines,
+)
 from small_project import Project
 from toys import toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym import device
 from endonym.data.batches import Batches
+from endonym.data.example_tokens import ExampleTokens
+from endonym.data.examples import make_examples
 from endonym.errors import StoreError
+from endonym.export.huggingface import load_pretrained
 from endonym.log import Log
 from endonym.model.adapt_config import Adapt
 from endonym.model.decoder import Decoder
 from endonym.model.memory import training_bytes
 from endonym.pipeline import preflight
-from endonym.pipeline.preflight import ROW_TOKENS, before_training, newest, warn_of_unlearnt_ends
+from endonym.pipeline.preflight import (
+    ROW_TOKENS,
+    before_training,
+    newest,
+    unlearnt_ends,
+    warn_of_unlearnt_ends,
+)
+from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.checkpoint import TrainState, save
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import ALONE, Group
@@ -145,7 +159,7 @@ def test_training_begins_with_untouched_weights(project: Project, monkeypatch: P
 
 def test_memory_is_given_back_where_all_rows_need_it(bench: Bench, monkeypatch: Patch):
     config, longest = toy_config(context=1024), bench[0].train.longest_document
-    phase = PHASE.but(batch_tokens=4096).executed(micro_tokens=4096)
+    phase = PHASE.but(batch_tokens=4096, context=1024).executed(micro_tokens=4096)
     short = phase_bytes(config, phase, longest=9)
     whole = phase_bytes(config, phase)
     assert short < whole
@@ -158,32 +172,67 @@ def test_memory_is_given_back_where_all_rows_need_it(bench: Bench, monkeypatch: 
         assert calls == expected
 
 
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tokenizer, ExampleTokens]:
+    """A tokenizer with ChatML, and conversations as it writes them."""
+    folder = tmp_path_factory.mktemp("answered")
+    make_toy_examples(folder, conversations(40))
+    return Tokenizer.load(folder / "tokenizer.json"), ExampleTokens(folder, "train")
+
+
 @pytest.mark.parametrize("number_format", [torch.float32, torch.bfloat16])
-def test_an_untrained_end_of_turn_is_warned_of(monkeypatch: Patch, number_format: torch.dtype):
-    model = toy_language_model()
-    monkeypatch.setattr(model.tokenizer, "chat_template", "…")
-    monkeypatch.setattr(model.tokenizer, "turn_ends", ("<|im_end|>",))
+@torch.no_grad()
+def test_an_end_of_turn_that_is_never_expected_is_warned_of(
+    answered: tuple[Tokenizer, ExampleTokens], monkeypatch: Patch, number_format: torch.dtype
+) -> None:
+    tokenizer, examples = answered
     phase = train_config(steps=1, objective="chat").but(adapt=Adapt().resolved())
     said: list[str] = []
     log = Log(quiet=True)
     monkeypatch.setattr(log, "warn", said.append)
-    decoder = copy.deepcopy(model.decoder).to(number_format)  # other tests have the same model
-    end = model.tokenizer.special_ids["turn_end"]
-    with torch.no_grad():
-        decoder.readout.weight_VD.normal_(generator=torch.Generator().manual_seed(3))
-    warn_of_unlearnt_ends(decoder, model.tokenizer, phase, log)
-    with torch.no_grad():  # as a phase of conversations that trains all weights begins
-        decoder.readout.weight_VD[end] = decoder.readout.weight_VD[model.tokenizer.end_id]
-    warn_of_unlearnt_ends(decoder, model.tokenizer, phase, log)
+    config = toy_config("gpt2", vocab=tokenizer.vocab, context=128, dropout=0.3)
+    decoder = toy_decoder(config.model_copy(update={"tied": False})).to(number_format).train()
+    decoder.norm.weight.zero_()
+    decoder.norm.bias.copy_(torch.eye(config.dim)[0])  # the hidden state of every place
+    weight_VD, end = decoder.readout.weight_VD, tokenizer.special_ids["turn_end"]
+    weight_VD[end, 0] = 9.0
+    for other in (5, 6):  # as alike as rows of real models are
+        weight_VD[other] = 1.5 * weight_VD[end]
+    warn_of_unlearnt_ends(decoder, tokenizer, phase, examples, log)
+    assert not said, "its row is that of other ids, but it is expected"
+    weight_VD[end] *= -1
+    warn_of_unlearnt_ends(decoder, tokenizer, phase.but(adapt=None), examples, log)
     assert not said
-    with torch.no_grad():
-        decoder.readout.weight_VD[end].normal_(generator=torch.Generator().manual_seed(4))
-        for other in (5, 6):
-            decoder.readout.weight_VD[other] = 1.5 * decoder.readout.weight_VD[end]
-    warn_of_unlearnt_ends(decoder, model.tokenizer, phase, log)
+    warn_of_unlearnt_ends(decoder, tokenizer, phase, examples, log)
     (warning,) = said
-    assert "<|im_end|>" in warning
-    assert "2 other ids" in warning
-    warn_of_unlearnt_ends(decoder, model.tokenizer, phase.but(adapt=None), log)
-    warn_of_unlearnt_ends(decoder, model.tokenizer, phase.but(objective="next_token"), log)
-    assert len(said) == 1
+    assert "<|im_end|> ends an answer" in warning
+    assert decoder.training
+
+
+@torch.no_grad()
+def test_random_weights_expect_an_end_as_much_as_anything_else(
+    answered: tuple[Tokenizer, ExampleTokens],
+) -> None:
+    fresh = toy_decoder(toy_config(vocab=answered[0].vocab))
+    assert not unlearnt_ends(fresh, *answered)
+
+
+@torch.no_grad()
+def test_a_real_model_knows_how_an_answer_ends_unless_its_row_was_never_trained(
+    real_model: Path, tmp_path: Path
+) -> None:
+    """Rows of new ids are noise, or the mean of all rows, as transformers adds them."""
+    model = load_pretrained(real_model)
+    write_lines(tmp_path / "talks.jsonl", conversations(12))
+    given = settings(context=256, max_rejected=1.0)
+    keys = {"out": tmp_path, "advance": lambda _: None}
+    make_examples([tmp_path / "talks.jsonl"], model.tokenizer, given, **keys)
+    examples = ExampleTokens(tmp_path, "train")
+    assert not unlearnt_ends(model.decoder, model.tokenizer, examples)
+    weight_VD = model.decoder.readout.weight_VD
+    (end,) = model.tokenizer.stop_ids
+    random = torch.Generator().manual_seed(5)
+    noise = 0.02 * torch.randn(weight_VD.shape[1], generator=random)
+    for row in (noise, weight_VD.mean(0)):
+        weight_VD[end] = row
+        assert list(unlearnt_ends(model.decoder, model.tokenizer, examples)) == [end]

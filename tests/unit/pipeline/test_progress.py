@@ -14,6 +14,7 @@ import pytest
 from small_project import Killed, Project, journal_of
 
 from endonym.device import ProcessInfo
+from endonym.log import Log
 from endonym.pipeline import progress
 from endonym.pipeline.progress import stop_requests
 from endonym.train import loop, step
@@ -138,6 +139,22 @@ def test_a_first_signal_asks_and_a_second_does_not_wait() -> None:
         ask_twice()
     assert seen == ["asked"]
     assert [signal.getsignal(each) for each in STOPS] == before
+
+
+def test_who_asks_for_a_stop_is_told_that_a_step_is_finished_first(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def ask() -> None:
+        with stop_requests(Log()) as asked:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert asked.wait(5)
+
+    with pytest.raises(KeyboardInterrupt):
+        ask()
+    said = ""
+    while "\n" not in said:
+        said += capfd.readouterr().err
+    assert "this step is finished and saved first; Ctrl-C again stops at once" in said
 
 
 @pytest.mark.parametrize("times", [1, 2])

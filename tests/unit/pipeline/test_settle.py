@@ -21,6 +21,7 @@ from endonym.log import Log
 from endonym.pipeline import execute, sources, tuning
 from endonym.pipeline import settle as settling
 from endonym.pipeline.execute import run_recipe
+from endonym.pipeline.made_by import CodeNotes, Fresh
 from endonym.pipeline.plan import plan_data, plan_examples
 from endonym.pipeline.settle import Lockfile, settle, with_examples
 from endonym.recipe.recipe import Recipe
@@ -68,6 +69,19 @@ def test_a_year_is_said_where_nothing_was_measured(counted: Counted, capsys: Cap
     said = capsys.readouterr().err
     assert "years" in said
     assert "steps = " in said
+
+
+@pytest.mark.parametrize("has_units", [True, False])
+def test_bf16_on_a_processor_without_units_for_it_is_warned_of(
+    has_units: bool, counted: Counted, capsys: Captured, monkeypatch: Patch
+) -> None:
+    """The recipe or an earlier plan may say it; fp32 is chosen by itself."""
+    monkeypatch.setattr(settling, "has_bf16_units", lambda: has_units)
+    keys = {"phase.0.compile": "off", "phase.0.number_format": "bf16"}
+    counted.recipe = counted.recipe.with_values(keys)
+    counted.settle("cpu")
+    said = " ".join(capsys.readouterr().err.split())
+    assert ("this processor has no units: steps take several times as long" in said) != has_units
 
 
 def test_judging_is_announced_in_proportion_to_training(counted: Counted, capsys: Captured):
@@ -177,8 +191,8 @@ def test_replanning_anything_else_chooses_anew(recipe: Recipe, raw: list[RawSet]
     assert not kept(Recipe.load(recipe.path, sets=("seed=8",)), raw).is_known
     assert not kept(recipe, raw[:2]).is_known
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(settling, "FORM", settling.FORM + 1)  # Keys of a newer program.
-        assert not kept(recipe, raw).is_known
+        patch.setattr(settling, "code_hash", lambda function: "of a newer program")
+        assert kept(recipe, raw).is_known
     text = recipe.path.read_text(encoding="utf-8")
     recipe.path.write_text(text + "# a comment\n", encoding="utf-8")
     assert kept(Recipe.load(recipe.path), raw).is_known
@@ -271,5 +285,8 @@ def test_what_is_counted_of_one_phase_stays_where_another_is_estimated(
     made: Any = SimpleNamespace(manifest={"config": {"context": 128}}, numbers=numbers)
     found = {plan_examples(recipe, data, 128)[1].id: made}
     store: Any = SimpleNamespace(find=lambda _, name: found.get(name))
-    examples = with_examples(recipe, Facts(1_000, 500, 50.0), data, store).examples
+    store.journal = lambda kind, name: recipe.folder / f"{kind}-{name}.jsonl"
+    fresh = Fresh(CodeNotes(store), {})
+    facts = with_examples(recipe, Facts(1_000, 500, 50.0), data, store, fresh=fresh)
+    examples = facts.examples
     assert [each.records for each in examples.values()] == [3, 8]

@@ -235,7 +235,7 @@ def test_a_named_teacher_that_may_know_the_held_out_texts_is_told(
     monkeypatch.setattr(ctx.log, "warn", warnings.append)
     folder = tmp_path / "зур модель"
     found = teaching.teachers(ctx, folder, 32, "there")
-    assert asked == [folder, (folder, "id of shards")]
+    assert asked == [(folder, "id of shards"), folder]
     assert [each.config.context for each in found] == [32]
     assert warnings == ([] if is_known else [teaching.MAY_KNOW.format(name="зур модель")])
     require_ready(found, moved)

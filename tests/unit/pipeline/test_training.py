@@ -396,7 +396,7 @@ def test_a_few_conversations_teach_where_answers_end_and_their_cost_is_told(proj
     ]
     model = LanguageModel.load(folder)
     (ids,) = questions(["Cine are lemnele?"], model.tokenizer)
-    read = torch.tensor([[model.tokenizer.opening_id, *ids, *model.tokenizer.encode("Moș Ion.")]])
+    read = torch.tensor([[*model.tokenizer.before, *ids, *model.tokenizer.encode("Moș Ion.")]])
     hidden_BTD, _ = model.decoder(read, Span.after(0, read), None)
     odds_V = model.decoder.readout.logits(hidden_BTD[0, -1]).softmax(-1)
     unseen = [index for index in range(400) if model.tokenizer.bytes_of(index) in (b"\x01", b"~")]

@@ -102,8 +102,7 @@ def test_a_copy_with_other_values_keeps_all_else_and_where_it_came_from(tatar: P
     assert (copy.model.dim, copy.phase[0].lr, copy.phase[1].epochs) == (384, 3e-4, 1.5)
     assert copy.tokenizer.vocab == 512
     assert (copy.phase[0].steps, copy.model.layers, copy.source) == (20, 4, recipe.source)
-    assert (copy.path, copy.text, copy.variant) == (recipe.path, recipe.text, "wide")
-    assert copy.sets == recipe.sets
+    assert (copy.path, copy.variant, copy.sets) == (recipe.path, "wide", recipe.sets)
     assert recipe.model.dim == 768
     assert copy.with_values({"model.dim": 768}).model.dim == 768
 
@@ -148,7 +147,7 @@ def test_a_recipe_made_in_python_takes_changes_too() -> None:
     said = {"name": "basme", "language": "ro", "source": sources, "phase": [{"steps": 3}]}
     recipe = Recipe.model_validate(said)
     assert recipe.with_values({"phase.pretrain.steps": 4}).phase[0].steps == 4
-    assert recipe.text == ""
+    assert 'name = "basme"' in recipe.text, "it is written as a file"
     assert recipe.run_name == "basme"
 
 

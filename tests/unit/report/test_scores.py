@@ -78,6 +78,14 @@ def test_how_few_groups_of_neighbours_an_interval_rests_on_stands_beside_it() ->
     assert "over 57 groups" in verdict([score("model", 1.2, n_groups=57), *baselines()])[0]
 
 
+def test_an_interval_that_holds_for_documents_of_these_lengths_says_so() -> None:
+    plain, of_lengths = (
+        verdict([score("model", 1.2, of_lengths=flag), *baselines()])[0] for flag in (False, True)
+    )
+    assert "for documents of about these lengths" in of_lengths
+    assert "lengths" not in plain
+
+
 def test_dev_documents_are_of_the_corpus_s_own_kind() -> None:
     said = verdict([score("model", 3.9, split="dev"), *baselines(split="dev")])[-1]
     assert said.endswith(NEXT)

@@ -74,8 +74,9 @@ def test_a_chat_phase_reads_no_training_text(copy: Path) -> None:
     chat = '\n[[phase]]\nname = "chat"\nobjective = "chat"\ndata = "chats.csv"\nepochs = 20.0\n'
     recipe.write_text(recipe.read_text(encoding="utf-8") + chat, encoding="utf-8")
     numbers = {"tokens": 9_000, "epochs": 20.0}
-    manifest = {"config": {"phase": {"objective": "chat"}}, "numbers": numbers, "inputs": {}}
     (texts,) = run.models
+    config = texts.manifest["config"] | {"phase": {"objective": "chat"}}
+    manifest = {"config": config, "numbers": numbers, "inputs": {}}
     manifest |= {"files": texts.manifest["files"]}
     talking = replace(run, models=[texts, Artifact(texts.folder, manifest)])
     assert talking.epochs == run.epochs + 20

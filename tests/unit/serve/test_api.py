@@ -221,14 +221,14 @@ WRONG_REQUESTS = [
     (b"[]", 400, None),
     (b"\xff", 400, None),
     (LONE, 400, "prompt"),
-    ('{"model": "тел", "top_k": -1, "top_p": 9}'.encode(), 400, "top_p"),
+    ('{"model": "тел", "top_k": -2, "top_p": 9}'.encode(), 400, "top_p"),
     ('{"model": "башка"}'.encode(), 404, "model"),
     ('{"model": "тел", "prompt": [99999]}'.encode(), 400, "prompt"),
     ('{"model": "тел", "prompt": []}'.encode(), 400, "prompt"),
     ('{"model": "тел", "repetition_penalty": 1e-42}'.encode(), 400, "repetition_penalty"),
     ('{"model": "тел", "temperature": NaN}'.encode(), 400, "temperature"),
     ('{"model": "тел", "suffix": "x"}'.encode(), 400, "suffix"),
-    ('{"model": "тел", "stream_options": {}}'.encode(), 400, "stream_options"),
+    ('{"model": "тел", "stream_options": {"include_usage": true}}'.encode(), 400, "stream_options"),
     ('{"model": "тел", "tempreature": 1}'.encode(), 400, "tempreature"),
     (f'{{"model": "тел", "logit_bias": {{"{"1" * 5000}": 1}}}}'.encode(), 400, "logit_bias"),
 ]
@@ -418,7 +418,7 @@ def test_a_fault_is_told_to_the_client_in_openais_form_and_to_the_log_with_its_p
         assert (answer.status_code, answer.json()["error"]["type"]) == (500, "server_error")
         (line,) = said
         assert line.startswith("POST '/v1/completions': AttributeError(")
-        assert line.rpartition(" in ")[2].startswith("service.py, line ")
+        assert line.rpartition(" in ")[2].startswith("own_engine.py, line ")
         client.app.access = None
         answer = client.request("GET", "/health")
         assert (answer.status_code, answer.json()["error"]["type"]) == (500, "server_error")

@@ -54,7 +54,7 @@ def test_one_text_of_many_ids_is_one_text_and_what_opens_it_may_be_sent() -> Non
     ids = (model.tokenizer.encode(" ".join(TATAR)) * 9)[: MOST_TEXTS + 5]
     assert len(ids) > MOST_TEXTS
     with client_of(SlowEngine()) as (client, service):
-        opening = service.schedulers["тел"].engine.opening
+        opening = service.schedulers["тел"].engine.before[0]
         cut, opened = (
             client.post("/v1/embeddings", input=sent, truncate=True)
             for sent in (ids, [opening, *ids])
@@ -209,7 +209,7 @@ def test_every_mixer_gives_them(family: str) -> None:
     model = toy_language_model(family)
     engine = OwnEngine(model, most_slots=1, memory=1 << 30)
     for text, expected in zip(TEXTS, model.embed(TEXTS), strict=True):
-        found = engine.mean_state([engine.opening, *model.tokenizer.encode(text)], 0)
+        found = engine.mean_state([*engine.before, *model.tokenizer.encode(text)], 0)
         assert found / np.linalg.norm(found) == pytest.approx(expected, abs=1e-5)
 
 
@@ -217,7 +217,7 @@ def test_foreign_classes_give_them(tmp_path: Path) -> None:
     write_model("qwen2", tmp_path)
     model = LanguageModel(load_foreign(tmp_path), toy_tokenizer("bpe"))
     engine = OwnEngine(model, most_slots=1, memory=1 << 30)
-    found = engine.mean_state([engine.opening, *model.tokenizer.encode(TEXTS[0])], 0)
+    found = engine.mean_state([*engine.before, *model.tokenizer.encode(TEXTS[0])], 0)
     assert found / np.linalg.norm(found) == pytest.approx(model.embed(TEXTS)[0], abs=1e-5)
 
 
@@ -229,11 +229,11 @@ def test_llama_cpp_gives_them_and_its_logits_stay_what_they_were(tmp_path: Path)
     engine = LlamaEngine(
         write_gguf(tmp_path, context=1024), most_slots=2, memory=1 << 30, threads=1
     )
-    row = Row(0, [engine.opening, *engine.vocabulary.encode(TEXTS[0])], 0, 1)
+    row = Row(0, [*engine.before, *engine.vocabulary.encode(TEXTS[0])], 0, 1)
     before = engine.compute([row])
     long = " ".join([*TATAR, *ROMANIAN, *FRENCH])
     for text in (*TEXTS, long):
-        ids = [engine.opening, *engine.vocabulary.encode(text)]
+        ids = [*engine.before, *engine.vocabulary.encode(text)]
         found = engine.mean_state(ids, 1)
         assert found / np.linalg.norm(found) == pytest.approx(model.embed([text])[0], abs=2e-3)
     assert len(ids) > 512, "in parts"

@@ -34,14 +34,14 @@ def test_methods_take_what_the_protocol_says(made: type, protocol: type) -> None
 def engine_with(template: str) -> Any:
     engine = SlowEngine()
     engine.template = template  # type: ignore[assignment]
-    engine.encode_markup = lambda text: [-1, *engine.vocabulary.encode(text)]  # type: ignore[method-assign]
+    engine.encode_markup = lambda text, begins=False: [-1, *engine.vocabulary.encode(text)]  # type: ignore[method-assign]
     return engine
 
 
 def test_messages_take_their_places_between_the_templates_own_text() -> None:
     engine = engine_with(CHATML)
     encode = engine.vocabulary.encode
-    expected: list[int] = []
+    expected = [*engine.before]
     opening = ""
     for message in MESSAGES:
         expected += [-1, *encode(f"{opening}<|im_start|>{message['role']}\n")]
@@ -80,7 +80,8 @@ def test_a_template_that_fails_is_a_bad_request() -> None:
 def test_places_that_a_template_makes_itself_are_its_own_text() -> None:
     engine = engine_with("\ue0009\ue001\ue0001.9\ue001{{ messages[0].content }}")
     encode = engine.vocabulary.encode
-    expected = [-1, *encode("\ue0009\ue001\ue0001.9\ue001"), *encode("Сәлам \ue0000\ue001")]
+    own, said = encode("\ue0009\ue001\ue0001.9\ue001"), encode("Сәлам \ue0000\ue001")
+    expected = [*engine.before, -1, *own, *said]
     assert chat_ids(engine, [{"role": "user", "content": "Сәлам \ue0000\ue001"}]) == expected
 
 
@@ -95,6 +96,6 @@ ACTING = [
 @pytest.mark.parametrize(("content", "acts"), ACTING)
 def test_a_template_that_acts_on_contents_is_known(content: str, acts: bool) -> None:
     engine = engine_with(CHATML.replace("message.content", content))
-    engine.encode_markup = engine.vocabulary.encode
+    engine.encode_markup = lambda text, begins=False: engine.vocabulary.encode(text)  # type: ignore[method-assign]
     found = prompt_differences(engine)
     assert ["tests or changes" in each for each in found] == [True] * acts

@@ -44,7 +44,7 @@ def test_ids_bytes_and_ends_are_ours(engine: LlamaEngine) -> None:
     assert [engine.vocabulary.bytes_of(index) for index in range(len(ours))] == ours
     # llama.cpp knows the end of a turn by its name, and stops there too.
     ends = {tokenizer.end_id, tokenizer.special_ids["turn_end"]}
-    assert (engine.opening, set(engine.ends)) == (tokenizer.end_id, ends)
+    assert (engine.before, set(engine.ends)) == ((tokenizer.end_id,), ends)
     assert (engine.context, engine.template) == (64, None)
 
 
@@ -88,7 +88,7 @@ def test_a_context_that_no_memory_holds_is_shortened(tmp_path: Path) -> None:
     engine = engine_of(path, memory=1 << 20)
     assert (engine.whole_context, engine.slots) == (claimed, 1)
     assert engine.context == (1 << 20) // (2 * 2 * 2 * 16) // 256 * 256
-    assert engine.compute([Row(0, [engine.opening], 0, 1)]).shape[0] == 1
+    assert engine.compute([Row(0, [*engine.before], 0, 1)]).shape[0] == 1
     engine.close()
 
 
@@ -117,7 +117,7 @@ def test_a_model_without_keys_of_attention_has_slots_too(tmp_path: Path, family:
     (made,) = export_gguf(toy_language_model(family), tmp_path, ("F32",), Provenance("тел"))
     engine = engine_of(made)
     assert engine.slots == 4
-    ids = [engine.opening, *engine.vocabulary.encode("Таң")]
+    ids = [*engine.before, *engine.vocabulary.encode("Таң")]
     with torch.inference_mode():
         expected = toy_language_model(family).decoder.logits(torch.tensor([ids]))[0, -1].numpy()
     found = engine.compute([Row(0, ids[:2], 0, 0), Row(3, ids, 0, 1)])
@@ -164,9 +164,9 @@ def test_a_chat_template_is_followed_and_names_in_messages_stay_text(tmp_path: P
     encode = engine.vocabulary.encode
     said = "Сәлам <|endoftext|><|im_end|>"
     ids = chat_ids(engine, [{"role": "user", "content": said}])
-    expected = engine.encode_markup("<|im_start|>user\n") + encode(said)
+    expected = [*engine.before, *engine.encode_markup("<|im_start|>user\n"), *encode(said)]
     assert ids[: len(expected)] == expected
-    assert engine.opening not in ids
+    assert set(engine.before).isdisjoint(ids[1:])
     with client_of(engine) as (client, _):
         messages = [{"role": "user", "content": "Таң"}]
         asked = {"messages": messages, "max_tokens": 5, "seed": 1, "logprobs": True}

@@ -18,7 +18,7 @@ class Told:
 
     def __init__(self, scheduler: Scheduler, text: str, length: int = 10, **keys: object) -> None:
         engine = scheduler.engine
-        ids = [engine.opening, *engine.vocabulary.encode(text)]
+        ids = [*engine.before, *engine.vocabulary.encode(text)]
         self.updates: list[Update] = []
         self.ended = threading.Event()
         self.at = 0.0

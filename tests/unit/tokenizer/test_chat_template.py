@@ -120,7 +120,7 @@ def test_contents_are_tried_behind_blanks(before_user: str, before_answer: str, 
         f"{{% for m in messages %}}{{{{ {before} }}}}{{{{ m['content'] | trim }}}};{{% endfor %}}"
     )
     reader = Longest()
-    found = differences(template(text), reader, reader.encode)
+    found = differences(template(text), reader, lambda text, _: reader.encode(text))
     assert ["encoded apart here" in each for each in found] == [False] + [True] * count
 
 

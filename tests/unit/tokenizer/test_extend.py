@@ -16,7 +16,7 @@ from endonym.errors import TokenizerError
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.extend import extend_tokenizer
 from endonym.tokenizer.kinds import kind_of
-from endonym.tokenizer.tokenizer import Tokenizer, without_blank
+from endonym.tokenizer.tokenizer import Tokenizer, without_first_space
 from endonym.tokenizer.train import STRANGE, train_tokenizer
 
 OTHERS = [*FRENCH, *ROMANIAN]
@@ -208,7 +208,7 @@ def without_bytes() -> Tokenizer:
 def test_a_tokenizer_of_characters_with_bytes_for_others_learns_characters_and_pieces(
     engine: tokenizers.Tokenizer, texts: list[str]
 ) -> None:
-    given = Tokenizer(without_blank(engine), "<eos>", "<bos>")
+    given = Tokenizer(without_first_space(engine), "<eos>", "<bos>")
     made = extend_tokenizer(given, TokenizerConfig(extend=70), lambda: iter(texts * 3))
     assert made.vocab == given.vocab + 70
     assert [made.name_of(n) for n in range(given.vocab)] == [

@@ -110,7 +110,7 @@ def test_the_best_and_the_two_newest_are_kept(tmp_path: Path) -> None:
     assert found.state.step == 1_000_000
 
 
-@pytest.mark.parametrize(("saves", "kept"), [(1, 2), (3, 4), (4, 5), (100, 6)])
+@pytest.mark.parametrize(("saves", "kept"), [(1, 3), (3, 5), (4, 6), (100, 6)])
 def test_disk_space_for_the_checkpoints_to_come_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: int, kept: int
 ) -> None:

@@ -110,7 +110,16 @@ def test_a_budget_becomes_steps_of_whole_rows() -> None:
     assert resolve_phase(phase, context=256, positions=1000).batch_tokens == 256
 
 
-OPTIONAL = {"adapt", "beta", "distill", "keep_steps", "prune", "subword_dropout"}
+OPTIONAL = {
+    "first_row",
+    "context",
+    "adapt",
+    "beta",
+    "distill",
+    "keep_steps",
+    "prune",
+    "subword_dropout",
+}
 
 
 def test_what_a_phase_does_not_say_has_its_usual_value() -> None:

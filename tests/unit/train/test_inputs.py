@@ -107,7 +107,7 @@ def test_it_is_the_sum_over_learnt_tokens(tmp_path: Path) -> None:
     decoder = lively_decoder(CONFIG)
     for number in range(len(tokens)):
         here = slice(tokens.starts[number], tokens.starts[number] + tokens.lengths[number])
-        (nats,) = read_nats(decoder, [tokens.ids[here].astype(np.int64)], tokens.end_id)
+        (nats,) = read_nats(decoder, [tokens.ids[here].astype(np.int64)], [tokens.end_id])
         expected = -float(nats[tokens.learnt[here] > 0].sum())
         assert found[number] == pytest.approx(expected, rel=1e-4)
 

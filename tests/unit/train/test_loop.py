@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,13 +18,13 @@ from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.errors import TrainingError
 from endonym.model.decoder import Decoder
-from endonym.train import checkpoint, inputs
+from endonym.train import checkpoint, inputs, loop
 from endonym.train.inputs import TrainingInputs, ValidationResult
 from endonym.train.loop import Report, Training, as_metrics, journal_lines
 from endonym.train.loss_guard import TrainingEvent
 from endonym.train.optimizer import Optimizer
 from endonym.train.schedule import lr_scale
-from endonym.train.step import take_step
+from endonym.train.step import Stepped, take_step
 
 VOCAB = 24
 
@@ -120,6 +121,41 @@ def test_a_checkpoint_is_kept_after_every_save_and_validation(work: TrainingInpu
     assert found[4] == ["step-000000", "step-000004"]
     assert found[7][-2:] == ["step-000004", "step-000006"]
     assert found[12][-2:] == ["step-000008", "step-000012"]
+
+
+def clocked(monkeypatch: pytest.MonkeyPatch, step_seconds: float) -> None:
+    """A clock that each step moves on."""
+    now = [1000.0]
+
+    def slow_step(*given: Any, **more: Any) -> Stepped:
+        now[0] += step_seconds
+        return take_step(*given, **more)
+
+    monkeypatch.setattr(loop, "take_step", slow_step)
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+
+
+RARELY = {"steps": 40, "eval_every_steps": 40, "save_every_steps": 40}
+
+
+@pytest.mark.parametrize(("seconds", "steps"), [
+    (1.0, {}), (30.0, {4, 34}), (125.0, {1, 9, 17, 25, 33}), (1e4, set(range(1, 40))),
+])  # fmt: skip
+def test_the_first_minutes_are_saved_however_long_steps_take(
+    seconds: float, steps: set[int], work: TrainingInputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And later a quarter of an hour is lost at most, also after going on."""
+    clocked(monkeypatch, seconds)
+    run, seen = training(work, **RARELY), set[int]()
+    for report in run.reports():
+        seen |= {report.step} if f"step-{report.step:06d}" in saved(work) else set()
+        if report.step == 36:
+            break
+    assert seen == {0, *(step for step in steps if step <= 36)}
+    resumed = training(work, **RARELY)
+    assert resumed.resume() == max(seen)
+    first = next(iter(resumed.reports())).step
+    assert f"step-{first:06d}" in saved(work) or seconds < 120
 
 
 def test_patience_stops_after_so_many_validations(work: TrainingInputs, losses: list[float]):

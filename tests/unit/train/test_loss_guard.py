@@ -1,5 +1,6 @@
 """The guard: strange steps are skipped, harmed weights are given up, and a kill changes nothing."""
 
+import itertools
 import json
 import math
 from collections.abc import Callable
@@ -203,6 +204,25 @@ def test_kills_change_nothing(number_format: str, tmp_path: Path, monkeypatch: p
             one, two = (getattr(run.optimizer, part)() for run in (whole, resumed))
             assert all(torch.equal(one[name], tensor) for name, tensor in two.items())
             assert one.keys() == two.keys()
+
+
+def test_what_the_clock_has_saved_is_not_gone_back_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a training returns to after harm depends on its recipe, not on how fast it was."""
+    watch = spoil(monkeypatch, lambda state: state.step >= 11 and not state.rollbacks)
+    whole = watch(training(corpus(tmp_path / "fast"), steps=20, eval_every_steps=8))
+    expected = plain(list(whole.reports()))
+    hours = itertools.count(1e6, 3600.0)
+    monkeypatch.setattr(loop.time, "monotonic", lambda: next(hours))
+    work = corpus(tmp_path / "slow")
+    slow, seen = watch(training(work, steps=20, eval_every_steps=8)), list[Report]()
+    for report in slow.reports():
+        seen.append(report)
+        is_harmed = report.is_skipped or report.is_rolled_back
+        assert is_harmed or (work.folder / f"step-{report.step:06d}").is_dir()
+    assert plain(seen) == expected
+    assert sum(report.step == 9 for report in seen) == 2
 
 
 def test_a_fresh_start_may_be_gone_back_to(work: TrainingInputs, monkeypatch: pytest.MonkeyPatch):

@@ -78,8 +78,10 @@ def test_no_more_memory_is_counted_than_for_a_whole_batch() -> None:
 def test_what_a_phase_says_is_counted() -> None:
     keys = {"batch_tokens": 64, "micro_tokens": 64}
     phase, wide = train_config(**keys), toy_config(context=512)
+    in_long_rows = phase.but(context=512)
     plain = phase_bytes(toy_config(), phase)
-    assert phase_bytes(wide, phase, 4) < phase_bytes(wide, phase)
+    assert phase_bytes(wide, in_long_rows, 4) < phase_bytes(wide, in_long_rows)
+    assert phase_bytes(wide, phase) == plain, "a row is as long as the recipe says"
     assert phase_bytes(toy_config(), train_config(**keys, average="ema")) > plain
     for more in ({"optimizer": "muon"}, {"recompute": 1}, {"adapt": {"rank": 2}}):
         assert phase_bytes(toy_config(), train_config(**keys, **more)) < plain, more
@@ -96,7 +98,7 @@ def test_every_teacher_is_counted_where_it_reads() -> None:
     assert [b - a for a, b in pairwise(needed[1:])] == [each, each]
     assert needed[1] > each, "what a block or the logits take, once"
     assert phase_bytes(shape, phase, teachers=[deep]) > alone + needed[1]
-    before = [teachers_bytes(shape, [shape] * n) for n in range(3)]
+    before = [teachers_bytes(16, [shape] * n) for n in range(3)]
     assert before[0] == 0
     assert before[2] - before[1] == 4 * (parameters(shape).total + 8192 * shape.dim)
 

@@ -4,29 +4,18 @@ Imports no torch. Source: `src/llama-vocab.cpp` of llama.cpp.
 """
 
 import json
-import re
+from dataclasses import dataclass
 from typing import Any
 
 from endonym.errors import EndonymError
+from endonym.export.gguf.splits import Imitation, imitation_of
 from endonym.export.refusals import refusal
 from endonym.tokenizer.kinds import GGUF_SCALE, gguf_scores, kind_of
 from endonym.tokenizer.tokenizer import BYTE_TOKEN, Tokenizer
 from endonym.tokenizer.unigram import NEVER
-from endonym.tokenizer.words import CONTRACTIONS, SPLIT
 
 NORMAL, CONTROL, ADDED, UNUSED, BYTE = 1, 3, 4, 5, 6
 """llama.cpp's `llama_token_type`."""
-_ANY_CASE = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-GPT2_SPLIT = ""
-"""The split that ByteLevel does by itself (`use_regex`)."""
-SPLITS = {
-    SPLIT: "qwen35",
-    SPLIT.replace(CONTRACTIONS, _ANY_CASE): "qwen35",
-    GPT2_SPLIT: "gpt-2",
-    rf"{_ANY_CASE}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+": "qwen2",
-}
-"""Splits that llama.cpp has, by its name; the ids are compared by `verify`."""
 NO_MERGE = "no merges"
 """llama.cpp wants merges; this one never applies, since no byte is written by two letters."""
 BYTE_ORDER_MARK = "llama.cpp drops a byte order mark (U+FEFF) at the very start of a text"
@@ -42,16 +31,39 @@ def vocabulary_of(tokenizer: Tokenizer, size: int) -> dict[str, Any]:
     for each in described["added_tokens"]:
         if not each["special"] and (each["lstrip"] or each["rstrip"] or each["single_word"]):
             raise _unknown(f"the added token {each['content']!r}, which minds what is around it")
-    if described.get("normalizer") is not None:
-        raise _unknown(f"the normalizer {described['normalizer'].get('type')}")
     added = {each["id"]: each["special"] for each in described["added_tokens"]}
     tokens, types = _tokens(tokenizer, added, size)
     keys, model = {"tokens": tokens, "token_type": types}, described["model"]
-    if model["type"] == "BPE" and not (model.get("byte_fallback") or model.get("ignore_merges")):
+    if model["type"] == "BPE" and (model["merges"] or not model.get("byte_fallback")):
         merges = [each if isinstance(each, str) else " ".join(each) for each in model["merges"]]
-        split = _split(described.get("pre_tokenizer"))
+        split = _imitation(tokenizer, described).split.name
         return {"model": "gpt2", "pre": split, **keys, "merges": merges or [NO_MERGE]}
+    if described.get("normalizer") is not None:
+        raise _unknown(f"the normalizer {described['normalizer'].get('type')}")
     return {"model": "plamo2", **keys, "scores": _scores(tokenizer, model, size)}
+
+
+def _imitation(tokenizer: Tokenizer, described: dict[str, Any]) -> Imitation:
+    """A tokenizer of merges as llama.cpp reads texts with it. Raises ExportError if it cannot."""
+    model = described["model"]
+    if model.get("continuing_subword_prefix") or model.get("end_of_word_suffix"):
+        raise _unknown("letters that mark where a word starts or ends")
+    found = imitation_of(tokenizer)
+    if isinstance(found, Imitation):
+        return found
+    rules = [described.get("normalizer"), described.get("pre_tokenizer")]
+    steps = ", ".join(_shown(rule) for rule in rules if rule) or "nothing"
+    about = {"steps": steps, "nearest": found.nearest, "text": found.text}
+    raise refusal("split_not_in_llama_cpp", "export gguf", **about)
+
+
+def _shown(rule: dict[str, Any]) -> str:
+    """A rule in one line."""
+    parts = rule.get("pretokenizers") or rule.get("normalizers")
+    if parts:
+        return ", ".join(map(_shown, parts))
+    pattern = rule.get("pattern")
+    return " ".join([rule["type"], *map(repr, (pattern or {}).values())])
 
 
 def _scores(tokenizer: Tokenizer, model: dict[str, Any], size: int) -> list[float]:
@@ -65,9 +77,33 @@ def _scores(tokenizer: Tokenizer, model: dict[str, Any], size: int) -> list[floa
     return scores + [NEVER / GGUF_SCALE] * (size - len(scores))
 
 
-def drops_of(tokenizer: Tokenizer) -> str:
-    """What llama.cpp takes away from the start of a text with this tokenizer."""
-    return "" if vocabulary_of(tokenizer, tokenizer.vocab)["model"] == "gpt2" else "\ufeff"
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What llama.cpp reads otherwise than a tokenizer.
+
+    dropped: what it takes away from the start of a text. imitation: the tokenizer as llama.cpp
+    reads texts with it; None if it gives the same ids to every kind of text.
+    """
+
+    dropped: str = ""
+    imitation: Imitation | None = None
+
+    def limits(self) -> list[str]:
+        """The same in words, a line for each."""
+        kinds = self.imitation.limits if self.imitation else ()
+        other = [f"llama.cpp may give other ids to {kind}" for kind in kinds]
+        return [*([BYTE_ORDER_MARK] if self.dropped else []), *other]
+
+
+def reading_of(tokenizer: Tokenizer) -> Reading:
+    """How llama.cpp reads texts with a tokenizer.
+
+    Raises ExportError for a tokenizer that llama.cpp does not have.
+    """
+    if vocabulary_of(tokenizer, tokenizer.vocab)["model"] != "gpt2":
+        return Reading(dropped="\ufeff")
+    found = _imitation(tokenizer, json.loads(tokenizer.to_json()))
+    return Reading(imitation=found if found.limits else None)
 
 
 def _tokens(tokenizer: Tokenizer, added: dict[int, bool], size: int) -> tuple[list[str], list[int]]:
@@ -88,27 +124,6 @@ def _tokens(tokenizer: Tokenizer, added: dict[int, bool], size: int) -> tuple[li
         tokens.append(token)
         types.append(kind)
     return tokens, types
-
-
-def _split(described: dict[str, Any] | None) -> str:
-    """llama.cpp's name of the split before byte-level pieces."""
-    steps = [] if described is None else described.get("pretokenizers", [described])
-    last = steps[-1] if steps else {"type": "nothing"}
-    if last["type"] == "ByteLevel" and not last["add_prefix_space"]:
-        pattern = GPT2_SPLIT if last.get("use_regex", True) else None
-        if len(steps) == 2 and pattern is None:
-            pattern = _isolating(steps[0])
-        if len(steps) <= 2 and pattern in SPLITS and (pattern == GPT2_SPLIT) == (len(steps) == 1):
-            return SPLITS[pattern]
-    shown = re.sub(r"\s+", " ", ", ".join(str(_isolating(step) or step["type"]) for step in steps))
-    raise _unknown(f"this split before the merges: {shown or 'none'}")
-
-
-def _isolating(step: dict[str, Any]) -> str | None:
-    """The regular expression of a step that makes a piece of each match."""
-    if step["type"] == "Split" and step["behavior"] == "Isolated" and not step["invert"]:
-        return step["pattern"].get("Regex")
-    return None
 
 
 def _unknown(what: str) -> EndonymError:

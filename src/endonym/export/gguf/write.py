@@ -19,20 +19,34 @@ from endonym.export.config import Quantization
 from endonym.export.gguf.quantize import FILE_TYPES, Mixture, quantized
 from endonym.export.gguf.rows import GGUFArchitecture, architecture_of, limits_of
 from endonym.export.gguf.tensors import gguf_tensors, in_llama_cpp
-from endonym.export.gguf.vocabulary import BYTE_ORDER_MARK, drops_of, vocabulary_of
+from endonym.export.gguf.vocabulary import reading_of, vocabulary_of
+from endonym.export.kept import keeps_specials, special_ids
 from endonym.export.peft_format import held_together, side_by_side
 from endonym.export.refusals import refusal
 from endonym.export.row import Json
 from endonym.generate.language_model import LanguageModel
+from endonym.generate.llama_cpp import SAMPLING_NAMES
 from endonym.model.adapt_config import matrices
 from endonym.model.config import ExpertsConfig, ModelConfig
 from endonym.model.lora import Change
+from endonym.tokenizer.chat_template import template_of
 from endonym.tokenizer.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter
 
 WHERE = "export gguf-adapter"
+SPECIAL_NAMES = {"unk": "unknown", "sep": "seperator", "pad": "padding"}
+"""How llama.cpp names the uses of special tokens, where it names them otherwise; so it spells them.
+"""
+OTHER_AROUND = (
+    "llama.cpp puts at most the start token before a text and the end token after it; this "
+    "tokenizer puts other tokens there"
+)
+STARTED_CHAT = (
+    "llama.cpp puts the start token before each text and each conversation; this chat template "
+    "does not write it, so transformers reads conversations without it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +67,20 @@ def require_gguf(config: Any, tokenizer: Tokenizer) -> list[str]:
     if not isinstance(config, ModelConfig):
         raise refusal("gguf_of_foreign", "export gguf", family=config.family)
     architecture_of(config)
-    return [*limits_of(config), *([BYTE_ORDER_MARK] if drops_of(tokenizer) else [])]
+    limits = [*limits_of(config), *reading_of(tokenizer).limits()]
+    return limits + _limits_of_start(tokenizer)
+
+
+def _limits_of_start(tokenizer: Tokenizer) -> list[str]:
+    """Where llama.cpp starts or ends texts and conversations otherwise than the tokenizer."""
+    before, after, limits = tokenizer.before, tokenizer.after, list[str]()
+    if len(before) > 1 or after not in ((), (tokenizer.end_id,)):
+        limits.append(OTHER_AROUND)
+    if tokenizer.around is not None and before and tokenizer.chat_template is not None:
+        template = template_of(tokenizer)
+        if template.opened != template.text:
+            limits.append(STARTED_CHAT)
+    return limits
 
 
 def export_gguf(
@@ -67,7 +94,11 @@ def export_gguf(
     require_gguf(config, model.tokenizer)
     assert isinstance(config, ModelConfig)
     tensors = gguf_tensors(architecture_of(config), config, model.decoder.state_dict())
-    metadata = _metadata(config, model.tokenizer, about)
+    origin = model.origin if keeps_specials(model) else None
+    specials = {} if origin is None else special_ids(origin, model.tokenizer)
+    metadata = _metadata(config, model.tokenizer, about, specials)
+    stated = model.defaults.stated if model.origin is not None else {}
+    metadata |= {f"general.sampling.{SAMPLING_NAMES.get(n, n)}": each for n, each in stated.items()}
     out.mkdir(parents=True, exist_ok=True)
     return [
         write_file(out / f"{about.name}-{kind}.gguf", config, metadata, tensors, kind=kind)
@@ -77,7 +108,7 @@ def export_gguf(
 
 def write_vocabulary(config: ModelConfig, tokenizer: Tokenizer, path: Path) -> None:
     """Write a file without weights, from which llama.cpp reads the tokenizer alone."""
-    write_file(path, config, _metadata(config, tokenizer, Provenance()), {}, kind="F32")
+    write_file(path, config, _metadata(config, tokenizer, Provenance(), {}), {}, kind="F32")
 
 
 def write_file(
@@ -120,12 +151,22 @@ def write_file(
     return path
 
 
-def _metadata(config: ModelConfig, tokenizer: Tokenizer, about: Provenance) -> Json:
-    """The keys of a file, in its order.
+def _metadata(
+    config: ModelConfig, tokenizer: Tokenizer, about: Provenance, specials: Mapping[str, int]
+) -> Json:
+    """The keys of a file, in its order. specials: ids by their use, as a folder has them.
 
-    A text begins after the start token, and generation ends at the end token, or at the end of a
-    turn.
+    A text begins after the start token, if the tokenizer puts one there, and generation ends at the
+    end token, or at the end of a turn. Without a bos token, bos is the token between documents:
+    llama.cpp would take any id for it.
     """
+    bos_id = tokenizer.start_id
+    if tokenizer.around is not None and (tokenizer.before or tokenizer.start is None):
+        bos_id = tokenizer.document_start[-1]
+    usual = {"bos": bos_id, "eos": tokenizer.end_id, "pad": tokenizer.pad_id}
+    if specials:
+        del usual["pad"]
+    ids = usual | dict(specials)
     row, language = architecture_of(config), about.language.partition("-")[0]
     general: Json = {
         "general.name": about.name,
@@ -141,12 +182,13 @@ def _metadata(config: ModelConfig, tokenizer: Tokenizer, about: Provenance) -> J
         **{key: value for key, value in general.items() if value},
         **({"tokenizer.chat_template": template} if template else {}),
         **({"tokenizer.ggml.eot_token_id": turn_ends[0]} if turn_ends else {}),
-        "tokenizer.ggml.bos_token_id": tokenizer.start_id,
-        "tokenizer.ggml.eos_token_id": tokenizer.end_id,
-        "tokenizer.ggml.padding_token_id": tokenizer.end_id,
-        "tokenizer.ggml.add_bos_token": True,
-        "tokenizer.ggml.add_eos_token": False,
-        "tokenizer.ggml.add_space_prefix": False,
+        **{
+            f"tokenizer.ggml.{SPECIAL_NAMES.get(use, use)}_token_id": index
+            for use, index in ids.items()
+        },
+        "tokenizer.ggml.add_bos_token": bool(tokenizer.before),
+        "tokenizer.ggml.add_eos_token": tokenizer.end_id in tokenizer.after,
+        "tokenizer.ggml.add_space_prefix": tokenizer.space_first,
         **{f"{row.name}.{key}": value for key, value in own.items()},
         "general.file_type": 0,  # of each file
         "general.quantization_version": 2,

@@ -14,14 +14,15 @@ from typing import Any, TypeVar
 from endonym.config import Config
 from endonym.disk import open_regular, packaged_tables, read_given
 from endonym.errors import Damaged, ExportError
-from endonym.model.config import AttentionConfig, ModelConfig
+from endonym.model.config import ModelConfig
 from endonym.model.refusals import misfit, refusals
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
-OUR_WEIGHTS = "weights.safetensors"
-"""The weights of a model artefact, which has our own `config.json`."""
+OUR_WEIGHTS, ORIGIN = "weights.safetensors", "origin"
+"""The weights of a model artefact, which has our own `config.json`; and a folder in it with files
+of the folder that it goes on from (`origin.py`)."""
 refusal = refusals(Path(__file__).with_name("refusals.toml"), ExportError)
 CONFIG_WORDS = packaged_tables("endonym.model.foreign", "words.toml")
 FLOATS = ("F64", "F32", "F16", "BF16")
@@ -109,26 +110,10 @@ def foreign_config(folder: Path, config_json: dict[str, Any] | None = None) -> F
     )
 
 
-def with_context(shape: Shape, context: int) -> Shape:
-    """A config with a shorter context, which its export also has.
-
-    A foreign `config.json` keeps its own number if more than the length depends on it.
-    Raises ShapeError if the model's own context is shorter.
-    """
+def require_rows(shape: AnyModelConfig, context: int) -> None:
+    """Raise ShapeError if rows of `context` tokens are longer than a model can read at once."""
     if context > shape.context:
         raise misfit("long_rows", "pack.context", context=context, own=shape.context)
-    if isinstance(shape, ModelConfig):
-        mixers = tuple(
-            mixer.model_copy(update={"window": context})
-            if isinstance(mixer, AttentionConfig) and mixer.window and mixer.window > context
-            else mixer
-            for mixer in shape.mixers
-        )
-        return shape.model_copy(update={"context": context, "mixers": mixers})
-    keys = dict(shape.transformers)
-    if CONTEXTS[0] in keys and _is_rope_fixed(keys):
-        keys[CONTEXTS[0]] = context
-    return shape.model_copy(update={"context": context, "transformers": keys})
 
 
 def with_vocab(shape: Shape, vocab: int) -> Shape:
@@ -142,15 +127,6 @@ def with_vocab(shape: Shape, vocab: int) -> Shape:
         "transformers": shape.transformers | {"vocab_size": vocab},
     }
     return shape.model_copy(update=changed)
-
-
-def _is_rope_fixed(keys: dict[str, Any]) -> bool:
-    """Whether positions are rotary, with angles that do not depend on the context length."""
-    tables = [keys.get(key) for key in ("rope_parameters", "rope_scaling")]
-    settings = [each for each in tables if isinstance(each, dict)]
-    nested = [each for table in settings for each in table.values() if isinstance(each, dict)]
-    kinds = {each.get("rope_type", each.get("type", "default")) for each in (*settings, *nested)}
-    return bool(settings or "rope_theta" in keys) and kinds <= {"default", "linear", "llama3"}
 
 
 def _size(config_json: dict[str, Any], keys: Sequence[str], where: str) -> int:
@@ -218,10 +194,11 @@ def is_artefact(folder: Path) -> bool:
 
 
 def folder_files(folder: Path) -> list[Path]:
-    """The files that determine a folder's model, in a fixed order."""
+    """The files that determine a folder's model and its exports, in a fixed order."""
     tokens = [folder / name for name in CONFIG_WORDS["tokenizer"] if (folder / name).is_file()]
     if is_artefact(folder):
-        return [folder / CONFIG, folder / OUR_WEIGHTS, *tokens]
+        kept = sorted((folder / ORIGIN).iterdir()) if (folder / ORIGIN).is_dir() else []
+        return [*kept, folder / CONFIG, folder / OUR_WEIGHTS, *tokens]
     _refuse_half_artefact(read_json(folder / CONFIG), str(folder / CONFIG))
     index = [folder / INDEX] if not (folder / WEIGHTS).is_file() else []
     return [folder / CONFIG, *weight_files(folder), *index, *tokens]
@@ -249,6 +226,12 @@ def weight_shapes(folder: Path) -> Shapes:
     """Names and shapes of all of a folder's tensors, from the headers of its files."""
     files = weight_files(folder)
     return {name: shape for file in files for name, shape in tensor_shapes(file).items()}
+
+
+def weight_dtypes(folder: Path) -> dict[str, str]:
+    """Names and dtypes of all of a folder's tensors, from the headers of its files."""
+    files = weight_files(folder)
+    return {name: dtype for file in files for name, (_, dtype) in _header(file).items()}
 
 
 def tensor_shapes(path: Path) -> Shapes:

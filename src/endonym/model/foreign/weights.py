@@ -12,7 +12,8 @@ memory as the weights do.
 import importlib
 import re
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from endonym import errors
 from endonym.errors import EndonymError, ExportError
 from endonym.limited.frames import as_sent, sendable
+from endonym.limited.opened import NEVER, Opened, key_of
 from endonym.limited.process import Failure, LimitedProcess, Limits
 from endonym.model.config import ModelConfig
 from endonym.model.foreign import folder as foreign
@@ -51,13 +53,16 @@ MEMORY, SECONDS = 3 << 28, 20.0
 """Beside what the weights take. Much of it is for importing the classes."""
 COPIES, SECONDS_PER_GB = 8, 60.0
 """In bytes of the files: mapped, read, and in fp32, twice while experts are put together."""
+WAIT = 8
+"""Times the seconds of processor time, in wall clock: this process imports the same classes
+meanwhile, and others may compute."""
 KEPT = 1 << 26
 """After more bytes the process is ended: it need not stay beside a training."""
 NO_MEMORY = "allocate memory"
 """In torch's error, which has no type of its own."""
 _process = LimitedProcess("endonym.model.foreign.weights:open_there")
-_tried: set[tuple[Any, ...]] = set()
-"""What this process has tried: folders with the sizes and times of their files."""
+_tried: set[str] = set()
+"""What this process has tried, by the keys of `opened`."""
 
 
 def weights_of(decoder: nn.Module) -> dict[str, Tensor]:
@@ -67,18 +72,21 @@ def weights_of(decoder: nn.Module) -> dict[str, Tensor]:
     return {name: each.detach() for name, each in (*decoder.named_parameters(), *constants.items())}
 
 
-def load_tried(folder: Path, config_json: dict[str, Any] | None = None) -> ForeignDecoder:
+def load_tried(
+    folder: Path, config_json: dict[str, Any] | None = None, opened: Opened = NEVER
+) -> ForeignDecoder:
     """The model of a stranger's folder: `load_foreign`, once it is known to be harmless.
 
-    Raises the errors of `load_foreign`, and ExportError if opening takes too much memory or time.
+    opened: notes of what was tried before. Raises the errors of `load_foreign`, and ExportError if
+    opening takes too much memory or time.
     """
     config_json = foreign.read_json(folder / foreign.CONFIG) if config_json is None else config_json
     foreign.foreign_config(folder, config_json)
-    require_harmless(folder, config_json)
+    require_harmless(folder, config_json, opened)
     return load_foreign(folder, config_json)
 
 
-def require_harmless(folder: Path, config_json: dict[str, Any]) -> None:
+def require_harmless(folder: Path, config_json: dict[str, Any], opened: Opened = NEVER) -> None:
     """Raise an error if opening the folder fails, or takes far more than its weights.
 
     folder: in the format of transformers, or a model artefact. config_json: its `config.json`. A
@@ -88,23 +96,25 @@ def require_harmless(folder: Path, config_json: dict[str, Any]) -> None:
         foreign.read_shape(config_json), foreign.ForeignConfig
     ):
         return
-    _transformers()  # raises if it is not installed
+    library = _transformers()  # raises if it is not installed
     files = (
         [folder / foreign.OUR_WEIGHTS]
         if foreign.is_artefact(folder)
         else foreign.weight_files(folder)
     )
-    stats = [file.stat() for file in files]
-    versions = [(stat.st_size, stat.st_mtime_ns) for stat in stats]
-    key = (str(config_json), *map(str, files), *versions)
-    if key in _tried:
+    key = key_of(files, str(config_json), library.__version__, torch.__version__, __file__)
+    if key in _tried or opened.has(key):
         return
-    size = sum(stat.st_size for stat in stats)
+    size = sum(file.stat().st_size for file in files)
     seconds = SECONDS + SECONDS_PER_GB * size / 1e9
-    limits = Limits(MEMORY + COPIES * size, cpu_seconds=seconds, seconds=4 * seconds)
+    limits = Limits(MEMORY + COPIES * size, cpu_seconds=seconds, seconds=WAIT * seconds)
     question = {"folder": sendable(str(folder.absolute())), "config_json": config_json}
     try:
-        answer = _process.ask(question, limits, is_last=size > KEPT)
+        with ThreadPoolExecutor(1) as beside:
+            asked = beside.submit(_process.ask, question, limits, is_last=size > KEPT)
+            with suppress(EndonymError, *BUILDING):  # told when the model is loaded
+                _import_classes(str(config_json.get("model_type", "")))
+            answer = asked.result()
     except Failure as failure:
         raise foreign.refusal("harmful", str(folder / foreign.CONFIG), failure=failure) from failure
     if "refused" in answer:
@@ -112,6 +122,7 @@ def require_harmless(folder: Path, config_json: dict[str, Any]) -> None:
         kind = getattr(errors, told["kind"])
         raise kind(told["message"], where=told["where"], do=told["do"])
     _tried.add(key)
+    opened.note(key)
 
 
 def open_there(question: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,6 +211,13 @@ def _as_stored(network: Any, weights: Mapping[str, Tensor]) -> dict[str, Tensor]
     """Weights as the class saves them; for example, each expert is a tensor of its own."""
     loading = _transformers(".core_model_loading")
     return dict(loading.revert_weight_conversion(network, dict(weights)))
+
+
+def _import_classes(family: str) -> None:
+    """Import the classes of an architecture, which takes seconds. Builds nothing."""
+    config_class = _transformers().CONFIG_MAPPING[family]
+    _transformers(".models.auto.modeling_auto").MODEL_FOR_CAUSAL_LM_MAPPING[config_class]
+    _transformers(".core_model_loading")
 
 
 def _network_class(config: foreign.ForeignConfig, where: str) -> tuple[Any, Any]:

@@ -145,6 +145,16 @@ def test_a_short_sentence_is_foreign_the_sooner_the_more_of_the_corpus_is():
     assert clean.score("Вчера вечером шёл дождь.") < 0.2
 
 
+def test_for_each_text_found_in_another_language_there_are_more():
+    """A tenth of a corpus was found to be foreign: a short text of a neighbour must not be kept
+    because of what most of the corpus is in."""
+    own = learnt_from("tt")
+    shares = (0.0, 0.01, 0.03, 0.09, 0.2)
+    priors = [Identifier("tt", replace(own, others=share)).prior for share in shares]
+    taken = [1 / (1 + math.exp(prior)) for prior in priors]
+    assert taken == pytest.approx([0.05, 0.05, 0.09, MOST_OTHERS, MOST_OTHERS])
+
+
 def weight(odds: list[float], states: tuple[bool, ...]) -> float:
     """The log-probability of a sequence of states, the obvious way."""
     fit = sum(-each / 2 if other else each / 2 for each, other in zip(odds, states, strict=True))

@@ -11,12 +11,10 @@ from laws.shapes import shape
 from toys import toy_tokenizer
 
 from endonym.errors import ExportError
-from endonym.export.gguf.vocabulary import CONTROL, NORMAL, UNUSED, drops_of, vocabulary_of
+from endonym.export.gguf.vocabulary import CONTROL, NORMAL, UNUSED, reading_of, vocabulary_of
 from endonym.export.gguf.write import write_vocabulary
 from endonym.generate.llama_cpp import LlamaCpp
 from endonym.tokenizer.tokenizer import Tokenizer
-
-GPT2 = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
 
 
 def changed(change: Callable[[dict[str, Any]], object]) -> Tokenizer:
@@ -62,8 +60,6 @@ def test_bytes_alone_need_a_merge_that_never_applies() -> None:
     assert not {left, right} & set(vocabulary_of(ours, ours.vocab)["tokens"])
 
 
-STEPS = [{"type": "Digits", "individual_digits": True}, GPT2]
-DIGITS = {"type": "Sequence", "pretokenizers": STEPS}
 OTHERS = json.loads(toy_tokenizer("unigram").to_json()) | {"decoder": None}
 SPACE = {"id": 5, "content": "\u0120", "special": False}
 
@@ -77,11 +73,11 @@ def pattern_of(described: dict[str, Any]) -> dict[str, Any]:
 
 
 LACKING = [
-    (lambda d: d.update(normalizer={"type": "NFD"}), "the normalizer NFD"),
-    (lambda d: pattern_of(d).update(Regex=r"\p{L}+"), "this split"),
-    (lambda d: d.update(pre_tokenizer={"type": "Whitespace"}), "this split"),
-    (lambda d: d.update(pre_tokenizer=DIGITS), "this split before the merges: Digits, Byte"),
-    (lambda d: d["model"].update(ignore_merges=True), "a BPE of this kind"),
+    (lambda d: d.update(normalizer={"type": "NFD"}), r"\(NFD, Split"),
+    (lambda d: d.update(normalizer={"type": "Lowercase"}), r"\(Lowercase, Split"),
+    (lambda d: pattern_of(d).update(Regex=r"\p{L}+"), r"\(Split '.*p\{L\}\+', ByteLevel\)"),
+    (lambda d: d.update(pre_tokenizer={"type": "Whitespace"}), r"\(Whitespace\). The nearest is"),
+    (lambda d: d["model"].update(end_of_word_suffix="</w>"), "where a word starts or ends"),
     (lambda d: d.update(OTHERS), "a Unigram of this kind"),
     *((minding(key), "the added token") for key in ("lstrip", "rstrip", "single_word")),
 ]
@@ -94,4 +90,5 @@ def test_what_llama_cpp_lacks_is_named(change: Callable[[dict[str, Any]], object
 
 
 def test_nothing_is_dropped_from_a_text_of_bytes() -> None:
-    assert drops_of(toy_tokenizer("bpe")) == ""
+    assert reading_of(toy_tokenizer("bpe")).limits() == []
+    assert reading_of(toy_tokenizer("unigram")).dropped == "\ufeff"

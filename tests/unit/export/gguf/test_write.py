@@ -46,7 +46,9 @@ def test_a_file_says_what_it_is(tmp_path: Path) -> None:
     assert keys["llama.context_length"] == 64
     assert keys["tokenizer.ggml.bos_token_id"] == model.tokenizer.end_id
     assert keys["tokenizer.ggml.eos_token_id"] == model.tokenizer.end_id
-    assert keys["tokenizer.ggml.padding_token_id"] == model.tokenizer.end_id
+    assert (
+        keys["tokenizer.ggml.padding_token_id"] == model.tokenizer.pad_id != model.tokenizer.end_id
+    )
     assert keys["tokenizer.ggml.add_bos_token"] is True
 
 

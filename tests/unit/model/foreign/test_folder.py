@@ -10,10 +10,9 @@ from foreign_folders import write_model
 from laws.shapes import shape
 
 from endonym.errors import ExportError, ShapeError
-from endonym.model.config import AttentionConfig
 from endonym.model.count import cache_bytes, flops_per_token, parameters
 from endonym.model.foreign import folder
-from endonym.model.foreign.folder import ForeignConfig, folder_files, foreign_config, with_context
+from endonym.model.foreign.folder import ForeignConfig, folder_files, foreign_config, require_rows
 from endonym.model.memory import training_bytes
 from endonym.model.weights import load_tensors, save_tensors
 
@@ -74,32 +73,14 @@ def test_nothing_of_this_needs_torch(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_shorter_context_is_written_where_it_decides_the_length_alone(tmp_path: Path) -> None:
+def test_rows_are_at_most_as_long_as_a_model_reads(tmp_path: Path) -> None:
     write_model("gemma3", tmp_path)
-    config = foreign_config(tmp_path)
-    shorter = with_context(config, 16)
-    assert (shorter.context, shorter.transformers["max_position_embeddings"]) == (16, 16)
-    assert config.transformers["max_position_embeddings"] == 64
-    dynamic, fixed = {"rope_type": "dynamic", "factor": 2.0}, {"type": "linear", "factor": 2.0}
-    for table, kept in ((dynamic, 64), (fixed, 16), ({"a": fixed, "b": dynamic}, 64)):
-        theirs = config.transformers | {"rope_parameters": table}
-        other = with_context(config.model_copy(update={"transformers": theirs}), 16)
-        assert (other.context, other.transformers["max_position_embeddings"]) == (16, kept)
-    with pytest.raises(ShapeError, match="rows of 65 tokens for a model that reads 64") as caught:
-        with_context(config, 65)
-    assert caught.value.where == "pack.context"
-
-
-def test_our_own_shape_keeps_no_window_beyond_its_context() -> None:
-    shorter = with_context(shape("mistral", "whole-window"), 8)
-    (mixer,) = shorter.mixers
-    assert isinstance(mixer, AttentionConfig)
-    assert (shorter.context, mixer.window) == (8, 8)
-    windowed = shape("qwen3", "windowed")
-    (before,) = windowed.mixers
-    assert isinstance(before, AttentionConfig)
-    assert before.window is not None
-    assert with_context(windowed, before.window + 1).mixers == windowed.mixers
+    for config in (foreign_config(tmp_path), shape("mistral", "whole-window")):
+        require_rows(config, config.context)
+        more = config.context + 1
+        with pytest.raises(ShapeError, match=f"rows of {more} tokens for a model that") as caught:
+            require_rows(config, more)
+        assert caught.value.where == "pack.context"
 
 
 def test_an_artefact_without_its_weights_is_not_taken_for_a_folder_of_transformers(tmp_path: Path):

@@ -1,0 +1,349 @@
+"""What five minutes of training make of a text, next to a compressor and nanoGPT.
+
+`endonym new` writes the recipe for five minutes of this machine, and `endonym run` makes the model;
+both are what a user types. The cell has the sizes of what was read, bits per byte of the test text
+with their 95 % interval, read by document and by block of a list, the compressor (PPMd, order 16)
+that has read the same training text, the minutes that passed, and what `check` had promised.
+
+nanoGPT reads the same shards with the same tokenizer, in a model of about as many weights, for a
+tenth more time. Its learning rate, then dropout and joined documents, are chosen in short runs by
+dev text; the best way trains once more for the whole time, and is judged as ours is.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmark import Bench, Benchmark, Unavailable, Watch, main
+from cells import Cell, Cells
+from pages import interval, markdown
+from peers import unpack
+from runs import (
+    Row,
+    bits_rows,
+    endonym,
+    last_json,
+    manifest,
+    row_of,
+    sets_of,
+    training_seconds,
+)
+
+from endonym import device
+from endonym.recipe.recipe import Recipe
+
+LANGUAGES = {"tt": "Tatar", "km": "Khmer", "ro": "Romanian"}
+MINUTES, TINY_MINUTES = 5.0, 0.05
+LONGER = 1.1
+"""nanoGPT's time beside ours."""
+TUNING_SHARE = 0.15
+"""The time of a run that chooses, beside that of the run that is judged."""
+RATES = (1e-3, 3e-3, 6e-3)
+DROPOUT = 0.2
+SHAPE = {"layers": 4, "dim": 192, "heads": 3}
+"""Of nanoGPT: about as many weights as our models have."""
+FLORES, SIB = "parallel/flores200_devtest.jsonl", "eval/sib200.jsonl.gz"
+RO_STS, RO_STS_DEV = "eval/ro_sts_train.jsonl", "eval/ro_sts_dev.jsonl"
+JUDGING_FILES = (FLORES, SIB, RO_STS, RO_STS_DEV)
+"""What flores.py and probes.py judge these models by."""
+PROMISED = ("start", "training", "validations", "samples", "evaluation", "export")
+
+
+def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
+    """Ours of every language first: other benchmarks use the models."""
+    ours = {f"{language} endonym": partial(our_cell, bench, language) for language in LANGUAGES}
+    peers = {f"{language} nanoGPT": partial(peer_cell, bench, language) for language in LANGUAGES}
+    return ours | peers
+
+
+def minutes_of(bench: Bench) -> float:
+    """How long each model is trained."""
+    return TINY_MINUTES if bench.tiny else MINUTES
+
+
+def work_folder(bench: Bench) -> Path:
+    """The folder that holds the recipes, the runs and their store."""
+    folder = bench.work / ("five-minutes-tiny" if bench.tiny else "five-minutes")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def recipe_of(bench: Bench, language: str) -> Path:
+    """The recipe that `new` writes for these minutes of this machine; written once."""
+    work, name = work_folder(bench), f"{language}-{minutes_of(bench):g}"
+    if not (work / name / "recipe.toml").exists():
+        texts = [part for text in bench.texts(language) for part in ("--text", text)]
+        bench.quiet(f"{language} endonym")
+        hours = minutes_of(bench) / 60
+        endonym(work, "new", name, "--language", language, *texts, "--hours", hours)
+    return work / name / "recipe.toml"
+
+
+def finished_run(bench: Bench, language: str, *options: str) -> dict[str, Any]:
+    """What `endonym run --json` says of the model of a language; made if it is not there yet.
+
+    Texts of other benchmarks are kept out of the training text.
+    """
+    recipe = recipe_of(bench, language)
+    held_out = [bench.data / name for name in JUDGING_FILES] if bench.data else []
+    held_out = [str(path.resolve()) for path in held_out if path.exists()]
+    sets = list(sets_of({"clean.decontaminate": held_out})) if held_out else []
+    return last_json(endonym(work_folder(bench), "run", recipe, *sets, *options, "--json", "-q"))
+
+
+def model_of(bench: Bench, language: str) -> str:
+    """The five-minute model of a language, as the first argument of `endonym`; made if need be."""
+    return finished_run(bench, language)["name"]
+
+
+def our_cell(bench: Bench, language: str) -> Cell:
+    """One model made from nothing but its text."""
+    recipe, work = recipe_of(bench, language), work_folder(bench)
+    bench.quiet(f"{language} endonym")
+    promised = last_json(endonym(work, "check", recipe, "--json"))["seconds_of"]
+    finished = finished_run(bench, language)
+    stages = {stage["name"].split()[0]: stage for stage in finished["stages"]}
+    manifests = {name: manifest(work / "store", stage) for name, stage in stages.items()}
+    model, shards = manifests["model"]["numbers"], manifests["shards"]["numbers"]
+    seconds = {name: round(stage["seconds"], 1) for name, stage in stages.items()}
+    return {
+        "language": language,
+        "training_minutes": minutes_of(bench),
+        "splits": {split: totals(shards[split]) for split in ("train", "dev", "test")},
+        "vocab": manifests["tokenizer"]["numbers"]["vocab"],
+        **{name: model[name] for name in ("parameters", "tokens", "steps", "kept_step")},
+        "epochs": round(model["epochs"], 2),
+        "seconds": seconds,
+        "step_seconds": training_seconds(work / "store", finished["stages"]),
+        "threads": device.threads(),
+        "promised_seconds": round(sum(promised[part] for part in PROMISED), 1),
+        "taken_seconds": round(
+            sum(seconds.get(n, 0.0) for n in ("model", "evaluation", "export")), 1
+        ),
+        "rows": bits_rows(finished["scores"]),
+    }
+
+
+def totals(split: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """Documents, tokens and bytes of all sources of a split."""
+    names = sorted({name for source in split.values() for name in source})
+    return {name: sum(source.get(name, 0) for source in split.values()) for name in names}
+
+
+def peer_cell(bench: Bench, language: str) -> Cell:
+    """nanoGPT: the ways that were tried, by dev text, and the best of them, judged."""
+    if bench.peers is None or not (bench.peers / "nanoGPT.tar.gz").is_file():
+        raise Unavailable("no nanoGPT.tar.gz: give its folder with --peers")
+    finished = finished_run(bench, language, "--until", "shards")
+    bench.quiet(f"{language} nanoGPT")
+    join = list(Recipe.load(recipe_of(bench, language)).pack.join)
+    seconds = 60 * minutes_of(bench) * LONGER
+    tried: dict[str, Any] = {}
+
+    def try_way(**way: Any) -> float:
+        """Bits per byte of dev text after a short run."""
+        settings = {"dropout": 0.0, "joined": bool(join), **way}
+        name = " ".join(f"{key} {value}" for key, value in settings.items())
+        if name not in tried:
+            cell = trained(bench, finished, settings, seconds * TUNING_SHARE, join, judge=False)
+            row = row_of(cell["rows"], split="dev")
+            tried[name] = {"settings": settings, "dev": row["value"] if row else float("inf")}
+        return tried[name]["dev"]
+
+    rate = min(RATES, key=lambda lr: try_way(lr=lr))
+    try_way(lr=rate, dropout=DROPOUT)
+    if join:
+        try_way(lr=rate, joined=False)
+    best = min(tried.values(), key=lambda way: way["dev"])
+    judged = trained(bench, finished, best["settings"], seconds, join, judge=True)
+    return judged | {"language": language, "tried": tried, "best": best["settings"]}
+
+
+def trained(
+    bench: Bench,
+    finished: Mapping[str, Any],
+    way: Mapping[str, Any],
+    seconds: float,
+    join: list[str],
+    *,
+    judge: bool,
+) -> Cell:
+    """What nanogpt.py says, in a process of its own."""
+    store = work_folder(bench) / "store"
+    ids = {stage["name"].split()[0]: stage["id"] for stage in finished["stages"]}
+    assert bench.peers is not None
+    with tempfile.TemporaryDirectory() as folder:
+        unpack(bench.peers, Path(folder))
+        settings = {
+            "shards": str(next((store / "shards").glob(f"{ids['shards']}*"))),
+            "tokenizer": str(next((store / "tokenizer").glob(f"{ids['tokenizer']}*"))),
+            "peers": folder,
+            "threads": device.threads(),
+            "compiled": not bench.tiny,
+            "shape": SHAPE,
+            "join": join,
+            "beta": 0.99,
+            "seconds": seconds,
+            "judge": judge,
+            **way,
+        }
+        program = Path(__file__).with_name("nanogpt.py")
+        device.wait_briefly()  # nanoGPT's threads, too, so that all wait alike.
+        command = [sys.executable, str(program), json.dumps(settings)]
+        output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return last_json(output)
+
+
+def score(cell: Cell, model: str, text: str) -> Row | None:
+    """The headline of a model on test text."""
+    return row_of(cell["rows"], model=model, text=text)
+
+
+def readings(cell: Cell) -> list[str]:
+    """How the test text is read: by document, and by block where it has lists."""
+    return [text for text in ("document", "block") if score(cell, "model", text)]
+
+
+def scores(cells: Cells) -> str:
+    """Every text: what was read, what was measured, and the models next to each other."""
+    rows: list[list[str]] = []
+    for language, name in LANGUAGES.items():
+        if f"{language} endonym" not in cells:
+            continue
+        cell = cells[f"{language} endonym"]
+        peer = cells.get(f"{language} nanoGPT")
+        for text in readings(cell):
+            ours, compressor = score(cell, "model", text), score(cell, "compressor", text)
+            theirs = score(peer, "model", text) if peer else None
+            assert ours is not None
+            rows.append(
+                [
+                    name,
+                    text,
+                    f"{ours['n_documents']:,}",
+                    f"{ours['n_bytes'] / 1e3:.0f}",
+                    *(baseline(cell, model, text) for model in ("unigram", "bigram")),
+                    f"{compressor['value']:.3f}" if compressor else "–",
+                    f"{theirs['value']:.3f}" if theirs else "–",
+                    interval(ours["value"], ours["low"], ours["high"]),
+                ]
+            )
+    head = ["text", "read by", "texts", "kB", "unigram", "bigram", "compressor", "nanoGPT"]
+    return markdown([*head, "endonym (95 %)"], rows, labels=2)
+
+
+def baseline(cell: Cell, model: str, text: str) -> str:
+    """The figure of a model that only counts."""
+    row = score(cell, model, text)
+    return f"{row['value']:.3f}" if row else "–"
+
+
+def front_page(cells: Cells) -> str:
+    """A row for each text: what was read and measured, and the three figures."""
+    rows: list[list[str]] = []
+    for language, name in LANGUAGES.items():
+        if f"{language} endonym" not in cells:
+            continue
+        cell = cells[f"{language} endonym"]
+        text = readings(cell)[-1]
+        ours, compressor = score(cell, "model", text), score(cell, "compressor", text)
+        peer = cells.get(f"{language} nanoGPT")
+        theirs = score(peer, "model", text) if peer else None
+        assert ours is not None
+        rows.append(
+            [
+                name,
+                f"{cell['splits']['train']['bytes'] / 1e6:.1f}",
+                f"{ours['n_bytes'] / 1e3:.0f}",
+                f"{cell['elapsed_minutes']:.0f}",
+                f"{compressor['value']:.3f}" if compressor else "–",
+                f"{theirs['value']:.3f}" if theirs else "–",
+                interval(ours["value"], ours["low"], ours["high"]),
+            ]
+        )
+    head = ["text", "MB read", "kB tested", "minutes", "compressor", "nanoGPT", "endonym (95 %)"]
+    return markdown(head, rows)
+
+
+def costs(cells: Cells) -> str:
+    """What was trained, for how long, and what `check` had promised."""
+    head = ["text", "MB", "words of vocabulary", "M weights", "M tokens", "epochs", "cores"]
+    head += ["training, s", "all, min", "training to export, s", "promised, s"]
+    rows = [
+        [
+            name,
+            f"{cell['splits']['train']['bytes'] / 1e6:.1f}",
+            f"{cell['vocab']:,}",
+            f"{cell['parameters'] / 1e6:.2f}",
+            f"{cell['tokens'] / 1e6:.1f}",
+            f"{cell['epochs']:.1f}",
+            str(cell["machine"]["cores"]),
+            f"{cell['step_seconds']:.0f}",
+            f"{cell['elapsed_minutes']:.0f}",
+            f"{cell['taken_seconds']:.0f}",
+            f"{cell['promised_seconds']:.0f}",
+        ]
+        for language, name in LANGUAGES.items()
+        if (key := f"{language} endonym") in cells and (cell := cells[key])
+    ]
+    return markdown(head, rows)
+
+
+def peers(cells: Cells) -> str:
+    """Every way of nanoGPT that was tried, by dev text, and the best one after the whole time."""
+    rows: list[list[str]] = []
+    for language, name in LANGUAGES.items():
+        if (key := f"{language} nanoGPT") not in cells:
+            continue
+        cell = cells[key]
+        for way in cell["tried"].values():
+            settings = way["settings"]
+            is_best = settings == cell["best"]
+            final = row_of(cell["rows"], split="dev") if is_best else None
+            rows.append(
+                [
+                    name,
+                    f"{settings['lr']:g}",
+                    f"{settings['dropout']:g}",
+                    "yes" if settings["joined"] else "no",
+                    f"{way['dev']:.3f}",
+                    f"{final['value']:.3f}" if final else "",
+                ]
+            )
+    head = ["text", "learning rate", "dropout", "joined", "dev, short run", "dev, whole time"]
+    return markdown(head, rows)
+
+
+BENCHMARK = Benchmark(
+    name="five-minutes",
+    code=(
+        "endonym.autopilot",
+        "endonym.cleaning",
+        "endonym.copies",
+        "endonym.corpus",
+        "endonym.data",
+        "endonym.model",
+        "endonym.survey",
+        "endonym.tokenizer",
+        "endonym.train",
+    ),
+    cells=cells,
+    tables={
+        ("README.md", "five minutes"): front_page,
+        ("docs/results.md", "five minutes"): scores,
+        ("docs/results.md", "five minutes, cost"): costs,
+        ("docs/results.md", "five minutes, nanoGPT"): peers,
+    },
+    watched={
+        "rows/0/value": Watch("lower", 0.01),
+        "elapsed_minutes": Watch("lower", 0.3, timed=True),
+    },
+)
+
+if __name__ == "__main__":
+    main(BENCHMARK)
