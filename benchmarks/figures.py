@@ -34,6 +34,7 @@ PROGRAMS = (
     "architectures",
     "intervals",
     "flores",
+    "starts",
     "probes",
     "exports",
     "serve",

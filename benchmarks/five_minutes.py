@@ -35,9 +35,11 @@ from runs import (
 )
 
 from endonym import device
+from endonym.corpus.corpus import Corpus
 from endonym.recipe.recipe import Recipe
 
 LANGUAGES = {"tt": "Tatar", "km": "Khmer", "ro": "Romanian"}
+WITHOUT_SPACES = ("km",)
 MINUTES, TINY_MINUTES = 5.0, 0.05
 LONGER = 1.1
 """nanoGPT's time beside ours."""
@@ -98,7 +100,7 @@ def finished_run(bench: Bench, language: str, *options: str) -> dict[str, Any]:
 
 def model_of(bench: Bench, language: str) -> str:
     """The five-minute model of a language, as the first argument of `endonym`; made if need be."""
-    return finished_run(bench, language)["name"]
+    return finished_run(bench, language)["run"]
 
 
 def our_cell(bench: Bench, language: str) -> Cell:
@@ -115,6 +117,9 @@ def our_cell(bench: Bench, language: str) -> Cell:
         "language": language,
         "training_minutes": minutes_of(bench),
         "splits": {split: totals(shards[split]) for split in ("train", "dev", "test")},
+        "test_words_per_byte": words_per_byte(
+            work / "store" / "corpus" / stages["corpus"]["id"], language
+        ),
         "vocab": manifests["tokenizer"]["numbers"]["vocab"],
         **{name: model[name] for name in ("parameters", "tokens", "steps", "kept_step")},
         "epochs": round(model["epochs"], 2),
@@ -127,6 +132,20 @@ def our_cell(bench: Bench, language: str) -> Cell:
         ),
         "rows": bits_rows(finished["scores"]),
     }
+
+
+def words_per_byte(corpus: Path, language: str) -> float | None:
+    """Words in a byte of test text; None for a language that is written without spaces."""
+    if language in WITHOUT_SPACES:
+        return None
+    texts = [document.text for document in Corpus(corpus).documents("test")]
+    return sum(len(text.split()) for text in texts) / sum(len(text.encode()) for text in texts)
+
+
+def words(cell: Cell, n_bytes: int) -> str:
+    """About how many thousand words so many bytes of test text have."""
+    share = cell["test_words_per_byte"]
+    return "–" if share is None else f"{share * n_bytes / 1e3:.1f}"
 
 
 def totals(split: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
@@ -226,6 +245,7 @@ def scores(cells: Cells) -> str:
                     name,
                     text,
                     f"{ours['n_documents']:,}",
+                    words(cell, ours["n_bytes"]),
                     f"{ours['n_bytes'] / 1e3:.0f}",
                     *(baseline(cell, model, text) for model in ("unigram", "bigram")),
                     f"{compressor['value']:.3f}" if compressor else "–",
@@ -233,8 +253,8 @@ def scores(cells: Cells) -> str:
                     interval(ours["value"], ours["low"], ours["high"]),
                 ]
             )
-    head = ["text", "read by", "texts", "kB", "unigram", "bigram", "compressor", "nanoGPT"]
-    return markdown([*head, "endonym (95 %)"], rows, labels=2)
+    head = ["text", "read by", "texts tested", "thousand words", "kB", "unigram", "bigram"]
+    return markdown([*head, "compressor", "nanoGPT", "endonym (95 %)"], rows, labels=2)
 
 
 def baseline(cell: Cell, model: str, text: str) -> str:
@@ -259,6 +279,8 @@ def front_page(cells: Cells) -> str:
             [
                 name,
                 f"{cell['splits']['train']['bytes'] / 1e6:.1f}",
+                f"{ours['n_documents']:,}",
+                words(cell, ours["n_bytes"]),
                 f"{ours['n_bytes'] / 1e3:.0f}",
                 f"{cell['elapsed_minutes']:.0f}",
                 f"{compressor['value']:.3f}" if compressor else "–",
@@ -266,8 +288,8 @@ def front_page(cells: Cells) -> str:
                 interval(ours["value"], ours["low"], ours["high"]),
             ]
         )
-    head = ["text", "MB read", "kB tested", "minutes", "compressor", "nanoGPT", "endonym (95 %)"]
-    return markdown(head, rows)
+    head = ["text", "MB read", "texts tested", "thousand words", "kB", "minutes", "compressor"]
+    return markdown([*head, "nanoGPT", "endonym (95 %)"], rows)
 
 
 def costs(cells: Cells) -> str:

@@ -5,12 +5,13 @@ half, as Goldfish does (Chang et al., arXiv:2408.10441), whose figures stand nex
 models are those of five_minutes.py, whose training texts hold no sentence of FLORES-200.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from functools import partial
 
 from benchmark import Bench, Benchmark, Watch, main
 from cells import Cell, Cells
-from five_minutes import FLORES, LANGUAGES, model_of, work_folder
+from five_minutes import FLORES, LANGUAGES, WITHOUT_SPACES, model_of, work_folder
 from pages import interval, markdown
 from runs import endonym, last_json
 
@@ -30,12 +31,16 @@ def flores_cell(bench: Bench, language: str) -> Cell:
     if bench.tiny:
         path = bench.folder("flores") / "sentences.txt"
         path.write_text(TINY_SENTENCES, encoding="utf-8")
-        column = []
+        column, sentences = [], TINY_SENTENCES.splitlines()
     else:
         path, column = bench.file(FLORES).resolve(), ["--column", language]
+        lines = path.read_text(encoding="utf-8").splitlines()
+        sentences = [json.loads(line)[language] for line in lines]
     model, work = model_of(bench, language), work_folder(bench)
     evaluated = last_json(endonym(work, "evaluate", model, "--flores", path, *column, "--json"))
-    return evaluated | {"language": language}
+    words = None if language in WITHOUT_SPACES else sum(len(text.split()) for text in sentences)
+    size = sum(len(text.encode()) for text in sentences)
+    return evaluated | {"language": language, "words": words, "bytes": size}
 
 
 def scoreboard(cells: Cells) -> str:
@@ -52,13 +57,15 @@ def scoreboard(cells: Cells) -> str:
             [
                 name,
                 f"{own['n_documents']:,}",
+                f"{cell['words']:,}" if cell["words"] else "–",
+                f"{cell['bytes'] / 1e3:.0f}",
                 megabytes,
                 interval(own["value"], own["low"], own["high"], 1),
                 *(f"{bits[model]:.1f}" if model in bits else "–" for model in PUBLISHED),
                 f"{large[0]:.1f} ({large[1]})" if large else "–",
             ]
         )
-    head = ["text", "sentences", "MB read", "endonym, 5 minutes (95 %)"]
+    head = ["text", "sentences", "words", "kB", "MB read", "endonym, 5 minutes (95 %)"]
     return markdown([*head, *PUBLISHED, "best large model"], rows)
 
 

@@ -42,9 +42,33 @@ def renewed(page: Path, tables: Mapping[str, Table]) -> str:
         table = tables[match[2]]
         table.cells.quoted.clear()
         content = table.write()
-        return match[1] + content + older_code(table.cells.quoted, table.code) + match[3]
+        quoted = table.cells.quoted
+        return match[1] + content + measured(quoted) + older_code(quoted, table.code) + match[3]
 
     return MARKED.sub(written, text)
+
+
+def measured(cells: Mapping[str, Cell]) -> str:
+    """A line on how the cells that a table quotes were measured: minutes, cores, date."""
+    if not all("elapsed_minutes" in cell for cell in cells.values()):
+        return ""
+    by_machine: dict[str, list[Cell]] = {}
+    for cell in cells.values():
+        machine = cell["machine"]
+        cores = "1 core" if machine["cores"] == 1 else f"{machine['cores']} cores"
+        name = f"{cores} of {machine['processor']}"
+        by_machine.setdefault(name, []).append(cell)
+    return "".join(
+        f"\nMeasured {period(own)} in {sum(cell['elapsed_minutes'] for cell in own):.1f} minutes "
+        f"on {machine}.\n"
+        for machine, own in by_machine.items()
+    )
+
+
+def period(cells: Iterable[Cell]) -> str:
+    """The dates on which cells were measured; the commit of a cell without a date."""
+    when = sorted({cell.get("date") or f"commit {cell['commit']}" for cell in cells})
+    return when[0] if len(when) == 1 else f"{when[0]} to {when[-1]}"
 
 
 def older_code(cells: Mapping[str, Cell], code: str) -> str:
@@ -55,10 +79,8 @@ def older_code(cells: Mapping[str, Cell], code: str) -> str:
     older = {name: cell for name, cell in cells.items() if cell.get("code") != code}
     if not older:
         return ""
-    when = sorted({cell.get("date") or f"commit {cell['commit']}" for cell in older.values()})
-    period = when[0] if len(when) == 1 else f"{when[0]} to {when[-1]}"
     which = "All figures" if len(older) == len(cells) else ", ".join(f"“{name}”" for name in older)
-    return f"\nMeasured with older code ({period}): {which}.\n"
+    return f"\nMeasured with older code ({period(older.values())}): {which}.\n"
 
 
 def interval(value: float, low: float | None, high: float | None, digits: int = 3) -> str:

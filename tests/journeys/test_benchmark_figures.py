@@ -150,6 +150,20 @@ def test_a_table_of_older_code_says_so_with_the_date(benchmarks: Any, tmp_path: 
     )
 
 
+def test_a_table_says_on_what_and_how_long_it_was_measured(benchmarks: Any) -> None:
+    pages = benchmarks("pages")
+    cell = {
+        "elapsed_minutes": 6.2,
+        "date": "2026-11-30",
+        "machine": {"processor": "EPYC", "cores": 2},
+    }
+    line = pages.measured({"tt": cell, "km": cell | {"date": "2026-12-01"}})
+    assert line == "\nMeasured 2026-11-30 to 2026-12-01 in 12.4 minutes on 2 cores of EPYC.\n"
+    other = cell | {"machine": {"processor": "Xeon", "cores": 1}}
+    assert pages.measured({"tt": cell, "km": other}).count("Measured") == 2
+    assert pages.measured({"older": {"commit": "974c15ae", "bits": 1.6}}) == ""
+
+
 def test_the_tables_of_all_pages_are_those_of_the_results(benchmarks: Any) -> None:
     for page, tables in benchmarks("figures").page_tables().items():
         text = benchmarks("pages").renewed(page, tables)

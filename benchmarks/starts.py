@@ -1,0 +1,214 @@
+"""Which start is better with little text: nothing, or a published model of other languages.
+
+"as it is": SmolLM2-135M-Instruct (English, 135 million parameters; `tests/real_model.py`).
+"continued": the same after it has read as many tokens of the texts as stated, by the recipe that
+`docs/continued.md` describes. "from nothing": the recipe that `endonym new` writes for three
+minutes and these texts. All are judged by the second half of FLORES-200 sentences, one in five of
+the devtest, given the first half. No text that is trained on holds a sentence of FLORES-200.
+"""
+
+import json
+import random
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from benchmark import TINY, TINY_TEXTS, Bench, Benchmark, Unavailable, Watch, main
+from cells import Cell, Cells
+from five_minutes import FLORES, finished_run, model_of, totals, work_folder
+from pages import interval, markdown
+from runs import endonym, last_json, manifest, sets_of, training_seconds
+
+from endonym.corpus.corpus import Corpus
+
+LANGUAGES = {"tt": "Tatar", "fr": "French"}
+"""A language that the published model does not know, and one that it knows a little."""
+MEGABYTES = (0.1, 1.0)
+MINUTES, TINY_MINUTES = 3.0, 0.03
+CONTINUED_TOKENS, TINY_TOKENS = 32_768, 1_024
+EVERY = 5
+"""One in so many sentences of FLORES-200 is scored: the published model is slow on two cores."""
+REAL_MODEL = Path(sys.prefix) / "real-model" / "plain"
+CONTINUED = """name = "{name}"
+language = "{language}"
+
+[[source]]
+name = "texts"
+path = "{texts}"
+repeatable = true
+
+[model]
+folder = "{folder}"
+
+[pack]
+context = 256
+
+[[phase]]
+tokens = {tokens}
+batch_tokens = 2_048
+"""
+
+
+def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
+    """For each language the published model twice, and models from nothing."""
+    wanted: dict[str, Callable[[], Cell]] = {}
+    for language in ["tt"] if bench.tiny else LANGUAGES:
+        wanted[f"{language} as it is"] = partial(published_cell, bench, language)
+        wanted[f"{language} continued"] = partial(continued_cell, bench, language)
+        for megabytes in (0.01,) if bench.tiny else MEGABYTES:
+            name = f"{language} from nothing {megabytes:g} MB"
+            wanted[name] = partial(new_cell, bench, language, megabytes)
+    return wanted
+
+
+def published_model(bench: Bench) -> Path:
+    """The folder of the published model; in tiny form the export of a tiny model of ours."""
+    if bench.tiny:
+        folder = bench.folder("starts published") / "model"
+        endonym(
+            work_folder(bench),
+            "export",
+            model_of(bench, "tt"),
+            "--to",
+            "huggingface",
+            "--out",
+            folder,
+        )
+        return folder
+    if not (REAL_MODEL / "config.json").is_file():
+        raise Unavailable("no SmolLM2-135M: make the target .venv/real-model")
+    return REAL_MODEL
+
+
+def published_cell(bench: Bench, language: str) -> Cell:
+    """The published model without any training."""
+    return judged(bench, str(published_model(bench)), language) | {
+        "read_bytes": 0,
+        "step_seconds": 0.0,
+    }
+
+
+def continued_cell(bench: Bench, language: str) -> Cell:
+    """The published model after some tokens of the language."""
+    bench.quiet(f"{language} continued")
+    name, work = f"starts-continued-{language}", work_folder(bench)
+    (work / name).mkdir(exist_ok=True)
+    recipe = work / name / "recipe.toml"
+    tokens = TINY_TOKENS if bench.tiny else CONTINUED_TOKENS
+    texts = texts_of(bench, language, max(MEGABYTES))
+    folder = published_model(bench)
+    recipe.write_text(
+        CONTINUED.format(name=name, language=language, texts=texts, folder=folder, tokens=tokens),
+        encoding="utf-8",
+    )
+    return trained(bench, recipe, language)
+
+
+def new_cell(bench: Bench, language: str, megabytes: float) -> Cell:
+    """A model from nothing, of some of the texts."""
+    bench.quiet(f"{language} from nothing")
+    name, work = f"starts-new-{language}-{megabytes:g}", work_folder(bench)
+    minutes = TINY_MINUTES if bench.tiny else MINUTES
+    if not (work / name / "recipe.toml").exists():
+        texts = texts_of(bench, language, megabytes)
+        options = ["--language", language, "--text", texts, "--hours", minutes / 60]
+        endonym(work, "new", name, *options)
+    return trained(bench, work / name / "recipe.toml", language)
+
+
+def trained(bench: Bench, recipe: Path, language: str) -> Cell:
+    """Run a recipe and judge its model."""
+    work = work_folder(bench)
+    finished = last_json(endonym(work, "run", recipe, *kept_out(bench), "--json", "-q"))
+    stages = {stage["name"].split()[0]: stage for stage in finished["stages"]}
+    model, shards = (
+        manifest(work / "store", stages[name])["numbers"] for name in ("model", "shards")
+    )
+    return judged(bench, finished["run"], language) | {
+        "parameters": model["parameters"],
+        "tokens": model["tokens"],
+        "read_bytes": round(min(1.0, model["epochs"]) * totals(shards["train"])["bytes"]),
+        "step_seconds": training_seconds(work / "store", finished["stages"]),
+    }
+
+
+def kept_out(bench: Bench) -> list[str]:
+    """Options of `run` that keep the sentences of FLORES-200 out of the training text."""
+    if bench.tiny:
+        return []
+    return list(sets_of({"clean.decontaminate": [str(bench.file(FLORES).resolve())]}))
+
+
+def texts_of(bench: Bench, language: str, megabytes: float) -> Path:
+    """A file with so many megabytes of training documents, drawn at random; written once."""
+    path = work_folder(bench) / f"starts-{language}-{megabytes:g}" / "texts.jsonl"
+    if path.exists():
+        return path
+    finished = finished_run(bench, language, "--until", "corpus")
+    (corpus,) = [stage for stage in finished["stages"] if stage["name"] == "corpus"]
+    documents = Corpus(work_folder(bench) / "store" / "corpus" / corpus["id"]).documents("train")
+    texts = [document.text for document in documents]
+    random.Random(0).shuffle(texts)
+    path.parent.mkdir()
+    size = 0
+    with path.open("w", encoding="utf-8") as file:
+        for text in texts:
+            if size >= 1e6 * megabytes:
+                break
+            file.write(json.dumps({"text": text}, ensure_ascii=False) + "\n")
+            size += len(text.encode())
+    return path
+
+
+def judged(bench: Bench, model: str, language: str) -> Cell:
+    """What `endonym evaluate --flores --json` says of a model."""
+    sentences = sentences_of(bench, language)
+    path = bench.folder("starts sentences") / f"{language}.txt"
+    path.write_text("\n".join(sentences) + "\n", encoding="utf-8")
+    output = endonym(work_folder(bench), "evaluate", model, "--flores", path, "--json")
+    evaluated = last_json(output)
+    words = sum(len(text.split()) for text in sentences)
+    return evaluated | {"language": language, "words": words, "bytes": path.stat().st_size}
+
+
+def sentences_of(bench: Bench, language: str) -> list[str]:
+    """The sentences that judge."""
+    if bench.tiny:
+        return (TINY_TEXTS / TINY[language]).read_text(encoding="utf-8").splitlines()[:4]
+    lines = bench.file(FLORES).read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)[language] for line in lines[::EVERY]]
+
+
+def table(cells: Cells) -> str:
+    """Each start, with the text that it read, its minutes of training, and its bits."""
+    rows: list[list[str]] = []
+    for language, name in LANGUAGES.items():
+        for key in (key for key in cells if key.startswith(language)):
+            cell = cells[key]
+            row = next(row for row in cell["scores"] if row["metric"] == "bits_per_text")
+            rows.append(
+                [
+                    name,
+                    key.removeprefix(f"{language} "),
+                    f"{cell['read_bytes'] / 1e6:.2f}",
+                    f"{cell['step_seconds'] / 60:.1f}",
+                    f"{row['n_documents']:,}",
+                    f"{cell['words']:,}",
+                    interval(row["value"], row["low"], row["high"], 1),
+                ]
+            )
+    head = ["language", "start", "MB read", "minutes of training", "sentences", "words"]
+    return markdown([*head, "bits per half sentence (95 %)"], rows, labels=2)
+
+
+BENCHMARK = Benchmark(
+    name="starts",
+    code=("endonym.autopilot", "endonym.evaluate.halves", "endonym.model", "endonym.train"),
+    cells=cells,
+    tables={("README.md", "starts"): table, ("docs/continued.md", "starts"): table},
+    watched={"scores/*/value": Watch("lower", 0.03)},
+)
+
+if __name__ == "__main__":
+    main(BENCHMARK)
