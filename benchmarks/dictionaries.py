@@ -22,7 +22,7 @@ import regex
 from benchmark import Bench, Benchmark, Unavailable, Watch, main
 from cells import Cell, Cells
 from five_minutes import LANGUAGES, finished_run, work_folder
-from pages import interval, markdown
+from pages import markdown, percent
 
 from endonym.corpus.corpus import Corpus
 from endonym.evaluate.score import ratio
@@ -42,7 +42,7 @@ def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
 
 def words_cell(bench: Bench, language: str) -> Cell:
     """The words of a corpus, and how much of its test text they cover."""
-    if shutil.which("hunspell") is None:
+    if shutil.which("hunspell") is None and not bench.tiny:
         raise Unavailable("no hunspell: apt-get install hunspell hunspell-ro")
     finished = finished_run(bench, language, "--until", "corpus")
     (stage,) = [stage for stage in finished["stages"] if stage["name"].split()[0] == "corpus"]
@@ -66,9 +66,11 @@ def words_cell(bench: Bench, language: str) -> Cell:
         "test_words": sum(map(len, running)),
         "covered": covered(running, own),
         "letters": len(LETTERS.findall(written)) / max(1, len(LETTERS.findall("".join(texts)))),
-        "hunspell_differs": sorted(known_with_ours(different, words) ^ own),
     }
-    if language in DEBIAN and not bench.tiny:
+    if bench.tiny:
+        return cell
+    cell["hunspell_differs"] = sorted(known_with_ours(different, words) ^ own)
+    if language in DEBIAN:
         name, package = DEBIAN[language]
         debian = known(different, name)
         cell["debian"] = {"package": package, "covered": covered(running, debian)}
@@ -115,7 +117,7 @@ def coverage(cells: Cells) -> str:
         if (cell := cells.get(language)) is None:
             continue
         kinds = [cell["covered"], cell.get("debian", {}).get("covered"), cell.get("either")]
-        shares = [interval(*(100 * x for x in kind), 1) if kind else "–" for kind in kinds]
+        shares = [percent(*kind) if kind else "–" for kind in kinds]
         counts = [f"{cell[count]:,}" for count in ("words", "names")]
         rare, letters = cell["left_out"]["rare"]["words"], f"{100 * cell['letters']:.1f}"
         tested = f"{cell['test_words']:,}"

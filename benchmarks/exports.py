@@ -68,7 +68,7 @@ def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
 def recipe_of(bench: Bench, row: str, *, model: list[str], tokens: int, context: int) -> str:
     """A recipe of Tatar; rows share all before the model."""
     sources = [
-        f'[[source]]\nname = "texts-{number}"\npath = "{text}"\n'
+        f'[[source]]\nname = "texts-{number}"\npath = "{text}"\ndocument = "line"\n'
         for number, text in enumerate(bench.texts("tt"))
     ]
     keys = [f'family = "{row}"', *model, *KEYS.get(row, [])]

@@ -12,7 +12,7 @@ from typing import Any
 from benchmark import Bench, Benchmark, Watch, main
 from cells import Cell, Cells
 from five_minutes import LANGUAGES, model_of, work_folder
-from pages import interval, markdown
+from pages import markdown, percent
 from runs import endonym, last_json
 
 from endonym.evaluate.typing_scores import FREQUENT, LETTERS_TYPED, MODEL, PAIRS, SAVED, SHOWN
@@ -45,9 +45,9 @@ def saved(cells: Cells) -> str:
         scores = scores_of(cell) if (cell := cells.get(language)) else {}
         for model in MODELS if scores else ():
             shares = [scores[SAVED.format(count), model] for count in SHOWN]
-            percent = [[100 * share[end] for end in ("value", "low", "high")] for share in shares]
             texts = f"{shares[0]['n_documents']:,}"
-            rows.append([name, model, texts, *(interval(*ends, 1) for ends in percent)])
+            columns = [percent(share["value"], share["low"], share["high"]) for share in shares]
+            rows.append([name, model, texts, *columns])
     head = [f"saved by {count}, %" for count in SHOWN]
     return markdown(["text", "suggestions by", "texts", *head], rows, labels=2)
 
@@ -61,10 +61,10 @@ def next_words(cells: Cells) -> str:
             metrics = [f"{kind}_after_{letters}" for kind in KINDS for letters in LETTERS_TYPED]
             shares = [scores.get((metric, model)) for metric in metrics]
             if any(shares):
-                percent = [
+                columns = [
                     "–" if share is None else f"{100 * share['value']:.0f}" for share in shares
                 ]
-                rows.append([name, model, *percent])
+                rows.append([name, model, *columns])
     head = [f"{words}, {letters} letters" for words in KINDS.values() for letters in LETTERS_TYPED]
     return markdown(["text", "suggestions by", *head], rows, labels=2)
 

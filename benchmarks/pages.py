@@ -87,3 +87,10 @@ def interval(value: float, low: float | None, high: float | None, digits: int = 
     """A number with its interval, if it has one."""
     text = f"{value:.{digits}f}"
     return text if low is None else f"{text} ({low:.{digits}f}–{high:.{digits}f})"
+
+
+def percent(value: float, low: float | None, high: float | None) -> str:
+    """A share in percent with its interval, if it has one."""
+    if low is None or high is None:
+        return f"{100 * value:.1f}"
+    return interval(100 * value, 100 * low, 100 * high, 1)

@@ -54,7 +54,7 @@ def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
 def proofreading_cell(bench: Bench, language: str, share: str) -> Cell:
     """Proofread unseen text with a model, with a word list, and with Hunspell."""
     work = work_folder(bench)
-    store, run = Store(work / "store"), str(work / "runs" / model_of(bench, language))
+    store, run = Store(work / "store"), str(work / model_of(bench, language))
     model = load_model(run, store, "cpu", Log(quiet=True))
     history = card_of(run, store).history
     assert history is not None, "the run is in this store"

@@ -97,7 +97,9 @@ def lineup(peer: str, kind: str, *, compiles: bool) -> dict[str, dict[str, Any]]
     if compiles:
         contenders["ours, not compiled"] = ours | {"compiled": False}
     format_ = "autocast" if kind == "bf16" else kind
-    attentions = ("sdpa", "eager") if peer == "transformers" else ("",)
+    attentions = [""]
+    if peer == "transformers":
+        attentions = ["sdpa", "eager"] if compiles else ["sdpa"]
     for attention in attentions:
         for compiled in (False, True) if compiles else (False,):
             settings = {"network": peer, "format": format_, "compiled": compiled}
