@@ -6,8 +6,8 @@ the target with a tenth of other languages, as raw texts have; with contrast it 
 the other eight. Lines are judged in two halves: while one is judged, the other may be learnt. No
 line that judges has the letters of one that is learnt. Cells "on FLORES" judge by sentences of
 FLORES-200 instead, in the six of these languages that it has: a model then learns from one kind of
-text and judges another. A line is kept from the `min_language_score` on that `endonym new` writes;
-a library alone keeps what it names so.
+text and judges another. A line is kept from a probability of 0.6 on; "kept_by_new" is from the
+`min_language_score` on that `endonym new` writes. A library alone keeps what it names so.
 """
 
 import json
@@ -46,6 +46,8 @@ NAMES = {"tt": "Tatar", "ba": "Bashkir", "kk": "Kazakh", "ky": "Kyrgyz", "km": "
          "ro": "Romanian", "fr": "French", "fa": "Persian", "ar": "Arabic"}  # fmt: skip
 WAYS = ("pycld2", "py3langid", "votes", "own model", "with contrast")
 LENGTHS = {"line": 10_000, "20 characters": 20}
+LEAST_SCORE = 0.6
+"""The probability from which on lines are kept, in every repeat of these cells."""
 LINES = 500
 """Lines of each language that judge."""
 LEARNT, CONTRAST, DIRT = 4_000, 1_000, 0.1
@@ -78,7 +80,7 @@ def target_cell(bench: Bench, target: str, *, on_flores: bool = False) -> Cell:
         if getattr(identify, vote.__name__) is vote:
             setattr(identify, vote.__name__, cache(vote))  # each line is asked about once
     parts = flores(bench) if on_flores else halves(bench)
-    kept = kept_lines(target, parts)
+    kept, kept_by_new = kept_lines(target, parts, (LEAST_SCORE, SUSPECT_SCORE))
     accuracy = {
         length: round(
             (by_way["own model"][target] + 1 - mean_of_others(by_way["own model"], target)) / 2, 4
@@ -87,8 +89,10 @@ def target_cell(bench: Bench, target: str, *, on_flores: bool = False) -> Cell:
     }
     return {
         "kept": kept,
+        "kept_by_new": kept_by_new,
         "lines": sizes(parts),
-        "least_score": SUSPECT_SCORE,
+        "least_score": LEAST_SCORE,
+        "least_score_of_new": SUSPECT_SCORE,
         "accuracy": accuracy,
     }
 
@@ -147,53 +151,60 @@ def sizes(parts: Sequence[Half]) -> dict[str, int]:
     return {code: sum(len(half.judging[code]) for half in parts) for code in parts[0].judging}
 
 
-def kept_lines(target: str, parts: Sequence[Half]) -> dict[str, dict[str, dict[str, float]]]:
-    """The share of each language's lines that are kept, by length and by way."""
-    codes = parts[0].judging
-    kept = {length: {way: dict.fromkeys(codes, 0) for way in WAYS} for length in LENGTHS}
+Kept = dict[str, dict[str, dict[str, float]]]
+
+
+def kept_lines(target: str, parts: Sequence[Half], least_scores: Sequence[float]) -> list[Kept]:
+    """For each least probability the share of each language's lines that are kept, by length and
+    by way."""
+    codes, total = parts[0].judging, sizes(parts)
+    tables: list[Kept] = [
+        {length: {way: dict.fromkeys(codes, 0.0) for way in WAYS} for length in LENGTHS}
+        for _ in least_scores
+    ]
     for half in parts:
         ways = judges(target, half)
         for length, most in LENGTHS.items():
             for code, lines in half.judging.items():
                 cut = [line[:most] for line in lines]
-                for way, keeps in ways.items():
-                    kept[length][way][code] += sum(keeps(cut))
-    total = sizes(parts)
-    return {
-        length: {
-            way: {code: round(count / total[code], 4) for code, count in counts.items()}
-            for way, counts in by_way.items()
+                for way, odds_of_lines in ways.items():
+                    odds = odds_of_lines(cut)
+                    for table, score in zip(tables, least_scores, strict=True):
+                        kept = sum(odd >= odds_of(score) for odd in odds)
+                        table[length][way][code] += kept / total[code]
+    return [
+        {
+            length: {
+                way: {code: round(share, 4) for code, share in shares.items()}
+                for way, shares in by_way.items()
+            }
+            for length, by_way in table.items()
         }
-        for length, by_way in kept.items()
-    }
+        for table in tables
+    ]
 
 
-Keeps = Callable[[Sequence[str]], list[bool]]
+Odds = Callable[[Sequence[str]], list[float]]
 
 
-def judges(target: str, half: Half) -> dict[str, Keeps]:
-    """For each way, what it keeps of some lines."""
+def judges(target: str, half: Half) -> dict[str, Odds]:
+    """For each way, the log-odds that it gives some lines."""
     every = {key: text for line in corpus(target, half.learning) for key, text in candidates(line)}
     sample = list(drawn_paragraphs(every, SAMPLE_CHARS).values())
     contrast = {code: lines[:CONTRAST] for code, lines in half.learning.items() if code != target}
-    identifiers = {
-        "votes": Identifier(target),
-        "own model": Identifier(target, learn(sample, target, {})),
-        "with contrast": Identifier(target, learn(sample, target, contrast)),
-    }
 
-    def named_by(vote: Callable[[str], identify.Vote]) -> Keeps:
-        return lambda lines: [vote(line).code == target for line in lines]
+    def named_by(vote: Callable[[str], identify.Vote]) -> Odds:
+        return lambda lines: [
+            math.inf if vote(line).code == target else -math.inf for line in lines
+        ]
 
-    def scored_by(identifier: Identifier) -> Keeps:
-        least = odds_of(SUSPECT_SCORE)
-        return lambda lines: [each >= least for each in identifier.odds(lines)]
-
-    libraries = {
+    return {
         "pycld2": named_by(identify.cld2_vote),
         "py3langid": named_by(identify.langid_vote),
+        "votes": Identifier(target).odds,
+        "own model": Identifier(target, learn(sample, target, {})).odds,
+        "with contrast": Identifier(target, learn(sample, target, contrast)).odds,
     }
-    return libraries | {way: scored_by(each) for way, each in identifiers.items()}
 
 
 def odds_of(probability: float) -> float:
@@ -227,8 +238,13 @@ def by_lines(cells: Cells, where: str = "") -> str:
             ]
             size = f"{cell['lines'][target]:,} / {sum(cell['lines'].values()):,}"
             most = most_of_others(kept["own model"], target)
-            rows.append([NAMES[target], length, size, *columns, most])
+            new = cell.get("kept_by_new", {}).get(length, {}).get("own model")
+            by_new = (
+                f"{percent(new[target])} / {percent(mean_of_others(new, target))}" if new else "–"
+            )
+            rows.append([NAMES[target], length, size, *columns, most, by_new])
     head = ["target", "judged by", "lines: own / all", *WAYS, "own model keeps most of"]
+    head += ["own model, as `new` keeps"]
     return markdown(head, rows, labels=2)
 
 

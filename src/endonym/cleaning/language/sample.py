@@ -111,7 +111,8 @@ def learn(
 ) -> "Learnt | None":
     """The model of a language against what else is in its corpus, and against given texts.
 
-    None if there is too little text.
+    None if there is too little text. If too little of it is left next to the given texts, the model
+    is learnt without them.
     """
     code = language.partition("-")[0]
     others = {name: list(texts) for name, texts in contrast.items() if name != code}
@@ -123,7 +124,8 @@ def learn(
     labels = [code if label in wrong else label for label in labels]
     classes = _classes(paragraphs, labels, code, others)
     if sum(map(len, classes[code])) < LEAST_MODEL:
-        return None
+        # Given texts of a near neighbour draw paragraphs of a small corpus to their own class.
+        return learn(paragraphs, language, {}) if others else None
     share = sum(label != code for label in labels) / len(labels)
     return Learnt(CharacterModel(classes), _usual_odds(classes[code]), bool(others), share)
 

@@ -104,6 +104,16 @@ def test_texts_to_contrast_with_are_classes_and_count_for_more():
         assert learn(texts, "tt", few).model.codes == codes
 
 
+def test_a_small_corpus_keeps_its_model_next_to_much_text_of_a_near_neighbour():
+    """The neighbour's texts are the same language here, so every paragraph goes over to them."""
+    texts = sampled(lines_of("tt"))
+    neighbour = {"ba": [" ".join(text.split()[1:]) for text in texts] * 3}
+    learnt = learn(texts, "tt", neighbour)
+    assert learnt is not None
+    assert not learnt.knows_neighbours
+    assert all(own < 0 for own in Identifier("tt", learnt).own_odds([*RUSSIAN, *FRENCH]))
+
+
 def test_what_was_learnt_comes_back_from_its_folder(tmp_path: Path):
     learnt = learn(sampled(lines_of("fr")), "fr", {})
     learnt.save(tmp_path)
