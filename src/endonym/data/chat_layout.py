@@ -1,17 +1,17 @@
 """Where the answers stand in a filled chat template, and which ids are learnt.
 
 Learnt are the contents of answers and the template's own ids after each, up to the first special
-token: with it a turn ends. A thought before an answer is learnt, too, with what the template writes
-around it after the prompt. All else is only read. The ids before an answer are those that a server
-makes of the same messages: where a template writes earlier turns otherwise than it does while the
-conversation goes on, each answer is an example of its own.
+token: with it a turn ends. What the template writes between the prompt and the answer is learnt,
+too, with a thought in it or without. All else is only read. The ids before what is learnt are those
+that a server makes of the same messages: where a template writes earlier turns otherwise than it
+does while the conversation continues, each answer is an example of its own.
 """
 
 import copy
 import functools
 import json
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import NamedTuple
@@ -167,7 +167,9 @@ class Layouts:
 
         The last answer decides whether there is room: an earlier one has fewer tokens before it.
         """
-        last, prompt, whole = self._last_answer(roles)
+        answers = [n for n, role in enumerate(roles) if role == ANSWERING]
+        ((prompt, whole),) = self._filled(roles, answers[-1:])
+        last = self._example(roles, prompt, whole)
         size = sum(len(piece.ids) for piece in last)
         if size > self.longest + 1:  # An end-of-text at the start opens no second text.
             detail = f"{size:,} tokens without the contents; {self.longest:,} have room"
@@ -175,22 +177,19 @@ class Layouts:
         self._require_written(roles, whole)
         if is_last_only:
             return (last,)
-        answers = [n for n, role in enumerate(roles) if role == ANSWERING]
-        firsts = [_first_of(roles, number) for number in answers]
-        places = {part.message: place for place, part in enumerate(whole) if not part.text}
         openings = dict[int, str]()
         is_prefix = True
-        prompts = chain(self._prompts(roles, firsts[:-1]), [prompt])
-        for first, before in zip(firsts, prompts, strict=True):
-            head = whole[: places.get(first, 0)]
-            if roles[first] in THOUGHTS:
-                openings[first] = _opening(before, head) or ""
-            opened = _with_text(before, openings.get(first, ""))
-            is_prefix = is_prefix and first in places and head == opened
+        filled = chain(self._filled(roles, answers[:-1]), [(prompt, whole)])
+        for answer, parts in zip(answers, filled, strict=True):
+            before, opening, rest = _divided(roles[: answer + 1], *parts)
+            openings[_first_of(roles, answer)] = opening
+            is_prefix = is_prefix and [*before, rest[0]] == whole[: len(before) + 1]
         if is_prefix:
-            return (self._layout(whole, roles, {*firsts, *answers}, openings),)
-        earlier = (self._last_answer(roles[: number + 1])[0] for number in answers[:-1])
-        return (*earlier, last)
+            return (self._layout(whole, roles, openings),)
+        return tuple(
+            self._example(roles[: answer + 1], *parts)
+            for answer, parts in zip(answers, self._filled(roles, answers), strict=True)
+        )
 
     def _require_written(self, roles: Sequence[str], whole: Sequence[Part]) -> None:
         """Raise if the template leaves out a message, or what it gets beside the messages.
@@ -207,57 +206,37 @@ class Layouts:
             if bare == whole:
                 raise Unfit("tools", '"tools" is left out by the model\'s chat template')
 
-    def _prompts(self, roles: tuple[str, ...], answers: Sequence[int]) -> Iterator[list[Part]]:
-        """The prompts before these answers, some at a time: together they grow as a square."""
+    def _filled(
+        self, roles: tuple[str, ...], answers: Sequence[int]
+    ) -> Iterator[tuple[list[Part], list[Part]]]:
+        """The prompt before each of these answers, and the conversation that ends with it.
+
+        Some are filled in at a time: together they grow as a square.
+        """
         batch: list[tuple[Sequence[str], bool]] = []
         n_messages = 0
-        for number in answers:
-            batch.append((roles[:number], True))
-            n_messages += number
-            if n_messages >= MESSAGES_AT_ONCE:
-                yield from self.template.parts(batch)
+        for answer in answers:
+            batch += [(roles[: _first_of(roles, answer)], True), (roles[: answer + 1], False)]
+            n_messages += 2 * answer + 1
+            if n_messages >= MESSAGES_AT_ONCE or answer == answers[-1]:
+                parts = iter(self.template.parts(batch))
+                yield from zip(parts, parts, strict=True)
                 batch, n_messages = [], 0
-        if batch:
-            yield from self.template.parts(batch)
 
-    def _last_answer(self, roles: tuple[str, ...]) -> tuple[Layout, list[Part], list[Part]]:
-        """The layout in which the last answer is learnt, after the prompt that a server makes.
-
-        Also the parts of this prompt, and those of the whole conversation.
-        """
-        last = len(roles) - 1
-        first = _first_of(roles, last)
-        prompt, whole = self.template.parts([(roles[:first], True), (roles, False)])
-        places = [part.message for part in whole]
-        if last not in places:
-            place = _place(roles, last)
-            raise TemplateRefusal(f"the model's chat template leaves out message {place}")
-        if first not in places:
-            name = f'message {_place(roles, last)} has "{roles[first]}"'
-            raise Unfit("thoughts", f"{name}, which the model's chat template leaves out")
-        parts, openings = [*prompt], dict[int, str]()
-        if first < last:
-            opening = _opening(prompt, whole[: places.index(first)])
-            if opening is None:
-                raise TemplateRefusal(
-                    "the model's chat template begins an answer otherwise when it has a thought "
-                    f'("{roles[first]}")'
-                )
-            parts, openings = _with_text(prompt, opening), {first: opening}
-        parts += whole[places.index(first) :]
-        return self._layout(parts, roles, {first, last}, openings), prompt, whole
+    def _example(
+        self, roles: Sequence[str], prompt: Sequence[Part], whole: Sequence[Part]
+    ) -> Layout:
+        """The layout in which the last answer is learnt, after the prompt that a server makes."""
+        before, opening, rest = _divided(roles, prompt, whole)
+        return self._layout([*before, *rest], roles, {_first_of(roles, len(roles) - 1): opening})
 
     def _layout(
-        self,
-        parts: Sequence[Part],
-        roles: Sequence[str],
-        learnt: Collection[int],
-        openings: Mapping[int, str],
+        self, parts: Sequence[Part], roles: Sequence[str], openings: Mapping[int, str]
     ) -> Layout:
         """The parts as a layout, which ends with the last piece that is learnt.
 
-        learnt: the numbers of the answers to learn, and of the thoughts before them. openings: the
-        end of the text before a thought, by its number: it is learnt, too.
+        openings: the end of the text before each answer to learn, or before its thought, by the
+        number of that message: it is learnt, too.
         """
         pieces: list[LayoutPart] = []
         before: int | None = None  # the answer or thought to learn that stands before this part
@@ -265,7 +244,7 @@ class Layouts:
             if number is not None:
                 if before is not None and roles[before] == ANSWERING:
                     raise self._endless()
-                before = number if number in learnt else None
+                before = number if _first_of(roles, number) in openings else None
                 pieces.append(LayoutPart(NONE, number, before is not None, before))
                 continue
             after = parts[place + 1].message if place + 1 < len(parts) else None
@@ -319,17 +298,36 @@ def _place(roles: Sequence[str], number: int) -> int:
     return number + 1 - sum(role in THOUGHTS for role in roles[:number])
 
 
-def _opening(prompt: Sequence[Part], head: Sequence[Part]) -> str | None:
-    """What a template writes between the prompt and a thought; None if it begins otherwise.
+def _divided(
+    roles: Sequence[str], prompt: Sequence[Part], whole: Sequence[Part]
+) -> tuple[list[Part], str, Sequence[Part]]:
+    """The conversation up to its last answer or the thought before that, and from there on.
 
-    head: the filled template up to the thought.
+    It begins with the prompt. Between both is the text with which a template opens the answer, such
+    as an empty thought. A server does not send it, so the model must write it. Blanks are no such
+    text, as words have tokens with their blank. whole: the filled template.
     """
-    written, end = (parts[-1].text if parts else "" for parts in (head, prompt))
-    return written[len(end) :] if written.startswith(end) else None
-
-
-def _with_text(parts: Sequence[Part], text: str) -> list[Part]:
-    """The parts with a text of the template after them."""
-    if parts and text and parts[-1].message is None:
-        return [*parts[:-1], Part(parts[-1].text + text)]
-    return [*parts, Part(text)] if text else [*parts]
+    last = len(roles) - 1
+    first = _first_of(roles, last)
+    places = [part.message for part in whole]
+    if last not in places:
+        place = _place(roles, last)
+        raise TemplateRefusal(f"the model's chat template leaves out message {place}")
+    if first not in places:
+        name = f'message {_place(roles, last)} has "{roles[first]}"'
+        raise Unfit("thoughts", f"{name}, which the model's chat template leaves out")
+    rest = whole[places.index(first) :]
+    end, written = (
+        parts[-1].text if parts else "" for parts in (prompt, whole[: places.index(first)])
+    )
+    if not written.startswith(end) and first < last:
+        raise TemplateRefusal(
+            "the model's chat template begins an answer otherwise when it has a thought "
+            f'("{roles[first]}")'
+        )
+    opening = written[len(end) :] if written.startswith(end) else ""
+    if not opening or (first == last and opening.isspace()):
+        return [*prompt], "", rest
+    if prompt and prompt[-1].message is None:
+        return [*prompt[:-1], Part(written)], opening, rest
+    return [*prompt, Part(opening)], opening, rest
