@@ -36,6 +36,7 @@ USUAL: frozenset[str] = frozenset(
     )
 )
 """The usual names of columns that hold a conversation or a part of one."""
+VERDICTS: list[str] = COLUMNS["verdicts"]
 FLAGS: tuple[str, ...] = (*COLUMNS["learns"], *COLUMNS["hides"])
 """What says of a turn whether it is learnt."""
 TEXT_COLUMNS = THOUGHTS[:2]
@@ -43,7 +44,8 @@ TEXT_COLUMNS = THOUGHTS[:2]
 TEMPLATE_COLUMNS = ("tools", "chat_template_kwargs")
 NAMES = {
     *USUAL,
-    *chain.from_iterable(COLUMNS[name] for name in ("added", "asked", "attached", "verdicts")),
+    *chain.from_iterable(COLUMNS[name] for name in ("added", "asked", "attached")),
+    *VERDICTS,
     *FLAGS,
     *TEXT_COLUMNS,
     *TEMPLATE_COLUMNS,
@@ -204,21 +206,18 @@ def unread_fields(record: Any) -> Counter[str]:
         return unread
     fields: Mapping[str, Any] = record
     unread["weight"] += fields.get("weight") not in (None, 1)
-    for name in (*COLUMNS["verdicts"], *FLAGS):
+    for name in (*VERDICTS, *FLAGS, *THOUGHTS):
         value = fields.get(name)
-        is_flag = _verdict(value) is not None or (name in FLAGS and value in (0, 1))
-        unread[name] += name != "weight" and not is_flag and not _is_nothing(value)
-    for name in THOUGHTS:
-        is_read = name in TEXT_COLUMNS and isinstance(fields.get(name), str)
-        unread[name] += not is_read and not _is_nothing(fields.get(name))
+        is_read = name == "weight" or _says_learnt(name, value) is not None
+        is_read = is_read or (name in TEXT_COLUMNS and isinstance(value, str))
+        unread[name] += not is_read and not _is_nothing(value)
     for turn in _turns(fields):
-        role = _role(turn)
-        weight = turn.get("weight")
-        unread["weight"] += role != ANSWERING and weight not in (None, 0)
-        known = {*READ, "weight", *(THOUGHTS if role == ANSWERING else ())}
+        is_answer = _role(turn) == ANSWERING
+        unread["weight"] += not is_answer and turn.get("weight") not in (None, 0)
+        known = {*READ, "weight", *(THOUGHTS if is_answer else ())}
         for name, value in turn.items():
-            is_verdict = name in COLUMNS["verdicts"] and _verdict(value) is not None
-            unread[name] += name not in known and not is_verdict and not _is_nothing(value)
+            is_read = name in known or _says_learnt(name, value) is not None
+            unread[name] += not is_read and not _is_nothing(value)
     return +unread
 
 
@@ -244,8 +243,8 @@ def _said_unlearnt(record: Mapping[str, Any]) -> str:
         f'"{name}": {json.dumps(turn[name])}': None
         for turn in _turns(record)
         if _role(turn) == ANSWERING
-        for name in (*FLAGS, *COLUMNS["verdicts"])
-        if turn.get(name) is not None and _says_unlearnt(name, turn[name])
+        for name in (*FLAGS, *VERDICTS)
+        if _says_learnt(name, turn.get(name)) is False
     }
     return " or ".join(said)
 
@@ -339,21 +338,25 @@ def _require_unattached(fields: Mapping[str, Any]) -> None:
 def _require_good(fields: Mapping[str, Any]) -> None:
     """Raise Unfit if a record says that it, or its answer, is not to be learnt."""
     _require_unattached(fields)
-    for name in COLUMNS["verdicts"]:
-        if _verdict(fields.get(name)) is False:
-            raise Unfit("unwanted_answer", f'"{name}" is false: the answer is not one to learn')
-    for name in FLAGS:
-        value = fields.get(name)
-        is_unlearnt = _says_unlearnt(name, value if _verdict(value) is None else _verdict(value))
-        if name != "weight" and is_unlearnt:
+    for name in (*VERDICTS, *FLAGS):
+        if name != "weight" and _says_learnt(name, value := fields.get(name)) is False:
+            if name in VERDICTS:
+                raise Unfit("unwanted_answer", f'"{name}" is false: the answer is not one to learn')
             raise Unfit("nothing_learnt", f'the record has "{name}": {json.dumps(value)}')
 
 
-def _verdict(value: Any) -> bool | None:
-    """Whether an answer is a good one, also as a table writes it; None if this is no verdict."""
+def _says_learnt(name: str, value: Any) -> bool | None:
+    """Whether a field says that a turn or a record is learnt; None if it says nothing of that.
+
+    A truth may be written as a table does. A verdict is no number, which would be of a class.
+    """
     if isinstance(value, str):
-        return {"true": True, "false": False}.get(value.strip().lower())
-    return value if isinstance(value, bool) else None
+        value = {"true": True, "false": False}.get(value.strip().lower())
+    if name in VERDICTS:
+        return value if isinstance(value, bool) else None
+    if name not in FLAGS or value not in (0, 1):
+        return None
+    return bool(value) != (name in COLUMNS["hides"])
 
 
 def _given(fields: Mapping[str, Any]) -> str:
@@ -509,20 +512,20 @@ def _messages(value: Any, name: str) -> Messages:
 
 def _thoughts(message: Mapping[str, Any], where: str) -> list[Message]:
     """What was thought before an answer, if anything: in a field, or in a piece of the content."""
-    found = [
-        Message(name, text_of(message[name], f'{where}, "{name}",'))
-        for name in THOUGHTS
-        if not _is_nothing(message.get(name))
-    ]
     content = message.get("content")
-    for piece in content if isinstance(content, list) else ():
-        if _is_thought(piece):
-            kind = piece["type"]
-            found.append(Message(kind, text_of(piece.get(kind, piece.get("text")), where)))
-    found = [said for said in found if said.content.strip()]
-    if len({said.content for said in found}) > 1:
-        raise Unfit("thoughts", f"{where} has several thoughts: {', '.join(e.role for e in found)}")
-    return found[:1]
+    pieces = [piece for piece in content if _is_thought(piece)] if isinstance(content, list) else []
+    said = [(name, message.get(name)) for name in THOUGHTS]
+    said += [(piece["type"], piece.get(piece["type"], piece.get("text"))) for piece in pieces]
+    thoughts = [
+        Message(name, text_of(value, f'{where}, "{name}",'))
+        for name, value in said
+        if not _is_nothing(value)
+    ]
+    thoughts = [thought for thought in thoughts if thought.content.strip()]
+    if len({thought.content for thought in thoughts}) > 1:
+        names = ", ".join(thought.role for thought in thoughts)
+        raise Unfit("thoughts", f"{where} has several thoughts: {names}")
+    return thoughts[:1]
 
 
 def _is_thought(piece: Any) -> bool:
@@ -542,28 +545,20 @@ def _is_learnt(message: Mapping[str, Any], role: str, where: str) -> bool:
     Raises Unfit for a field that cannot be obeyed: a value between 0 and 1, or a question to learn.
     """
     is_answer = role == ANSWERING
-    names = [name for name in FLAGS if message.get(name) is not None]
-    for name in names:
-        value = message[name]
-        if name == "weight" and not is_answer:
+    for name in FLAGS:
+        value = message.get(name)
+        if value is None or (name == "weight" and not is_answer):
             continue
-        if value not in (0, 1):
+        is_learnt = _says_learnt(name, value)
+        if is_learnt is None:
             said = f"{where}, {'an answer' if is_answer else 'no answer'}, has the {name} "
             known = "known are 0 or false, and 1 or true"
             raise Unfit("bad_weight", f"{said}{str(value)[:40]!r}; {known}")
-        if not is_answer and not _says_unlearnt(name, value):
+        if is_learnt and not is_answer:
             detail = f'{where}, of the {role}, has "{name}": {json.dumps(value)}'
             raise Unfit("learnt_question", f"{detail}, but only answers are learnt")
-    if not is_answer:
-        return True
-    return not any(_says_unlearnt(n, message.get(n)) for n in (*names, *COLUMNS["verdicts"]))
-
-
-def _says_unlearnt(name: str, value: Any) -> bool:
-    """Whether a field of a turn with this value says that it is not learnt."""
-    if name in COLUMNS["verdicts"]:
-        return _verdict(value) is False
-    return value in (0, 1) and bool(value) == (name in COLUMNS["hides"])
+    says = [_says_learnt(name, message.get(name)) for name in (*FLAGS, *VERDICTS)]
+    return not is_answer or False not in says
 
 
 def _content(value: Any, where: str) -> str:
