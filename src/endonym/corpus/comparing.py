@@ -58,7 +58,8 @@ class SearchByWorkers(NearCopySearch):
 
     def __init__(self, parts: Sequence[Part], work: Work) -> None:
         super().__init__(lambda chosen: texts_of(parts, chosen))
-        self.parts, self.work = parts, work
+        self.parts = parts
+        self.work = work
         self.is_compared = len(parts) <= GROUP_CHUNKS
 
     def index(self, candidates: Marks, every: Marks) -> Index:
@@ -90,7 +91,8 @@ class SearchByWorkers(NearCopySearch):
 
     def groups(self, step: str, chosen: Marks) -> tuple[list[ChunkGroup], list[int]]:
         """The tasks of a step on chosen documents, and the sizes of their texts."""
-        folder, index = self.work.place(step), self.work.place("index")
+        folder = self.work.place(step)
+        index = self.work.place("index")
         chunks.write_array(folder, "chosen.npy", chosen)
         tasks: list[ChunkGroup] = []
         sizes: list[int] = []

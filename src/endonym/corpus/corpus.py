@@ -209,10 +209,12 @@ def some_dropped(folder: Path, reason: str, count: int, kind: str = DROPPED) -> 
     kind: see dropped_records.
     """
     found: dict[str, list[Reject]] = {}
-    numbers, strides = Counter[str](), dict[str, int]()
+    numbers = Counter[str]()
+    strides = dict[str, int]()
     # Every stride-th record of a source is kept; if these are too many, every second one goes.
     for reject in dropped_records(folder, reason, kind) if count > 0 else ():
-        kept, stride = found.setdefault(reject.source, []), strides.setdefault(reject.source, 1)
+        kept = found.setdefault(reject.source, [])
+        stride = strides.setdefault(reject.source, 1)
         if numbers[reject.source] % stride == 0:
             kept.append(reject)
         numbers[reject.source] += 1

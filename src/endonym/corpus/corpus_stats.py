@@ -97,7 +97,8 @@ class SourceStats:
 
     def reading(self) -> Reading:
         """How much of what should be read could not be read."""
-        meant, n_bad = self.read.copy(), 0
+        meant = self.read.copy()
+        n_bad = 0
         for reason, each in self.dropped.items():
             n_bad += each["records"] * is_one_record(reason)
             if is_unread(reason):
@@ -148,7 +149,8 @@ def added(values: list[Any]) -> Any:
 
 def total(all_stats: list[SourceStats]) -> dict[str, Any]:
     """The counts of all sources together."""
-    tables, tally = [stats.as_dict() for stats in all_stats or [SourceStats("")]], Tally()
+    tables = [stats.as_dict() for stats in all_stats or [SourceStats("")]]
+    tally = Tally()
     for table in tables:
         del table["samples"], table["rules"]
     for stats in all_stats:

@@ -129,23 +129,28 @@ class Making:
 
     def read(self) -> tuple[list[ChunkTask], list[int]]:
         """Read the raw files; the tasks of cleaning, with their sizes."""
-        read_to, clean_to = self.work.place("read"), self.work.place("clean")
+        read_to = self.work.place("read")
+        clean_to = self.work.place("clean")
         new_group = partial(chunk_steps.Group, folder=read_to, most_bytes=self.most_bytes)
-        groups, group_sizes = list[chunk_steps.Group](), list[int]()
+        groups = list[chunk_steps.Group]()
+        group_sizes = list[int]()
         for source, files in self.sources:
             for first, end, size in chunk_steps.groups_of(files):
-                name, some_files = f"{len(groups):05d}", tuple(files[first:end])
+                name = f"{len(groups):05d}"
+                some_files = tuple(files[first:end])
                 rules = self.cleans[source.name]
                 group = new_group(source, some_files, first=first, name=name, clean=rules)
                 groups.append(group)
                 group_sizes.append(size)
         results = self.work.step("read", chunk_steps.read_group, groups, group_sizes)
-        tasks, sizes = list[ChunkTask](), list[int]()
+        tasks = list[ChunkTask]()
+        sizes = list[int]()
         for group, result in zip(groups, results, strict=True):
             names = tuple(raw_file.name for raw_file in group.files)
             new_task = partial(self.task, folder=clean_to, first=group.first, files=names)
             for file in result["files"]:
-                chunk, name = group.folder / file["name"], f"{len(tasks):05d}.arrow"
+                chunk = group.folder / file["name"]
+                name = f"{len(tasks):05d}.arrow"
                 tasks.append(new_task(chunk, group.source.name, name=name))
                 sizes.append(file["size"])
         return tasks, sizes
@@ -154,7 +159,8 @@ class Making:
         self, step: str, chunks: Sequence[Chunk], knowledge: Path | None = None
     ) -> tuple[list[ChunkTask], list[int]]:
         """The tasks of a step on cleaned chunks, with their sizes. knowledge: see ChunkTask."""
-        tasks, first = list[ChunkTask](), 0
+        tasks = list[ChunkTask]()
+        first = 0
         new_task = partial(self.task, folder=self.work.place(step), knowledge=knowledge)
         for number, chunk in enumerate(chunks):
             name = f"{number:05d}"
@@ -207,9 +213,11 @@ class Making:
         made: what the jobs of an earlier run returned, if it judged all chunks.
         """
         if made is None:
-            contrast, facts = chunk_steps.contrast_texts(self.contrast), None
+            contrast = chunk_steps.contrast_texts(self.contrast)
+            facts = None
             for number in range(self.rounds):
-                step, before = f"count{number}", facts
+                step = f"count{number}"
+                before = facts
                 counted = self.step(step, chunk_steps.count_chunk, chunks, before)
                 counts = [self.work.place(step) / each["counts"] for each in counted]
                 facts = self.work.place(f"facts{number}")

@@ -47,7 +47,8 @@ def write_judged(
     judge: from the number of a document in its chunk, and the document, to what is left of it, to a
     reject, or to None if nothing goes. reason: under which the parts are noted.
     """
-    made, min_chars = Cleaned(task), task.clean.min_chars or 0
+    made = Cleaned(task)
+    min_chars = task.clean.min_chars or 0
     tally = made.stats.tally
 
     def left(number: int, document: Document, size: int) -> Document | Reject:
@@ -70,7 +71,8 @@ def write_judged(
 
 def shortened(document: Document, part: Judged, reason: str, min_chars: int) -> Document | Reject:
     """What is left of a document; a reject if that is shorter than `min_chars`."""
-    text, detail = part.text, part.detail
+    text = part.text
+    detail = part.detail
     if text is not None and VISIBLE.search(text):
         if len(text) >= min_chars:
             return replace(document, text=text)
@@ -228,7 +230,8 @@ class Decisions:
             return document.reject(kind, detail, stayed=name)
         if number not in self.cuts:
             return None
-        text, cut = document.text, self.cuts[number]
+        text = document.text
+        cut = self.cuts[number]
         spans = paragraphs(text)
         removed = tuple(text[slice(*spans[part])] for part in cut)
         detail = f"{len(removed)} of its {len(spans)} paragraphs stood before"
@@ -238,7 +241,8 @@ class Decisions:
         left = without(text, spans, cut)
         if number in self.emptied:
             rest = "" if len(removed) == len(spans) else "; the rest stands elsewhere, too"
-            left, detail = None, f"{detail}{rest}"
+            left = None
+            detail = f"{detail}{rest}"
         return Judged(left, (), removed, detail)
 
 

@@ -74,13 +74,16 @@ class Placed:
         self.parts: list[Part] = []
         self.keys: list[Hashes] = []
         self.of_articles = dict.fromkeys(self.names, 0)
-        self.documents, self.blocks = 0, Blocks(block_bytes)
+        self.documents = 0
+        self.blocks = Blocks(block_bytes)
         files_before = 0
         for name, (_, files) in zip(self.names, sources, strict=True):
-            self.file, self.files_before = -1, files_before
+            self.file = -1
+            self.files_before = files_before
             files_before += len(files)
             block_keys = [np.empty(0, dtype=np.uint64)]
-            own_keys, are_few = list[Hashes](), True  # own_keys: while the blocks are few
+            own_keys = list[Hashes]()
+            are_few = True  # own_keys: while the blocks are few
             for number, (source, chunk) in enumerate(chunks):
                 if source == name:
                     part = Part(name, chunk, folder / f"{number:05d}.npy", self.documents)
@@ -141,7 +144,9 @@ class Placed:
                     size += int(sizes[is_on_side].sum())
                 if size >= SHARD_BYTES:
                     yield Shard(folder, f"{side}-{number:05d}", side, sides, tuple(taken)), size
-                    taken, size, number = [], 0, number + 1
+                    taken = []
+                    size = 0
+                    number = number + 1
             if taken or not number:
                 yield Shard(folder, f"{side}-{number:05d}", side, sides, tuple(taken)), size
 

@@ -132,7 +132,8 @@ class Batches:
         if self.subwords is None:
             return whole
         assert not isinstance(self.order, ExampleOrder), "answers are not split"
-        rows, counts = self.order.rows(0, MEASURED_ROWS), self.order.shards.byte_counts
+        rows = self.order.rows(0, MEASURED_ROWS)
+        counts = self.order.shards.byte_counts
         split = self.subwords.split(rows, 0)
         return whole * float(counts[split.targets_BT].sum() / counts[rows.targets_BT].sum())
 

@@ -75,7 +75,9 @@ class Layouts:
     """
 
     def __init__(self, template: ChatTemplate, tokenizer: Tokenizer, longest: int) -> None:
-        self.template, self.tokenizer, self.longest = template, tokenizer, longest
+        self.template = template
+        self.tokenizer = tokenizer
+        self.longest = longest
         self._markup = Markup(tokenizer)
         self._specials = set(self._markup.specials.values())
         self._lost_seconds = 0.0
@@ -87,7 +89,8 @@ class Layouts:
     def _forget(self) -> None:
         """Forget all layouts."""
         # Most turns have the same text of the template.
-        cached, encode = functools.lru_cache(PIECES_KEPT), self._markup.encode
+        cached = functools.lru_cache(PIECES_KEPT)
+        encode = self._markup.encode
         self._ids_of = cached(lambda *part: np.array(encode(*part), dtype=np.int64))
         self._cache: dict[tuple[tuple[str, ...], bool], tuple[Layout, ...] | Unfit] = {}
         self._cached_size = 0
@@ -103,7 +106,8 @@ class Layouts:
         if special := next((each for each in self._markup.specials if each in names), None):
             raise Unfit("tools", f'"tools" names the special token {special}')
         if self._given[0] != names:
-            layouts, given = copy.copy(self), json.loads(names)  # with the same turn_ends
+            layouts = copy.copy(self)
+            given = json.loads(names)  # with the same turn_ends
             layouts.template = replace(self.template, given={**given})
             if given.pop("tools", None):
                 layouts._without_tools = replace(self.template, given=given)
@@ -221,7 +225,8 @@ class Layouts:
             if n_messages >= MESSAGES_AT_ONCE or answer == answers[-1]:
                 parts = iter(self.template.parts(batch))
                 yield from zip(parts, parts, strict=True)
-                batch, n_messages = [], 0
+                batch = []
+                n_messages = 0
 
     def _example(
         self, roles: Sequence[str], prompt: Sequence[Part], whole: Sequence[Part]

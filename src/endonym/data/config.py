@@ -39,7 +39,8 @@ RECORDS = {"chat": "conversations", "preferences": "preference pairs"}
 """What the records are that an objective learns from."""
 
 
-VAL_SHARE, FEWEST_DIVIDED = 0.05, 640
+VAL_SHARE = 0.05
+FEWEST_DIVIDED = 640
 """The share of prompts that is held out, and the fewest of which some are. Of fewer it would be
 less than 32, too few to choose a step by, and each is missed."""
 

@@ -70,9 +70,12 @@ class ParsedRecord(NamedTuple):
         return self.record.reject("duplicate", f"the same stands before it: {self.before}")
 
 
-LINES, TABLES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv"), (".parquet",)
-BATCH_ROWS, SHOWN_ANSWER = 1024, 80
-MOST_NAMED, MOST_PLACES = 8, 5
+LINES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
+TABLES = (".parquet",)
+BATCH_ROWS = 1024
+SHOWN_ANSWER = 80
+MOST_NAMED = 8
+MOST_PLACES = 5
 """Files and reasons that are named of records which are left out, and places of each."""
 MOST_UNPACKED = 64 << 20
 """Bytes of lines that are unpacked to estimate how many a compressed file holds."""
@@ -162,7 +165,8 @@ def _other_answer(
     """As in `ParsedRecord`. seen: gets the question with its first answer, and this answer."""
     told = (*chat.prompt, chat.answer)
     turns = [(each.role, each.content.strip()) for each in told]
-    asked, answered = _key(turns[:-1]), _key(turns)
+    asked = _key(turns[:-1])
+    answered = _key(turns)
     is_other = asked in seen and answered not in seen
     question, answer = (" ".join(content.split())[:SHOWN_ANSWER] for _, content in turns[-2:])
     first = seen.setdefault(asked, answer)
@@ -208,7 +212,8 @@ def share_read(path: Path, records: int, line_bytes: int) -> float:
     A parquet file says how many rows it has. Of compressed lines the first MOST_UNPACKED bytes say
     how many all of them are. Raises SourceError for damaged compressed lines.
     """
-    name, total = path.name.lower(), size_on_disk(path)
+    name = path.name.lower()
+    total = size_on_disk(path)
     if name.endswith(TABLES):
         return min(1.0, records / max(1, parquet.read_metadata(path).num_rows))
     unpacked_bytes = 0
@@ -345,7 +350,8 @@ def _rows(path: Path, origin: Origin) -> Iterator[Record | Reject]:
     number = 0
     try:
         with parquet.ParquetFile(path) as table:
-            metadata, expansion = table.metadata, streams.Expansion(origin.raw_bytes)
+            metadata = table.metadata
+            expansion = streams.Expansion(origin.raw_bytes)
             groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
             if not expansion.has_room(sum(group.total_byte_size for group in groups)):
                 raise _damaged(path, expansion.message())

@@ -114,7 +114,8 @@ class Unfit(Exception):
     """Why a record cannot be learnt from: a reason to count by, and a sentence."""
 
     def __init__(self, reason: str, detail: str) -> None:
-        self.reason, self.detail = reason, detail
+        self.reason = reason
+        self.detail = detail
         super().__init__(detail)
 
 
@@ -488,7 +489,8 @@ def _messages(value: Any, name: str) -> Messages:
         raise Unfit("not_messages", f'"{name}" is no list of messages')
     messages: list[Message] = []
     for number, each in enumerate(value, 1):
-        where, role = f"message {number}", _role(each)
+        where = f"message {number}"
+        role = _role(each)
         if role == "calling":
             raise Unfit("tool_calls", f"{where} is a call of a tool, which is not learnt")
         if role is None:

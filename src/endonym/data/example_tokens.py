@@ -33,7 +33,8 @@ class ExampleTokens:
 
     def __init__(self, folder: Path, split: ExampleSplit) -> None:
         described = read_json(folder / "examples.json")
-        self.folder, self.split = folder, split
+        self.folder = folder
+        self.split = split
         self.vocab: int = described["vocab"]
         self.end_id: int = described["end"]
         self.together = 2 if described["objective"] == "preferences" else 1
@@ -73,13 +74,16 @@ class ExampleTokens:
     def answers(self, number: int) -> list[Integers]:
         """The ids of each stretch of an example that is learnt."""
         stored = slice(self.starts[number], self.starts[number] + self.lengths[number])
-        ids, is_learnt = self.ids[stored].astype(np.int64), self.learnt[stored].astype(np.bool_)
+        ids = self.ids[stored].astype(np.int64)
+        is_learnt = self.learnt[stored].astype(np.bool_)
         stretches = np.split(ids, np.flatnonzero(is_learnt[1:] != is_learnt[:-1]) + 1)
         return stretches[0 if is_learnt[0] else 1 :: 2]  # in turn learnt and only read
 
     def totals(self) -> dict[str, int]:
         """Examples, their tokens, the tokens that are learnt, and the bytes of these."""
-        n_tokens, n_learnt, n_bytes = int(self.lengths.sum()), 0, 0
+        n_tokens = int(self.lengths.sum())
+        n_learnt = 0
+        n_bytes = 0
         groups = 1 + n_tokens // GROUP_TOKENS
         for numbers in np.array_split(np.arange(len(self)), groups):
             stored = runs(self.starts[numbers], self.lengths[numbers])
@@ -113,7 +117,9 @@ class ExampleOrder:
     """
 
     def __init__(self, tokens: ExampleTokens, *, context: int, seed: int) -> None:
-        self.tokens, self.context, self.seed = tokens, context, seed
+        self.tokens = tokens
+        self.context = context
+        self.seed = seed
         self.reference: Numbers | None = None
         self._bytes: float | None = None
         self.item_lengths = tokens.lengths.reshape(-1, tokens.together).sum(axis=1)
@@ -134,7 +140,8 @@ class ExampleOrder:
         """The rows from `first` up to `first + count`, whose end is not included."""
         size = count * self.context
         tokens, targets = np.full((2, size), self.tokens.end_id, dtype=np.int64)
-        documents, places = np.full(size, GAP, dtype=np.int64), np.zeros(size, dtype=np.int64)
+        documents = np.full(size, GAP, dtype=np.int64)
+        places = np.zeros(size, dtype=np.int64)
         weights = np.zeros(size, dtype=np.float32)
         reference = None if self.reference is None else np.zeros(size, dtype=np.float32)
         for index in range(count):
@@ -142,7 +149,8 @@ class ExampleOrder:
             examples = self.examples(epoch, row)
             lengths = self.tokens.lengths[examples]
             starts = index * self.context + np.cumsum(lengths) - lengths
-            positions, stored = runs(starts, lengths), runs(self.tokens.starts[examples], lengths)
+            positions = runs(starts, lengths)
+            stored = runs(self.tokens.starts[examples], lengths)
             places[positions] = stored
             targets[positions] = self.tokens.ids[stored]
             tokens[positions[1:]] = targets[positions[:-1]]

@@ -50,7 +50,8 @@ from endonym.tokenizer.tokenizer import Tokenizer
 
 BATCH_RECORDS = 1024
 SHOWN_REASONS = 6
-HELD_OUT, TOO_LONG = "held_out", "longer_than_context"
+HELD_OUT = "held_out"
+TOO_LONG = "longer_than_context"
 ADVICE: dict[str, str] = packaged_tables("endonym.data", "advice.toml")
 ALLOWED = ("duplicate", "commented", "nothing_learnt", "unwanted_answer", HELD_OUT)
 """Reasons that do not count as rejected: the data are not at fault, or say so themselves."""
@@ -112,13 +113,15 @@ def make_examples(
     longest = settings.context // (2 if settings.is_of_pairs else 1)
     layouts = Layouts(template_of(tokenizer), tokenizer, longest)
     layouts.probe()  # A broken template ends this before anything is read.
-    seen, are_pairs = dict[bytes, str](), settings.is_of_pairs
+    seen = dict[bytes, str]()
+    are_pairs = settings.is_of_pairs
     fits = chain.from_iterable(
         parsed_records(path, settings.columns, seen=seen, are_pairs=are_pairs) for path in paths
     )
     # Where some are held out, or were by an earlier phase, each is learnt as it is; pairs always.
     are_as_they_are = settings.val_share is not None or len(held_out) > 0 or are_pairs
-    few, are_many = list[Prepared](), are_as_they_are
+    few = list[Prepared]()
+    are_many = are_as_they_are
     with ExampleWriter(out, tokenizer, settings, held_out) as writer:
         while batch := list(islice(fits, BATCH_RECORDS)):  # for the tokenizer's threads
             prepared: list[Prepared] = []
@@ -146,7 +149,8 @@ def make_examples(
 
 def _prepared(fit: ParsedRecord, layouts: Layouts, writer: "ExampleWriter") -> Prepared | Reject:
     """The messages of a record with their layouts, or why it is left out."""
-    record, value = fit.record, fit.value
+    record = fit.record
+    value = fit.value
     writer.unread.update(conversations.unread_fields(record.value))
     writer.several_answers |= [fit.several_answers] if fit.several_answers else []
     if fit.before:
@@ -179,7 +183,8 @@ def _again(prepared: list[Prepared], layouts: Layouts, seed: int) -> list[Prepar
     (docs/log.md). Those with a system message: without it, as `chat` asks them, unless others ask
     the same question.
     """
-    pick, found = random.Random(seed), list[Prepared]()
+    pick = random.Random(seed)
+    found = list[Prepared]()
     singles = [n for n, each in enumerate(prepared) if [*map(_turns, each.sides)] == [1]]
     asked = Counter(tuple(without_system(each.prompt)) for each in prepared)
     for n, each in enumerate(prepared):
@@ -243,14 +248,19 @@ class ExampleWriter:
         settings: ExampleSettings,
         held_out: Sequence[int] = (),
     ) -> None:
-        self.out, self.tokenizer, self.settings = out, tokenizer, settings
+        self.out = out
+        self.tokenizer = tokenizer
+        self.settings = settings
         self.held_out = np.array(held_out, dtype=np.uint64)
         self.kind = id_type(tokenizer.vocab)
-        self.cut, self.unread = 0, Counter[str]()
+        self.cut = 0
+        self.unread = Counter[str]()
         self.several_answers = dict[conversations.Messages, str]()
-        self._lengths, self._keys = list[int](), list[int]()
+        self._lengths = list[int]()
+        self._keys = list[int]()
         self._openings = list[int]()
-        self._counts, self._turns = list[int](), list[int]()
+        self._counts = list[int]()
+        self._turns = list[int]()
         self._records = self._again = 0
         self._dropped: Counter[str] = Counter()
         self._first: dict[str, Reject] = {}
@@ -285,7 +295,8 @@ class ExampleWriter:
 
     def add(self, prepared: Sequence[Prepared]) -> list[Prepared]:
         """Encode and write records; those that are longer than a row are rejected. The others."""
-        context, is_pair = self.settings.context, self.settings.is_of_pairs
+        context = self.settings.context
+        is_pair = self.settings.is_of_pairs
         added = list[Prepared]()
         for each, examples in self._encoded(prepared):
             sizes = [len(example) for _, example, _ in examples]

@@ -92,9 +92,13 @@ def _write_split(
     start: str, tokenizer: Tokenizer, batches: Iterable[list[ShardDocument]], sources: list[str]
 ) -> NDArray[Any]:
     """Write the shards of a split, in files `{start}-00000.bin` and so on; returns its index."""
-    kind, end = id_type(tokenizer.vocab), tokenizer.end_id
-    index, numbers = [np.zeros(0, dtype=INDEX)], {name: n for n, name in enumerate(sources)}
-    shard, offset, file = -1, SHARD_TOKENS, None
+    kind = id_type(tokenizer.vocab)
+    end = tokenizer.end_id
+    index = [np.zeros(0, dtype=INDEX)]
+    numbers = {name: n for n, name in enumerate(sources)}
+    shard = -1
+    offset = SHARD_TOKENS
+    file = None
     with ExitStack() as opened:
         for batch in batches:
             entries: list[tuple[int, ...]] = []
@@ -102,7 +106,8 @@ def _write_split(
             for each, ids in zip(batch, encoded, strict=True):
                 if file is None or offset >= SHARD_TOKENS:
                     opened.close()
-                    shard, offset = shard + 1, 0
+                    shard = shard + 1
+                    offset = 0
                     file = opened.enter_context(Path(f"{start}-{shard:05d}.bin").open("wb"))
                     file.write(np.array([end], dtype=kind).tobytes())
                 place = (numbers[each.source], each.block, each.position)
@@ -139,7 +144,8 @@ class TokenShards:
 
     def __init__(self, folder: Path, split: Split) -> None:
         description = json.loads((folder / "shards.json").read_text(encoding="utf-8"))
-        self.folder, self.split = folder, split
+        self.folder = folder
+        self.split = split
         self.vocab: int = description["vocab"]
         self.end_id: int = description["end"]
         self.start_id: int = description.get("start", self.end_id)
@@ -199,7 +205,8 @@ class TokenShards:
             for group in np.array_split(entries, -(-len(part) // CHUNK_TOKENS)):
                 if not len(group):
                     continue
-                first, last = int(group["start"][0]), int(group["start"][-1] + group["length"][-1])
+                first = int(group["start"][0])
+                last = int(group["start"][-1] + group["length"][-1])
                 sizes = self.byte_counts[part[first : last + 1]]
                 document_bytes = np.add.reduceat(sizes, group["start"] - first)
                 document_bytes -= self.space_first * (group["length"] > 0)

@@ -16,7 +16,8 @@ from endonym.errors import RecipeError
 from endonym.log import size
 
 CHANCES = np.dtype("<f2")
-ABOUT, STARTS = "teacher.json", "starts.npy"
+ABOUT = "teacher.json"
+STARTS = "starts.npy"
 MORE_ROOM = "Give a smaller top_k, free some space, or set distill.live = true."
 """What to do if the disk has no room for what is kept."""
 
@@ -31,7 +32,8 @@ class TeacherCache:
     def __init__(
         self, folder: Path, shape: tuple[int, int], vocab: int, mode: Literal["r", "w+"] = "r"
     ) -> None:
-        ids, chances = folder / "ids.bin", folder / "chances.bin"
+        ids = folder / "ids.bin"
+        chances = folder / "chances.bin"
         self.ids: NDArray[Any] = np.memmap(ids, dtype=id_type(vocab), mode=mode, shape=shape)
         self.chances: NDArray[Any] = np.memmap(chances, dtype=CHANCES, mode=mode, shape=shape)
         file = folder / STARTS

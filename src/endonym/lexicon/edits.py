@@ -30,7 +30,8 @@ from endonym.script.scripts import BREAK_SCRIPTS, script_class
 COSTS: Mapping[str, float] = TABLES["costs"]
 LONG = 8
 """Letters of a word that may have two errors."""
-DEAREST, DEAREST_LONG = 12.0, 21.0
+DEAREST = 12.0
+DEAREST_LONG = 21.0
 """Bits that the errors of a word may cost; those of a long one."""
 OF_COUNT = 1.5
 """Bits of cost that a word is worth which is twice as frequent, where candidates are chosen."""
@@ -55,9 +56,11 @@ class WordIndex:
     """
 
     def __init__(self, counts: Mapping[str, int], layout: Layout) -> None:
-        self.counts, self.layout = counts, layout
+        self.counts = counts
+        self.layout = layout
         self.words = sorted(word for word in counts if len(word) <= LONGEST)
-        keys, numbers = list[int](), list[int]()
+        keys = list[int]()
+        numbers = list[int]()
         for number, word in enumerate(self.words):
             entries = {hash(each) for each in shortened(skeleton(word), 1)}
             keys += entries
@@ -144,7 +147,8 @@ def error_cost(meant: str, written: str, layout: Layout) -> float:
     if meant != written and in_order(meant) == in_order(written):
         return COSTS["order"]
     around = ["", *meant, ""]
-    before, above = list[float](), [0.0]
+    before = list[float]()
+    above = [0.0]
     for letter in written:
         above.append(above[-1] + added(letter, "", around[1], layout))
     for row, wanted in enumerate(meant):
@@ -158,7 +162,8 @@ def error_cost(meant: str, written: str, layout: Layout) -> float:
             if row and column and (wanted, meant[row - 1]) == (written[column - 1], letter):
                 ways.append(before[column - 1] + COSTS["swap"])
             here.append(min(ways))
-        before, above = above, here
+        before = above
+        above = here
     return above[-1]
 
 

@@ -152,7 +152,8 @@ def swap(word: str, place: int, layout: Layout, random: Random) -> str | None:
     two = word[place : place + 2]
     if len(LETTER.findall(two)) < 2:
         return None
-    first, second = cased(two[1].lower(), two[0]), cased(two[0].lower(), two[1])
+    first = cased(two[1].lower(), two[0])
+    second = cased(two[0].lower(), two[1])
     return word[:place] + first + second + word[place + 2 :]
 
 
@@ -175,7 +176,8 @@ def add(word: str, place: int, layout: Layout, random: Random) -> str | None:
     keys = layout.beside.get(word[place].lower())
     if not keys:
         return None
-    key, letter = random.choice(keys), word[place]
+    key = random.choice(keys)
+    letter = word[place]
     before = place > 0 and random.random() < 0.5
     return with_letter(word, place, key + letter if before else letter + key)
 

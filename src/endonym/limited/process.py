@@ -58,7 +58,8 @@ class LimitedProcess:
     def __init__(self, function: str) -> None:
         self.function = function
         self._process: subprocess.Popen[bytes] | None = None
-        self._lock, self._owner = threading.Lock(), os.getpid()
+        self._lock = threading.Lock()
+        self._owner = os.getpid()
         atexit.register(self.close)
 
     def ask(
@@ -96,7 +97,8 @@ class LimitedProcess:
                 stderr=subprocess.DEVNULL,
                 variables=ONE_THREAD | A_FOLDER,
             )
-        process, is_late = self._process, threading.Event()
+        process = self._process
+        is_late = threading.Event()
         assert process.stdin is not None, "a pipe"
         assert process.stdout is not None, "a pipe"
 
@@ -131,7 +133,8 @@ class LimitedProcess:
 
     def close(self) -> None:
         """End the process."""
-        process, self._process = self._process, None
+        process = self._process
+        self._process = None
         if process is not None:
             end(process, self._owner)
 

@@ -55,7 +55,8 @@ def answer(
 
 def own_pipes() -> tuple[Incoming, int]:
     """The two pipes under numbers of their own: a library that prints must not write into one."""
-    requests, answers = os.dup(0), os.dup(1)
+    requests = os.dup(0)
+    answers = os.dup(1)
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)

@@ -33,7 +33,8 @@ class Builder:
     """Makes the plot that its tables describe."""
 
     def __init__(self, plot: PlotTables) -> None:
-        self.source, self.tables = plot, plot.tables
+        self.source = plot
+        self.tables = plot.tables
         self.slots: dict[str, Slot] = {}
         self.written: dict[str, list[tuple[RawTemplate, Template]]] = {}
         self.extents: dict[str, Extent] = {}
@@ -92,7 +93,8 @@ class Builder:
         """Slots of the cast that depend on each other, with their allowed combinations."""
         if len(slots) == 1:
             return Group(tuple(slots), None)
-        count, names = prod(len(slot.entries) for slot in slots), listed([s.name for s in slots])
+        count = prod(len(slot.entries) for slot in slots)
+        names = listed([s.name for s in slots])
         where = self._where("cast", slots[-1].name)
         if count > MOST_LINKED:
             message = f"the slots {names} have {count:,} combinations; {MOST_LINKED:,} fit."
@@ -107,7 +109,8 @@ class Builder:
 
     def _block(self, name: str) -> list[tuple[RawTemplate, Template]]:
         """The alternatives of a block."""
-        texts, where = self.tables.blocks[name], self._where("blocks", name)
+        texts = self.tables.blocks[name]
+        where = self._where("blocks", name)
         if not texts:
             do = "Write one or more, with a blank line between them."
             raise RecipeError(f"blocks.{name} has no alternatives.", where=where, do=do)
@@ -177,7 +180,8 @@ class Builder:
             loop = " → ".join(_blocks((*chain[chain.index(name) :], name)))
             raise written.error(f"the grammar loops: {loop}", "Let one of them not name the next.")
         if name not in self.extents and len(chain) < DEEPEST:
-            above, block = (*chain, name), self.written[name]
+            above = (*chain, name)
+            block = self.written[name]
             inner = [self._visit(*each, above) for each in block]
             deepest = max(each.depth for each in inner)
             self.extents[name] = Extent(max(each.letters for each in inner), deepest + 1)
@@ -187,7 +191,8 @@ class Builder:
 
     def _check_slot(self, written: RawTemplate, mention: Mention) -> None:
         """Refuse a form that a word does not have."""
-        slot, agreement = self.slots[mention.name], self.tables.agreement
+        slot = self.slots[mention.name]
+        agreement = self.tables.agreement
         if mention.parts:
             if len(mention.parts) != len(agreement):
                 do = f"Write one for each tag, with / between them; agreement = {listed(agreement)}"
@@ -247,7 +252,8 @@ def _allowed(slots: Sequence[Slot], chosen: Mapping[str, Word], above: int = 0) 
     if not slots:
         yield above
         return
-    slot, number = slots[0], above * len(slots[0].entries)
+    slot = slots[0]
+    number = above * len(slots[0].entries)
     for place, entry in enumerate(slot.entries):
         if slot.allows(entry, chosen):
             yield from _allowed(slots[1:], {**chosen, slot.name: entry[0]}, number + place)

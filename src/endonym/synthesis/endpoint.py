@@ -42,8 +42,10 @@ UNKNOWN_FIELD = re.compile(
 """What a server says of a field that it does not take."""
 UNFIT = (400, 413, 422)
 """What a server that has answered others says of one prompt that it cannot take."""
-BUSY_TRIES, ODD_TRIES = 8, 3
-LONGEST_BACKOFF, LONGEST_WAIT = 60.0, 3600.0
+BUSY_TRIES = 8
+ODD_TRIES = 3
+LONGEST_BACKOFF = 60.0
+LONGEST_WAIT = 3600.0
 CONNECT_SECONDS = 15.0
 MOST_ODD = 20
 """Prompts in a row without one answer, after which the server is taken to be broken."""
@@ -54,7 +56,8 @@ MOST_BYTES = 16 << 20
 KEPT = "What was finished is kept: the same command goes on."
 BYTES_PER_TOKEN = 3
 """A guess where a server does not count."""
-WORDS, MOST_READ = 300, 10_000
+WORDS = 300
+MOST_READ = 10_000
 """Characters of an error: that are told at most, and that are read for it."""
 KEY_VARIABLE = "ENDONYM_API_KEY"
 ADVICE = {
@@ -241,7 +244,8 @@ class Endpoint:
                 self.log.warn(f"{away}; it is asked again, ever more rarely", once="away")
                 await self._wait(busy, away.seconds)
             else:
-                self._good, self._stalls = self._good + 1, 0
+                self._good = self._good + 1
+                self._stalls = 0
                 why = reply.finish_reason
                 reason = cut_reason(why) or ("" if reply.text.strip() else "empty")
                 return Answer(ask, reply.text, why, reply.tokens, reason)
@@ -297,7 +301,8 @@ class Endpoint:
         Nothing is unpacked: of an error that is compressed the words are lost, and an answer is an
         EndpointError.
         """
-        data, body = bytearray(), json_line(sent)
+        data = bytearray()
+        body = json_line(sent)
         asked = client.stream("POST", self.address + WAY, content=body, headers=HEADERS)
         async with asked as response:
             packed = response.headers.get("content-encoding", "").lower()
@@ -386,7 +391,8 @@ def read_reply(data: bytes, sent: Mapping[str, Any]) -> Reply:
     except (ValueError, RecursionError):
         raise Odd("no_json") from None
     choice = _within(value, "choices", 0)
-    text, why = _within(choice, "message", "content"), _within(choice, "finish_reason")
+    text = _within(choice, "message", "content")
+    why = _within(choice, "finish_reason")
     tokens = _within(value, "usage", "total_tokens")
     if type(tokens) is not int or tokens < 0:
         asked = sum(len(each["content"].encode("utf-8", "replace")) for each in sent["messages"])

@@ -173,7 +173,8 @@ def read_plots(path: Path) -> list[PlotTables]:
         for key in (*(f"plots.{name}" for name in sorted(plots)), *_repeated(shared, data)):
             message = f"{key} is written here and in another file of the folder."
             raise RecipeError(message, where=str(file), do="Keep one of the two.")
-        shared, origins = _laid(shared, data), origins | _origins(file, data)
+        shared = _laid(shared, data)
+        origins = origins | _origins(file, data)
     plots = {name: (origins["plots", name], data) for name, data in shared.pop("plots", {}).items()}
     for file in _plot_files(path / "plots") if path.is_dir() else ():
         if file.stem in plots:
@@ -237,7 +238,8 @@ def _read(path: Path, config: type[Tables]) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         message = f"byte 0x{raw[error.start]:02X} at position {error.start} is not UTF-8."
-        where, do = f"{path}:{line}", "Save the file as UTF-8."
+        where = f"{path}:{line}"
+        do = "Save the file as UTF-8."
         raise RecipeError(message, where=where, do=do) from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         message = f"the file is no TOML: {error}."
@@ -260,7 +262,8 @@ def _validated(path: Path, config: type[Tables], data: Mapping[str, Any]) -> Tab
     key = ".".join(filter(None, map(str, place))) or "the grammar"
     if detail["type"] == "extra_forbidden":
         if place[0] == "plots" and place[2:]:
-            place, config = place[2:], Tables
+            place = place[2:]
+            config = Tables
         rows: dict[str | int, type[Config]] = {"lines": Lines, "replace": Rule}
         owner = rows.get(place[0], Slot) if place[1:] else config
         names = [*owner.model_fields]

@@ -66,7 +66,8 @@ def count_lines(path: Path) -> int:
 
 def write_shard(task: Task, advance: Advance) -> Result:
     """Write one file: first under another name, then renamed."""
-    plan, grammar = task.plan, _loaded(task.grammar, task.plan.source)
+    plan = task.plan
+    grammar = _loaded(task.grammar, task.plan.source)
     path = task.folder / plan.file(task.shard)
     part = path.with_name(f"{path.name}.part")
     with part.open("wb") as file:

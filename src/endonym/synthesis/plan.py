@@ -18,7 +18,9 @@ from endonym.log import listed, number
 from endonym.seed import named_seed
 from endonym.store import read_sealed, write_sealed
 
-WRITTEN, LOCK, SPENT = "written.json", ".lock", "spent.jsonl"
+WRITTEN = "written.json"
+LOCK = ".lock"
+SPENT = "spent.jsonl"
 VERSION = 2
 """Of the plan and the records. Another one is another plan."""
 SHARD = 10_000

@@ -68,7 +68,9 @@ class Writer:
     """One text on its way: what was drawn for it, and the chance that draws the rest."""
 
     def __init__(self, plot: Plot, cast: dict[str, Word], chance: random.Random) -> None:
-        self.plot, self.chosen, self.chance = plot, cast, chance
+        self.plot = plot
+        self.chosen = cast
+        self.chance = chance
         self.fixed: dict[str, Template] = {}
         for slot in plot.drawn:
             entries = slot.entries
@@ -108,7 +110,8 @@ class Writer:
 
     def _mentioned(self, mention: Mention, before: str) -> str:
         """A slot's words or a block, with a capital where they begin a sentence."""
-        start, name = len(before), mention.name
+        start = len(before)
+        name = mention.name
         if name in self.plot.blocks:
             block = self.fixed.get(name) or self.chance.choice(self.plot.blocks[name])
             after = self._filled(block, before)

@@ -59,7 +59,8 @@ def read_prompts(path: Path) -> list[str]:
         lines = data.decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         number = data.count(b"\n", 0, error.start) + 1
-        where, do = f"{path}, line {number}", "Save it as UTF-8."
+        where = f"{path}, line {number}"
+        do = "Save it as UTF-8."
         raise RecipeError("this is not UTF-8", where=where, do=do) from error
     filled = [(number, line.strip("\r")) for number, line in enumerate(lines, 1) if line.strip()]
     if path.suffix.lower() in JSON_LINES:

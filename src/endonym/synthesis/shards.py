@@ -25,7 +25,8 @@ ONLY_THOUGHT = "only_thought"
 """Why an answer is no text that holds nothing else."""
 THOUGHTS = re.compile(r"\A(?:(?!<think>).)*?</think>|<think>.*?(?:</think>|\Z)", re.DOTALL)
 """What models write before they answer. Where a template opens it, the first mark is missing."""
-ANSWERED, PAID = "its text is then written again.", "its tokens then no longer count."
+ANSWERED = "its text is then written again."
+PAID = "its tokens then no longer count."
 """What follows where a line is removed, of the files of answers and of what was paid."""
 SYNC_SECONDS = 1.0
 """How often what was appended is flushed to the disk itself; to the system it is at once."""
@@ -77,8 +78,11 @@ class Shards:
     """
 
     def __init__(self, folder: Path, plan: Plan, model: str) -> None:
-        self.folder, self.plan, self.model = folder, plan, model
-        self.done, self.rejects = set[int](), Counter[str]()
+        self.folder = folder
+        self.plan = plan
+        self.model = model
+        self.done = set[int]()
+        self.rejects = Counter[str]()
         self.texts = self.tokens = 0
         self._files: dict[Path, IO[bytes]] = {}
         self._synced = time.monotonic()
@@ -172,7 +176,8 @@ class Shards:
         for record in whole_lines(self.folder / REJECTS):
             self._count(record)
         for shard in range(self.plan.shards):
-            part, named = self._part(shard), self._part(shard).with_suffix("")
+            part = self._part(shard)
+            named = self._part(shard).with_suffix("")
             is_named = named.is_file()
             if is_named:
                 part.unlink(missing_ok=True)  # a kill came between a name and this

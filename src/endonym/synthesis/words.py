@@ -71,7 +71,8 @@ class Words:
     """The words of one plot."""
 
     def __init__(self, plot: PlotTables) -> None:
-        self.plot, self.agreement = plot, plot.tables.agreement
+        self.plot = plot
+        self.agreement = plot.tables.agreement
         self.patterns = {
             tag: Pattern.of(find, f"tags.{tag}", plot.where("tags", tag), example="^[aeiou]")
             for tag, find in plot.tables.tags.items()
@@ -81,9 +82,11 @@ class Words:
 
     def slot(self, name: str, above: Mapping[str, Slot]) -> Slot:
         """A slot with its words. above: those that it may depend on."""
-        asked, table = self.plot.tables, "cast" if name in self.plot.tables.cast else "drawn"
+        asked = self.plot.tables
+        table = "cast" if name in self.plot.tables.cast else "drawn"
         raw = asked.cast.get(name) or asked.drawn[name]
-        where, key = self.plot.where(table, name), f"{table}.{name}"
+        where = self.plot.where(table, name)
+        key = f"{table}.{name}"
         if not raw.words:
             do = 'Name a list, or several: words = "animals"'
             raise RecipeError(f"{key} names no list of words.", where=where, do=do)
@@ -124,14 +127,16 @@ class Words:
             raise RecipeError(message, where=where, do=do)
         items = [(word, tags) for tags, words in lists[name].items() for word in words if word]
         if not items:
-            where, do = self.plot.where("words", name), 'Write some: m = "renard loup"'
+            where = self.plot.where("words", name)
+            do = 'Write some: m = "renard loup"'
             raise RecipeError(f"words.{name} has no words.", where=where, do=do)
         return items
 
     def _entry(self, spelling: str, tags: str, *, is_like: bool, key: str) -> Entry:
         """A word of a list, in all its forms."""
         texts = spelling.split("/") if self.agreement else [spelling]
-        own, where = set(tags.split()), self.plot.where("words")
+        own = set(tags.split())
+        where = self.plot.where("words")
         if len(texts) == 1:
             numbers = self._numbers(own) or self._numbers(self._spelled(spelling))
             if len(numbers) > 1:

@@ -212,7 +212,8 @@ class Markup:
     """Encodes a template's own text, in which special tokens stand by their names."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        self._encode, self._spaces = tokenizer.encode, tokenizer.spaces_before
+        self._encode = tokenizer.encode
+        self._spaces = tokenizer.spaces_before
         empty = (index for index in range(tokenizer.vocab) if not tokenizer.bytes_of(index))
         self.specials = {name: index for index in empty if (name := tokenizer.name_of(index))}
         """The ids that stand for no text; the end of a text is always among them."""

@@ -62,7 +62,8 @@ def extend_tokenizer(
     _merge_characters(pieces, counts, config)
     extended = Tokenizer(pieces.engine(), base.end, base.start)
     extended.chat_template = base.chat_template
-    extended.start, extended.around = base.start, base.around
+    extended.start = base.start
+    extended.around = base.around
     # A tokenizer that normalizes does not restore them all, before or after.
     strange = (text for text in STRANGE if base.restores(text))
     extended.check_lossless(itertools.chain(checked_texts(texts()), strange))
@@ -76,7 +77,9 @@ class _Pieces:
     """
 
     def __init__(self, described: dict[str, Any], next_id: int, room: int) -> None:
-        self.described, self.next_id, self.room = described, next_id, room
+        self.described = described
+        self.next_id = next_id
+        self.room = room
         self.vocab: dict[str, int] = described["model"]["vocab"]
         self.merges: list[Any] = described["model"]["merges"]
         self.known_merges = {tuple(merge) for merge in self.merges}
@@ -175,7 +178,8 @@ def _in_symbols(
 
 def _cut(engine: Engine, word: str) -> list[str]:
     """A word as it is written for the merges, and cut before them."""
-    split, is_fallback = engine.pre_tokenizer, engine.model.byte_fallback
+    split = engine.pre_tokenizer
+    is_fallback = engine.model.byte_fallback
     if is_fallback and engine.normalizer is not None:
         word = engine.normalizer.normalize_str(word)
     return [word] if split is None else [piece for piece, _ in split.pre_tokenize_str(word)]

@@ -45,7 +45,9 @@ UNIGRAM = 1
 """SentencePiece's number of this type of model."""
 NORMAL, UNKNOWN_TYPE, CONTROL, BYTE = 1, 2, 3, 6
 """Types of pieces; their numbers are the same in SentencePiece and llama.cpp."""
-TYPED, WRITTEN, CORRECTED = "<XBU>", "<XBC>", "<XEC>"
+TYPED = "<XBU>"
+WRITTEN = "<XBC>"
+CORRECTED = "<XEC>"
 """Before the keys that were typed, before the word that was meant, and behind it."""
 KEYS = [f"<CHAR_{letter}>" for letter in ascii_uppercase]
 """The typed keys; their ids are consecutive, which the keyboard relies on."""

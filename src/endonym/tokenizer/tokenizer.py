@@ -266,7 +266,8 @@ class Tokenizer:
             if template is None:
                 return self
             found = copy.copy(self)
-            found.chat_template, found.turn_ends = template, _turn_ends(folder, self)
+            found.chat_template = template
+            found.turn_ends = _turn_ends(folder, self)
         except (OSError, ValueError) as error:
             raise TokenizerError(str(error), where=str(folder)) from error
         return found

@@ -83,7 +83,8 @@ def fit(tokenizer: Tokenizer, texts: Iterable[tuple[str, str]]) -> dict[str, Any
             totals.setdefault(source, collections.Counter()).update(counts)
 
     def with_ratios(counts: collections.Counter[str]) -> dict[str, float]:
-        tokens, words = max(1, counts["tokens"]), max(1, counts["words"])
+        tokens = max(1, counts["tokens"])
+        words = max(1, counts["words"])
         return {
             **counts,
             "bytes_per_token": round(counts["bytes"] / tokens, 4),

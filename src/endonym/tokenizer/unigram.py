@@ -50,7 +50,8 @@ SINGLE = "\t\r\0▁▅\ufffd"
 """Characters that sentencepiece reserves; line ends, too, are never merged."""
 LONGEST = 24
 SETTLED_WORDS = 200_000
-ROUNDS, PASSES = 20, 100
+ROUNDS = 20
+PASSES = 100
 STEPS = 32
 """Scores are changed by one of so many amounts."""
 MOST_CHARACTERS = 60_000_000
@@ -217,7 +218,8 @@ def _whole_numbers(
     # A piece that is a shorter string several times stands twice in itself, but at its edges.
     waiting = [piece for piece in longer if piece not in (piece + piece)[1:-1]]
     while waiting and len(scores) < room:
-        added, waiting = waiting[: room - len(scores)], waiting[room - len(scores) :]
+        added = waiting[: room - len(scores)]
+        waiting = waiting[room - len(scores) :]
         scores |= {piece: min(-1, round(longer[piece] * factor)) for piece in added}
         for _ in range(ROUNDS):
             if not _break_ties(scores, words):
@@ -266,7 +268,8 @@ def equal_overlaps(scores: Mapping[str, int]) -> set[str]:
     equal: set[str] = set()
     for y in scores:
         for n in range(1, len(y) + 1):
-            r, w = y[:n], y[n:]
+            r = y[:n]
+            w = y[n:]
             if w and w not in scores:
                 continue
             for z in ends.get((r, scores[y] - (scores[w] if w else 0)), ()):

@@ -27,7 +27,9 @@ from endonym.errors import TokenizerError
 from endonym.limited.opened import NEVER, Opened, key_of
 from endonym.limited.process import Failure, LimitedProcess, Limits
 
-MOST_BYTES, MOST_LISTS, MOST_VALUES = 96 << 20, 4_000_000, 8_000_000
+MOST_BYTES = 96 << 20
+MOST_LISTS = 4_000_000
+MOST_VALUES = 8_000_000
 """The largest known has 35 MB, a million lists, and two million values."""
 MOST_GROWTH = 64.0
 """Letters that rules may make of one, beside what Unicode itself makes of it: 18 at most."""
@@ -35,11 +37,13 @@ FIXED_GROWTH = {"BertNormalizer": 3.0, "ByteLevel": 12.0, "Metaspace": 2.0, "Wor
 """Of rules that make more letters each time: blanks around Chinese letters; up to four bytes, whose
 letters Unicode may take apart (¼); blanks before words. Those of Unicode, such as NFKD, change
 nothing the second time: `whole_size` counts what they make of a rule's own letters."""
-IDS_A_TOKEN, FREE_IDS = 4, 1 << 16
+IDS_A_TOKEN = 4
+FREE_IDS = 1 << 16
 """The largest id is below so many for each token, and these."""
 RULES = ("normalizer", "pre_tokenizer", "decoder")
 SEQUENCES = ("normalizers", "pretokenizers", "decoders")
-REPEATS, LONG = 2_000, 50_000
+REPEATS = 2_000
+LONG = 50_000
 MOST_PROBES = 300
 LETTERS = "aAәកéक中1 \n\t.,'_-\u0301\u200d😀"
 SENTENCE = "Әбием миңа җылы сөт бирде; l’été, 1920: ទន្លេនៅមុខភូមិ।\n"
@@ -175,7 +179,8 @@ def growth_of(rule: Any) -> float:
         texts = blob[4 + int.from_bytes(blob[:4], "little") :].split(b"\0")
         return float(max(1, *(whole_size(text.decode("utf-8", "replace")) for text in texts)))
     if kind == "Replace":
-        old, new = rule["pattern"].get("String"), whole_size(rule["content"])
+        old = rule["pattern"].get("String")
+        new = whole_size(rule["content"])
         # A regular expression may match nothing: before and after a letter.
         return max(1.0, new / whole_size(old)) if old else 1.0 + 2 * new
     if kind in ("BPEDecoder", "CTC"):  # a blank takes its place

@@ -99,7 +99,8 @@ def repeated_lines(parts: Iterable[tuple[str, int]]) -> Iterator[str]:
             left -= many
             if length >= FED_CHARACTERS:
                 yield "".join(waiting)
-                waiting, length = [], 0
+                waiting = []
+                length = 0
     yield "".join(waiting)
 
 
@@ -114,7 +115,8 @@ def in_batches(
         total += size(item)
         if total >= most:
             yield batch
-            batch, total = [], 0
+            batch = []
+            total = 0
     if batch:
         yield batch
 

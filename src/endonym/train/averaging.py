@@ -45,7 +45,8 @@ class Average:
     """
 
     def __init__(self, optimizer: Optimizer, config: TrainConfig) -> None:
-        self.optimizer, self.config = optimizer, config
+        self.optimizer = optimizer
+        self.config = config
         self.tensors: list[Tensor] = []
 
     @torch.no_grad()

@@ -21,7 +21,8 @@ from endonym.model.weights import load_tensors, save_tensors
 from endonym.train.distributed import Group
 
 KEEP_RECENT = 2
-WEIGHTS, OPTIMIZER_STATE = "weights.safetensors", "optimizer.safetensors"
+WEIGHTS = "weights.safetensors"
+OPTIMIZER_STATE = "optimizer.safetensors"
 KEPT = "steps"
 """The folder of the weights of single steps, in that of a training and of the model it makes."""
 
@@ -72,7 +73,9 @@ class TrainState:
         self.validations.append({"step": self.step, "nats": nats, "bits": bits})
         is_best = self.best_nats is None or nats < self.best_nats
         if is_best:
-            self.best_nats, self.best_step, self.validations_since_best = nats, self.step, 0
+            self.best_nats = nats
+            self.best_step = self.step
+            self.validations_since_best = 0
         else:
             self.validations_since_best += 1
         return is_best
@@ -143,7 +146,8 @@ def _read(file: Path) -> dict[str, Tensor]:
 
 def _finish(fresh: Path, state: TrainState) -> None:
     """Write state and manifest, flush, and rename; then remove old checkpoints."""
-    work, folder = fresh.parent, fresh.with_suffix("")
+    work = fresh.parent
+    folder = fresh.with_suffix("")
     write_json(fresh / "state.json", asdict(state))
     flush_files(fresh)
     write_json(fresh / "manifest.json", list_files(fresh))

@@ -18,16 +18,21 @@ FINAL_LRS = {"linear": 0.0, "wsd": 0.0, "cosine": 0.1, "constant": 1.0}
 """Final learning rate as a share of the peak: zero (arXiv:2502.15938), or a tenth for cosine
 (arXiv:2203.15556, appendix B)."""
 AVERAGE_SHARES = {"none": 0.0, "ema": 0.05, "tail": 0.2}
-VALIDATIONS, EVAL_TOKENS = 20, 32_768
+VALIDATIONS = 20
+EVAL_TOKENS = 32_768
 """Validations in a phase, and their dev tokens, at most by default."""
-SAMPLES, SAMPLE_TOKENS = 5, 60
+SAMPLES = 5
+SAMPLE_TOKENS = 60
 """How often samples are written in a phase, beside those before its first step; their length."""
 BETA = 0.1
 """As in arXiv:2305.18290, appendix B."""
-MOST_STEPS, MOST_BATCH_TOKENS = 10**9, 1 << 30
+MOST_STEPS = 10**9
+MOST_BATCH_TOKENS = 1 << 30
 MOST_KEPT = 64
 """Steps whose weights are kept, at most."""
-MOST_TOKENS, MOST_EPOCHS, MOST_FLOPS = 10**16, 1e6, 1e30
+MOST_TOKENS = 10**16
+MOST_EPOCHS = 1e6
+MOST_FLOPS = 1e30
 """More of them is a slip, and would not fit the numbers of rows."""
 USEFUL_TOKENS = 16_384
 """Tokens in a micro-batch; more are no faster on a CPU."""
@@ -294,7 +299,8 @@ class Phase(Config, ObjectiveProperties):
     @model_validator(mode="after")
     def keys_have_an_effect(self) -> "Phase":
         """Raise ValueError for a key that has no effect without another one."""
-        muon, is_muon = 'optimizer = "muon" in the recipe', self.optimizer == "muon"
+        muon = 'optimizer = "muon" in the recipe'
+        is_muon = self.optimizer == "muon"
         is_averaged = self.average not in (None, "none") or self.keep == "average"
         if self.keep == "average" and self.average not in (None, "tail"):
             raise ValueError(
@@ -304,7 +310,8 @@ class Phase(Config, ObjectiveProperties):
         if self.distill is not None and (self.distill.model is None) == (self.members is None):
             what = "names a model, and members are trained" if self.members else "has no teacher"
             raise ValueError(f"distill {what}: give either distill.model or members")
-        teacher, can_be_taught = self.distill, self.objective in ("next_token", "chat")
+        teacher = self.distill
+        can_be_taught = self.objective in ("next_token", "chat")
         reads_before = teacher is not None and teacher.model is not None and not teacher.live
         needed = (  # a key, whether it has an effect, and what gives it one
             ("cooldown", self.schedule == "wsd", 'schedule = "wsd"'),

@@ -29,7 +29,8 @@ PIECE_ELEMENTS = 1 << 24
 POLL_SECONDS = 0.1
 PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others within a phase."""
-CALLED, OVER = "called", "over"
+CALLED = "called"
+OVER = "over"
 LOSSES = ("Connection", "connection", "Timed out", "timed out", "Socket", "gloo", "NCCL")
 """Parts of torch's errors when another process is gone, for which it has no exception class."""
 
@@ -155,7 +156,8 @@ def _pieces(masters: Sequence[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
     for master in masters:
         if piece and size + master.numel() > PIECE_ELEMENTS:
             yield piece
-            piece, size = [], 0
+            piece = []
+            size = 0
         piece.append(master)
         size += master.numel()
     if piece:
@@ -220,7 +222,8 @@ def called(device: str) -> Generator[Group]:
 @translated_distributed_errors()
 def follow(work: Callable[[Group], object], device: str) -> None:
     """Do the work of each phase that the first process starts, until it ends the last one."""
-    process, number = process_info(), 1
+    process = process_info()
+    number = 1
     board = _board(process)
     while True:
         # The first process may take hours before it starts a phase.
@@ -258,7 +261,8 @@ def _joined(board: dist.Store, process: ProcessInfo, number: int, device: str) -
     """
     backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
     phase_store = dist.PrefixStore(f"phase-{number}/", board)
-    rank, size = process.rank, process.size
+    rank = process.rank
+    size = process.size
     with translated_distributed_errors():
         dist.init_process_group(
             backend, store=phase_store, rank=rank, world_size=size, timeout=PATIENCE

@@ -29,7 +29,8 @@ from endonym.train.optimizer import Optimizer
 from endonym.train.schedule import kept_steps, lr_scale, saves_at, validates_at
 from endonym.train.step import Stepped, take_step
 
-FIRST_SAVE_SECONDS, SAVE_SECONDS = 120.0, 900.0
+FIRST_SAVE_SECONDS = 120.0
+SAVE_SECONDS = 900.0
 """A checkpoint is also saved when a training that began or resumed has run for so long, and when
 the last one is so old: steps may take far longer than was expected."""
 
@@ -186,7 +187,8 @@ class Training:
     @compiler.explained_errors()
     def _step(self) -> Stepped:
         """One optimizer step, or a skipped one; all processes decide alike."""
-        state, group = self.state, self.group
+        state = self.state
+        group = self.group
         micro_rows = state.micro_rows or self.micro_rows
         batch = self.batches.part(state.step, group.share(self.batches.rows))
         stepped = take_step(
@@ -226,7 +228,8 @@ class Training:
         """Add an event of the current step to its report."""
         rows = self.batches.row_numbers(self.state.step)
         numbers = {"first_row": rows.start, "last_row": rows.stop - 1}
-        step, returns = self.state.step + 1, self.state.rollbacks
+        step = self.state.step + 1
+        returns = self.state.rollbacks
         self.events.append(TrainingEvent(event, step, message, returns, numbers))
 
     def _is_finite(self) -> bool:
@@ -238,7 +241,8 @@ class Training:
 
         report: of the step after which the weights are lost.
         """
-        lost, rows = self.state, self.batches.row_numbers(self.state.step - 1)
+        lost = self.state
+        rows = self.batches.row_numbers(self.state.step - 1)
         where = f"step {lost.step}, rows {rows.start} to {rows.stop - 1}, "
         where += f"last checkpoint in {self.inputs.folder}"
         why = report.events[-1].message
@@ -246,7 +250,8 @@ class Training:
         loss_guard.require_hope(lost, self.config, why, where, is_finite=is_finite)
         is_first = self.group.is_first
         self._restore(checkpoint.back_to(self.inputs.folder, lost.good_step) if is_first else None)
-        self.state.rollbacks, self.state.micro_rows = lost.rollbacks + 1, lost.micro_rows
+        self.state.rollbacks = lost.rollbacks + 1
+        self.state.micro_rows = lost.micro_rows
         self.events.append(loss_guard.returned(lost, self.state))
         return self._report(None, 0.0)
 
@@ -256,7 +261,9 @@ class Training:
 
     def _finish_step(self, stepped: Stepped | None, seconds: float) -> Report:
         """Validate and save if due, unless the weights are lost; returns the step's report."""
-        state, config, inputs = self.state, self.config, self.inputs
+        state = self.state
+        config = self.config
+        inputs = self.inputs
         validation = None
         if validates_at(config, state.step) and not loss_guard.is_lost(state):
             with self.for_evaluation():
@@ -287,7 +294,8 @@ class Training:
         self, stepped: Stepped | None, seconds: float, validation: ValidationResult | None = None
     ) -> Report:
         """The report of the current step; it takes all events noted so far."""
-        step, events = self.state.step, tuple(self.events)
+        step = self.state.step
+        events = tuple(self.events)
         self.events.clear()
         nats = stepped.nats if stepped else float("nan")
         return Report(
@@ -315,7 +323,8 @@ class Training:
             return False
         if is_planned and not self.state.skipped_in_row:
             self.state.good_step = self.state.step
-        folder, weights = self.inputs.folder, self.optimizer.weights()
+        folder = self.inputs.folder
+        weights = self.optimizer.weights()
         optimizer_state = self.optimizer.state() | self.average.state()
         shards_of = self.group if self.optimizer.is_sharded else None
         if shards_of or self.group.is_first:

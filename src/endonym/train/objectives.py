@@ -53,12 +53,14 @@ def cross_entropy(decoder: AnyDecoder, batch: Batch, teach: Teach | None = None)
     """
     learnt_N: Tensor | None = None
     hidden_BTD, penalty = decoder(batch.tokens_BT, Span.packed(batch.documents_BT))
-    hidden_ND, targets_N = hidden_BTD.flatten(0, 1), batch.targets_BT.flatten()
+    hidden_ND = hidden_BTD.flatten(0, 1)
+    targets_N = batch.targets_BT.flatten()
     if batch.weights_BT is not None:
         learnt_N = batch.weights_BT.flatten().nonzero()[:, 0]
         if not len(learnt_N):  # a blank micro-batch, or a row without an answer here
             return _nothing(hidden_ND)
-        hidden_ND, targets_N = hidden_ND[learnt_N], targets_N[learnt_N]
+        hidden_ND = hidden_ND[learnt_N]
+        targets_N = targets_N[learnt_N]
     if teach is None:
         loss = nats = summed_nats(hidden_ND, decoder.readout, targets_N)
     else:

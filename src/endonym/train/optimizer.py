@@ -45,7 +45,8 @@ class Optimizer:
     """
 
     def __init__(self, decoder: AnyDecoder, config: TrainConfig) -> None:
-        self.decoder, self.config = decoder, config
+        self.decoder = decoder
+        self.config = config
         self.is_sharded = not all(map(is_plain, decoder.parameters()))
         self.is_narrow = config.number_format == "bf16" and not self.is_sharded
         trainable = {n: each for n, each in decoder.named_parameters() if each.requires_grad}
@@ -117,7 +118,9 @@ class Optimizer:
 
         The gradients are cleared.
         """
-        config, lr, decay = self.config, self.config.lr * lr_scale, self.config.weight_decay
+        config = self.config
+        lr = self.config.lr * lr_scale
+        decay = self.config.weight_decay
         if config.decay_schedule == "constant":
             decay /= lr_scale
         if self.muon is not None:
