@@ -163,8 +163,7 @@ class Making:
         first = 0
         new_task = partial(self.task, folder=self.work.place(step), knowledge=knowledge)
         for number, chunk in enumerate(chunks):
-            name = f"{number:05d}"
-            tasks.append(new_task(chunk.path, chunk.source, name=name, first=first))
+            tasks.append(new_task(chunk.path, chunk.source, name=f"{number:05d}", first=first))
             first += chunk.documents
         return tasks, [chunk.size for chunk in chunks]
 
@@ -289,8 +288,7 @@ class Making:
         def chosen() -> Result:
             search = SearchByWorkers(placed.parts, self.work)
             held = held_out(placed.keys, self.split, search, placed.source_sizes())
-            arrays = {"sides": held.sides(), "moved": held.near_copies}
-            files = write_arrays(folder, arrays)
+            files = write_arrays(folder, {"sides": held.sides(), "moved": held.near_copies})
             return {"files": files, "shares": [held.overlap, held.covered, held.covered_of]}
 
         shares = self.work.once("split", chosen)["shares"]

@@ -130,8 +130,9 @@ class Layouts:
         tokens; RecipeError if that alone takes more than PATIENCE_SECONDS.
         """
         if len(roles) > self.longest:
-            detail = f"{len(roles):,} messages; {self.longest:,} tokens have room"
-            raise Unfit("longer_than_context", detail)
+            raise Unfit(
+                "longer_than_context", f"{len(roles):,} messages; {self.longest:,} tokens have room"
+            )
         key = (tuple(roles), is_last_only)
         if key not in self._cache:
             layouts = self._tried(*key)
@@ -176,8 +177,10 @@ class Layouts:
         last = self._example(roles, prompt, whole)
         size = sum(len(piece.ids) for piece in last)
         if size > self.longest + 1:  # An end-of-text at the start opens no second text.
-            detail = f"{size:,} tokens without the contents; {self.longest:,} have room"
-            raise Unfit("longer_than_context", detail)
+            raise Unfit(
+                "longer_than_context",
+                f"{size:,} tokens without the contents; {self.longest:,} have room",
+            )
         self._require_written(roles, whole)
         if is_last_only:
             return (last,)

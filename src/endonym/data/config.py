@@ -138,11 +138,13 @@ def read_template(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        message = f"the chat template is no UTF-8 at byte {error.start + 1}"
-        raise RecipeError(message, where=where, do=do) from error
+        raise RecipeError(
+            f"the chat template is no UTF-8 at byte {error.start + 1}", where=where, do=do
+        ) from error
     except OSError as error:
-        message = f"the chat template cannot be read: {error.strerror or error}"
-        raise RecipeError(message, where=where, do=do) from error
+        raise RecipeError(
+            f"the chat template cannot be read: {error.strerror or error}", where=where, do=do
+        ) from error
     if not text.strip():
         raise RecipeError("the chat template is empty", where=where, do=do)
     return text

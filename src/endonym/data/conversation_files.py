@@ -282,16 +282,21 @@ def _listed(lines: Lines, path: Path, origin: Origin) -> Iterator[Record | Rejec
     is_large = size > MAX_DOCUMENT_BYTES
     rejects = [item for item in held if isinstance(item, Reject)]
     if goes_on and rejects and not is_large:
-        why = LONG_LINE if rejects[0].reason == "too_long" else rejects[0].detail
-        raise source_error("bad_json_line", printable(str(path)), why=why)
+        raise source_error(
+            "bad_json_line",
+            printable(str(path)),
+            why=LONG_LINE if rejects[0].reason == "too_long" else rejects[0].detail,
+        )
     try:
         value = json_value("" if is_large else text)
     except (ValueError, RecursionError) as error:
         if goes_on:
-            why = f"it has more than {MAX_DOCUMENT_BYTES >> 20} MiB" if is_large else error
             is_second = isinstance(error, json.JSONDecodeError) and error.msg == "Extra data"
-            kind = "large_json" if is_large else "second_json" if is_second else "bad_json"
-            raise source_error(kind, printable(str(path)), why=why) from error
+            raise source_error(
+                "large_json" if is_large else "second_json" if is_second else "bad_json",
+                printable(str(path)),
+                why=f"it has more than {MAX_DOCUMENT_BYTES >> 20} MiB" if is_large else error,
+            ) from error
         yield from _line_records(chain(held, lines), origin)
         return
     yield from rejects
@@ -322,8 +327,11 @@ def _table_rows(
                 why = f"{NO_NAMES.format(listed(columns[:2] or EXAMPLE))}: {first}"
                 yield origin.reject("no_columns", why, record=row.number, raw=row.raw.encode())
             if repeated := [name for name in found if found.count(name) > 1]:
-                message = f'the first row names the column "{repeated[0]}" twice'
-                raise SourceError(message, where=origin.name, do="Give one of them another name.")
+                raise SourceError(
+                    f'the first row names the column "{repeated[0]}" twice',
+                    where=origin.name,
+                    do="Give one of them another name.",
+                )
         else:
             value = dict(zip(names, row.fields, strict=True))
             yield Record(f"{origin.name}#{row.number}", origin.source, value, row.raw)
@@ -334,8 +342,11 @@ def _whole(stream: streams.Stream, path: Path) -> Iterator[bytes]:
     for piece in stream:
         if isinstance(piece, streams.Damage):
             if piece.reason == "unknown_encoding":
-                why = piece.detail.partition("; name the right")[0]
-                raise source_error("old_encoding", printable(str(path)), why=why)
+                raise source_error(
+                    "old_encoding",
+                    printable(str(path)),
+                    why=piece.detail.partition("; name the right")[0],
+                )
             raise _damaged(path, piece.detail)
         yield piece
 
@@ -362,5 +373,6 @@ def _rows(path: Path, origin: Origin) -> Iterator[Record | Reject]:
                     number += 1
                     yield Record(f"{origin.name}#{number}", origin.source, row, str(row))
     except (arrow.ArrowException, ValueError, IndexError, OverflowError) as error:
-        why = f"no whole parquet file, after {number:,} rows: {first_line(error)}"
-        raise _damaged(path, why) from error
+        raise _damaged(
+            path, f"no whole parquet file, after {number:,} rows: {first_line(error)}"
+        ) from error

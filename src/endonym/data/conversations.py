@@ -157,8 +157,10 @@ def pair_of(record: Any) -> Pair:
     question = _question(fields, asking) if asking else ()
     if not is_whole and question and question[-1].role == ANSWERING:
         if question[-1:] not in sides:
-            detail = f'"{asking}" ends with an answer that is neither chosen nor rejected'
-            raise Unfit("no_common_prompt", detail)
+            raise Unfit(
+                "no_common_prompt",
+                f'"{asking}" ends with an answer that is neither chosen nor rejected',
+            )
         question = question[:-1]
     if not asking:
         _require_unused(fields, "chosen")
@@ -495,8 +497,9 @@ def _messages(value: Any, name: str) -> Messages:
             raise Unfit("tool_calls", f"{where} is a call of a tool, which is not learnt")
         if role is None:
             name_of_role = str(each.get("role", each.get("from")))[:40]
-            detail = f"{where} is of {name_of_role!r}; known are {', '.join(ROLES)}"
-            raise Unfit("unknown_role", detail)
+            raise Unfit(
+                "unknown_role", f"{where} is of {name_of_role!r}; known are {', '.join(ROLES)}"
+            )
         if calls := [key for key in COLUMNS["calls"] if each.get(key)]:
             raise Unfit("tool_calls", f'{where} has "{calls[0]}", which is not learnt')
         if parts := [key for key in COLUMNS["parts"] if each.get(key)]:

@@ -42,8 +42,11 @@ class ExampleTokens:
         offsets = np.load(folder / "offsets.npy", allow_pickle=False).astype(np.int64)
         for name, size in (("ids.bin", kind.itemsize), ("learnt.bin", 1)):
             if (folder / name).stat().st_size != offsets[-1] * size:
-                message = f"the index needs {offsets[-1]:,} tokens, the file has another size"
-                raise damaged(folder, message, name)
+                raise damaged(
+                    folder,
+                    f"the index needs {offsets[-1]:,} tokens, the file has another size",
+                    name,
+                )
         is_dev = np.load(folder / "dev.npy", allow_pickle=False)
         is_of_split = is_dev == (split == "dev" and is_dev.any())
         self.starts: Integers = offsets[:-1][is_of_split]
@@ -84,8 +87,7 @@ class ExampleTokens:
         n_tokens = int(self.lengths.sum())
         n_learnt = 0
         n_bytes = 0
-        groups = 1 + n_tokens // GROUP_TOKENS
-        for numbers in np.array_split(np.arange(len(self)), groups):
+        for numbers in np.array_split(np.arange(len(self)), 1 + n_tokens // GROUP_TOKENS):
             stored = runs(self.starts[numbers], self.lengths[numbers])
             learnt = stored[self.learnt[stored] > 0]
             n_learnt += len(learnt)
@@ -176,8 +178,7 @@ class ExampleOrder:
 
     def _made(self, epoch: int) -> tuple[Integers, Integers]:
         """The items of an epoch in their places, and the order of the rows."""
-        seed = named_seed(self.seed, "examples", epoch)
-        drawn = shuffled(len(self.item_lengths), seed)
+        drawn = shuffled(len(self.item_lengths), named_seed(self.seed, "examples", epoch))
         # By length, and within a length in the order drawn: the same places, other items.
         by_length = drawn[np.argsort(self.item_lengths[drawn], kind="stable")]
         places = np.argsort(self.item_lengths[self.packing.items], kind="stable")

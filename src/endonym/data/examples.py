@@ -363,8 +363,7 @@ class ExampleWriter:
             left = f"no example to learn from is left of {counted(self._records, 'record')}"
             left += f", {number(len(keys))} of which an earlier phase holds out" * bool(keys.size)
             left += f"; dropped were:\n{_shown(self._dropped)}" * bool(self._dropped)
-            do = _advice(self._dropped, self._first)
-            raise CorpusError(left, where="phase.data", do=do)
+            raise CorpusError(left, where="phase.data", do=_advice(self._dropped, self._first))
         require_usable(self._dropped, self._first, self._records, self.settings.max_rejected)
         arrays = {
             "offsets": np.concatenate(([0], np.cumsum(self._lengths))).astype("<i8"),
@@ -407,8 +406,7 @@ def require_usable(
     unusable = Counter({why: n for why, n in dropped.items() if why not in ALLOWED})
     if (share := unusable.total() / max(1, n_records)) > most:
         words = {"share": share, "records": n_records, "most": most, "reasons": _shown(dropped)}
-        do = _advice(unusable, first)
-        raise source_error("many_rejected", "phase.data", advice=do, **words)
+        raise source_error("many_rejected", "phase.data", advice=_advice(unusable, first), **words)
 
 
 def _shown(dropped: Counter[str]) -> str:

@@ -47,8 +47,7 @@ class KeptOut:
         self._whole = set[bytes]()
         self._changed = ChangedLines()
         self._lengths = defaultdict[int, set[int]](set)
-        noted = ((name, self._noted(texts)) for name, texts in files)
-        self._runs = Contamination.of_files(noted)
+        self._runs = Contamination.of_files((name, self._noted(texts)) for name, texts in files)
         heads = np.fromiter(self._lengths, dtype=np.uint64)
         self._heads = Postings.made(heads, np.zeros(len(heads), dtype=np.int64))
 

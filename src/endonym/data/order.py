@@ -207,8 +207,7 @@ class Order:
         starts_S = ends_S - epoch.lengths[ranks_S]
         begins_S = np.maximum(begins_P[pieces_S], starts_S)
         sizes_S = np.minimum(stops_P[pieces_S], ends_S) - begins_S
-        stored_S = index["start"][documents_S] + begins_S - starts_S
-        stored = runs(stored_S, sizes_S)
+        stored = runs(index["start"][documents_S] + begins_S - starts_S, sizes_S)
         shard = np.repeat(index["shard"][documents_S], sizes_S)
         tokens = self.shards.at(shard, stored)
         targets = self.shards.at(shard, stored + 1)
@@ -288,8 +287,7 @@ def runs(starts: Integers, counts: Integers) -> Integers:
 
 def training_order(shards: Path, pack: PackConfig, seed: int) -> Order:
     """The order in which a model reads its training text."""
-    train = TokenShards(shards, "train")
-    return Order(train, context=pack.context, seed=seed, join=pack.join)
+    return Order(TokenShards(shards, "train"), context=pack.context, seed=seed, join=pack.join)
 
 
 PARTS = 1_000_000

@@ -288,20 +288,23 @@ class TokenShards:
         """Raise Damaged if the number or the lengths of the files do not match the index."""
         needed = int(self.index["shard"].max(initial=-1)) + 1
         if needed != len(self.parts):
-            message = (
-                f"the index needs {needed} shards of {self.split}, there are {len(self.parts)}"
+            raise damaged(
+                self.folder,
+                f"the index needs {needed} shards of {self.split}, there are {len(self.parts)}",
             )
-            raise damaged(self.folder, message)
         for number, part in enumerate(self.parts):
             entries = self.index[self.index["shard"] == number]
             end = int(entries["start"][-1] + entries["length"][-1]) + 2 if len(entries) else 1
             if end != len(part):
-                file = f"{self.split}-{number:05d}.bin"
-                message = f"the index needs {end} tokens, the file has {len(part)}"
-                raise damaged(self.folder, message, file)
+                raise damaged(
+                    self.folder,
+                    f"the index needs {end} tokens, the file has {len(part)}",
+                    f"{self.split}-{number:05d}.bin",
+                )
 
 
 def damaged(folder: Path, message: str, file: str = "") -> Damaged:
     """The error of an artefact of tokens whose files do not fit together."""
-    do = f"Remove the folder {folder} and run again."
-    return Damaged(message, where=str(folder / file), do=do)
+    return Damaged(
+        message, where=str(folder / file), do=f"Remove the folder {folder} and run again."
+    )

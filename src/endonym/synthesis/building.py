@@ -78,11 +78,17 @@ class Builder:
             for name in names:
                 where = self._where(table, name)
                 if not NAME.fullmatch(name):
-                    do = "Names are letters, digits and _."
-                    raise RecipeError(f"{table}.{name} cannot be named.", where=where, do=do)
+                    raise RecipeError(
+                        f"{table}.{name} cannot be named.",
+                        where=where,
+                        do="Names are letters, digits and _.",
+                    )
                 if name in homes:
-                    message = f"{name} stands in {table} and is a name of {homes[name]}."
-                    raise RecipeError(message, where=where, do="Give one of them another name.")
+                    raise RecipeError(
+                        f"{name} stands in {table} and is a name of {homes[name]}.",
+                        where=where,
+                        do="Give one of them another name.",
+                    )
                 homes[name] = table
 
     def _pattern(self, find: str, key: str, name: str = "") -> Pattern:
@@ -97,14 +103,18 @@ class Builder:
         names = listed([s.name for s in slots])
         where = self._where("cast", slots[-1].name)
         if count > MOST_LINKED:
-            message = f"the slots {names} have {count:,} combinations; {MOST_LINKED:,} fit."
-            do = "Take fewer words, or write one of them below [drawn], where it is not counted."
-            raise RecipeError(message, where=where, do=do)
+            raise RecipeError(
+                f"the slots {names} have {count:,} combinations; {MOST_LINKED:,} fit.",
+                where=where,
+                do="Take fewer words, or write one of them below [drawn], where it is not counted.",
+            )
         allowed = array("L", _allowed(slots, {}))
         if not allowed:
-            message = f"no words of the slots {names} may stand together."
-            do = "Look at like, unlike, other_than and only: they leave nothing."
-            raise RecipeError(message, where=where, do=do)
+            raise RecipeError(
+                f"no words of the slots {names} may stand together.",
+                where=where,
+                do="Look at like, unlike, other_than and only: they leave nothing.",
+            )
         return Group(tuple(slots), allowed)
 
     def _block(self, name: str) -> list[tuple[RawTemplate, Template]]:
@@ -112,8 +122,11 @@ class Builder:
         texts = self.tables.blocks[name]
         where = self._where("blocks", name)
         if not texts:
-            do = "Write one or more, with a blank line between them."
-            raise RecipeError(f"blocks.{name} has no alternatives.", where=where, do=do)
+            raise RecipeError(
+                f"blocks.{name} has no alternatives.",
+                where=where,
+                do="Write one or more, with a blank line between them.",
+            )
         parsed: list[tuple[RawTemplate, Template]] = []
         for number, text in enumerate(texts, start=1):
             which = f", alternative {number}" if len(texts) > 1 else ""
@@ -137,8 +150,11 @@ class Builder:
                 self._visit(line, template, ())
             finished.append((each.draw, templates))
         if not any(templates for _, templates in finished):
-            do = 'Write [[lines]] and below it text = "{A} …"'
-            raise RecipeError("the grammar has no text.", where=where, do=do)
+            raise RecipeError(
+                "the grammar has no text.",
+                where=where,
+                do='Write [[lines]] and below it text = "{A} …"',
+            )
         return finished
 
     def _visit(self, written: RawTemplate, template: Template, chain: tuple[str, ...]) -> Extent:
@@ -160,8 +176,10 @@ class Builder:
             within = max(each.depth for each in inner)
             depth = max(depth, within + isinstance(node, Choice))
         if letters > MOST_LETTERS:
-            do = "Let blocks name each other less often."
-            raise written.error(f"its text may have more than {MOST_LETTERS:,} characters", do)
+            raise written.error(
+                f"its text may have more than {MOST_LETTERS:,} characters",
+                "Let blocks name each other less often.",
+            )
         return Extent(letters, depth)
 
     def _named(self, written: RawTemplate, mention: Mention, chain: tuple[str, ...]) -> Extent:
@@ -174,8 +192,9 @@ class Builder:
         if name not in self.written:
             raise self._unknown(written, name, [*self.slots, *self.written], "slot or block")
         if mention.key or mention.parts:
-            do = f"Write {{{name}}}; only slots have forms."
-            raise written.error(f"{mention} asks for a form of a block", do)
+            raise written.error(
+                f"{mention} asks for a form of a block", f"Write {{{name}}}; only slots have forms."
+            )
         if name in chain:
             loop = " → ".join(_blocks((*chain[chain.index(name) :], name)))
             raise written.error(f"the grammar loops: {loop}", "Let one of them not name the next.")
@@ -195,25 +214,29 @@ class Builder:
         agreement = self.tables.agreement
         if mention.parts:
             if len(mention.parts) != len(agreement):
-                do = f"Write one for each tag, with / between them; agreement = {listed(agreement)}"
-                message = f"{mention} needs {len(agreement)} forms and has {len(mention.parts)}"
-                raise written.error(message, do)
+                raise written.error(
+                    f"{mention} needs {len(agreement)} forms and has {len(mention.parts)}",
+                    f"Write one for each tag, with / between them; agreement = {listed(agreement)}",
+                )
             for word in slot.words:
                 if word.number is None:
-                    do = f"Give it one in [words] or [tags]: {listed(agreement)}"
-                    message = f"{mention} agrees with {word.text}, which has no tag of agreement"
-                    raise written.error(message, do)
+                    raise written.error(
+                        f"{mention} agrees with {word.text}, which has no tag of agreement",
+                        f"Give it one in [words] or [tags]: {listed(agreement)}",
+                    )
         for word in slot.words:
             if mention.key not in word.forms:
                 forms = [key for key in word.forms if key]
-                do = f"{did_you_mean(mention.key, forms)}Forms of {word.text}: {listed(forms)}"
-                message = f"{mention} asks for the form {mention.key}, and {word.text} has none"
-                raise written.error(message, do)
+                raise written.error(
+                    f"{mention} asks for the form {mention.key}, and {word.text} has none",
+                    f"{did_you_mean(mention.key, forms)}Forms of {word.text}: {listed(forms)}",
+                )
 
     def _unknown(self, written: RawTemplate, name: str, names: list[str], kind: str) -> RecipeError:
         """The error of a name that nothing has."""
-        do = f"{did_you_mean(name, names)}There are: {listed(names)}"
-        return written.error(f"there is no {kind} {name}", do)
+        return written.error(
+            f"there is no {kind} {name}", f"{did_you_mean(name, names)}There are: {listed(names)}"
+        )
 
 
 def _blocks(chain: Sequence[str]) -> list[str]:
@@ -224,8 +247,10 @@ def _blocks(chain: Sequence[str]) -> list[str]:
 def _too_deep(written: RawTemplate, chain: Sequence[str]) -> RecipeError:
     """The error of blocks and brackets that stand too deep in one another."""
     names = " → ".join(_blocks(chain)[:3])
-    do = f"Write some of them in one: {names} → …" if names else "Write [a|b|c] for [a|[b|c]]."
-    return written.error(f"more than {DEEPEST} blocks and brackets stand in one another", do)
+    return written.error(
+        f"more than {DEEPEST} blocks and brackets stand in one another",
+        f"Write some of them in one: {names} → …" if names else "Write [a|b|c] for [a|[b|c]].",
+    )
 
 
 def _lines_of(text: str) -> list[str]:

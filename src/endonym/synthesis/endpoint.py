@@ -119,8 +119,9 @@ def is_address(text: str) -> bool:
 def require_httpx() -> None:
     """Raise RecipeError if the library is not installed."""
     if find_spec("httpx") is None:
-        do = 'pip install "endonym[synthetic]"'
-        raise RecipeError("asking a server needs httpx", where="--endpoint", do=do)
+        raise RecipeError(
+            "asking a server needs httpx", where="--endpoint", do='pip install "endonym[synthetic]"'
+        )
 
 
 @dataclass(slots=True)
@@ -260,9 +261,11 @@ class Endpoint:
             await asyncio.sleep(longest * random.uniform(0.5, 1.0))
             return
         if seconds > LONGEST_WAIT:
-            message = f"the server asks to come back in {duration(seconds)}"
-            do = "What was finished is kept: the same command goes on then."
-            raise EndpointError(message, where=self.address, do=do)
+            raise EndpointError(
+                f"the server asks to come back in {duration(seconds)}",
+                where=self.address,
+                do="What was finished is kept: the same command goes on then.",
+            )
         if seconds > LONGEST_BACKOFF:
             self.log.line(f"the server asks to wait {duration(seconds)}")
         self._pause_until = max(self._pause_until, time.monotonic() + seconds)
@@ -289,8 +292,7 @@ class Endpoint:
         if response.is_success:
             self._taken |= sent.keys()
             return read_reply(data, sent)
-        said = words_of(data.decode(errors="replace"))
-        self._raise_for(response, said, sent)
+        self._raise_for(response, words_of(data.decode(errors="replace")), sent)
         return await self._reply(client, ask)  # in another form
 
     async def _posted(
@@ -309,11 +311,12 @@ class Endpoint:
             if packed not in ("", "identity"):
                 if not response.is_success:
                     return response, b""
-                message = (
-                    f"the server compresses its answers ({shortened(packed)}), asked for plain ones"
+                raise EndpointError(
+                    f"the server compresses its answers ({shortened(packed)}), asked for plain "
+                    "ones",
+                    where=self.address,
+                    do=f"Look at its settings, or at those of a proxy before it. {KEPT}",
                 )
-                do = f"Look at its settings, or at those of a proxy before it. {KEPT}"
-                raise EndpointError(message, where=self.address, do=do)
             async for part in response.aiter_raw():
                 data += part
                 if len(data) > MOST_BYTES:
@@ -343,8 +346,10 @@ class Endpoint:
         """Raise for an answer that is an error, unless another form of the request may be taken."""
         status = response.status_code
         if status in BUSY:
-            seconds = retry_after(response.headers.get("retry-after", ""), time.time())
-            raise Away(f"the server is busy ({status}: {said})", seconds)
+            raise Away(
+                f"the server is busy ({status}: {said})",
+                retry_after(response.headers.get("retry-after", ""), time.time()),
+            )
         if status >= 500:
             raise Odd("server_error")
         for name, other in OTHER_NAMES.items():

@@ -171,15 +171,21 @@ def read_plots(path: Path) -> list[PlotTables]:
         data = _read(file, GrammarFile)
         plots = shared.get("plots", {}).keys() & data.get("plots", {}).keys()
         for key in (*(f"plots.{name}" for name in sorted(plots)), *_repeated(shared, data)):
-            message = f"{key} is written here and in another file of the folder."
-            raise RecipeError(message, where=str(file), do="Keep one of the two.")
+            raise RecipeError(
+                f"{key} is written here and in another file of the folder.",
+                where=str(file),
+                do="Keep one of the two.",
+            )
         shared = _laid(shared, data)
         origins = origins | _origins(file, data)
     plots = {name: (origins["plots", name], data) for name, data in shared.pop("plots", {}).items()}
     for file in _plot_files(path / "plots") if path.is_dir() else ():
         if file.stem in plots:
-            message = f"there are two plots {file.stem}."
-            raise RecipeError(message, where=str(file), do="Give one of them another name.")
+            raise RecipeError(
+                f"there are two plots {file.stem}.",
+                where=str(file),
+                do="Give one of them another name.",
+            )
         plots[file.stem] = (file, _read(file, Tables))
     return [
         PlotTables(
@@ -195,12 +201,18 @@ def read_plots(path: Path) -> list[PlotTables]:
 def _files(folder: Path) -> list[Path]:
     """The shared files of a folder."""
     if not folder.is_dir():
-        do = "Name a .toml file, or a folder of them."
-        raise RecipeError("there is no such grammar.", where=str(folder), do=do)
+        raise RecipeError(
+            "there is no such grammar.",
+            where=str(folder),
+            do="Name a .toml file, or a folder of them.",
+        )
     found = _plot_files(folder)
     if not found:
-        do = "Write a grammar into it, such as words.toml: docs/synthetic.md."
-        raise RecipeError("the folder holds no .toml file.", where=str(folder), do=do)
+        raise RecipeError(
+            "the folder holds no .toml file.",
+            where=str(folder),
+            do="Write a grammar into it, such as words.toml: docs/synthetic.md.",
+        )
     return found
 
 
@@ -217,8 +229,11 @@ def _plot_files(folder: Path) -> list[Path]:
     found = sorted(each for each in folder.glob("*.toml") if each.name[0] != ".")
     for each in found:
         if not each.is_file():
-            do = "Move it away: every .toml file of the folder is read."
-            raise RecipeError("this is no regular file.", where=str(each), do=do)
+            raise RecipeError(
+                "this is no regular file.",
+                where=str(each),
+                do="Move it away: every .toml file of the folder is read.",
+            )
     return found
 
 
@@ -228,23 +243,32 @@ def _read(path: Path, config: type[Tables]) -> dict[str, Any]:
         with path.open("rb") as file:
             raw = file.read(LARGEST_BYTES + 1)
     except OSError as error:
-        message = f"the file cannot be read ({error.strerror})."
-        raise RecipeError(message, where=str(path), do="Look at its rights.") from None
+        raise RecipeError(
+            f"the file cannot be read ({error.strerror}).",
+            where=str(path),
+            do="Look at its rights.",
+        ) from None
     if len(raw) > LARGEST_BYTES:
-        message = f"a file of a grammar holds at most {LARGEST_BYTES >> 20} MB."
-        raise RecipeError(message, where=str(path), do="Divide it, or take fewer words.")
+        raise RecipeError(
+            f"a file of a grammar holds at most {LARGEST_BYTES >> 20} MB.",
+            where=str(path),
+            do="Divide it, or take fewer words.",
+        )
     try:
         data = tomllib.loads(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        message = f"byte 0x{raw[error.start]:02X} at position {error.start} is not UTF-8."
-        where = f"{path}:{line}"
-        do = "Save the file as UTF-8."
-        raise RecipeError(message, where=where, do=do) from None
+        raise RecipeError(
+            f"byte 0x{raw[error.start]:02X} at position {error.start} is not UTF-8.",
+            where=f"{path}:{line}",
+            do="Save the file as UTF-8.",
+        ) from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        message = f"the file is no TOML: {error}."
-        do = "Put texts in quotes, and what has several lines in three quotes: toml.io"
-        raise RecipeError(message, where=str(path), do=do) from None
+        raise RecipeError(
+            f"the file is no TOML: {error}.",
+            where=str(path),
+            do="Put texts in quotes, and what has several lines in three quotes: toml.io",
+        ) from None
     _validated(path, config, data)
     for tables in (data, *data.get("plots", {}).values()):
         if "forms" in tables:
@@ -267,8 +291,11 @@ def _validated(path: Path, config: type[Tables], data: Mapping[str, Any]) -> Tab
         rows: dict[str | int, type[Config]] = {"lines": Lines, "replace": Rule}
         owner = rows.get(place[0], Slot) if place[1:] else config
         names = [*owner.model_fields]
-        do = f"{did_you_mean(str(place[-1]), names)}Keys here: {', '.join(names)}"
-        raise RecipeError(f"{key} is not a key of a grammar.", where=str(path), do=do)
+        raise RecipeError(
+            f"{key} is not a key of a grammar.",
+            where=str(path),
+            do=f"{did_you_mean(str(place[-1]), names)}Keys here: {', '.join(names)}",
+        )
     if "ctx" in detail and "error" in detail["ctx"]:
         message = f"{key}: {detail['ctx']['error']}."
     elif detail["type"] == "missing":
@@ -276,8 +303,7 @@ def _validated(path: Path, config: type[Tables], data: Mapping[str, Any]) -> Tab
     else:
         expected = EXPECTED[detail["type"]]
         message = f"{key} must be {expected}, not {value_in_words(detail['input'])}."
-    do = "docs/synthetic.md says what a grammar holds."
-    raise RecipeError(message, where=str(path), do=do)
+    raise RecipeError(message, where=str(path), do="docs/synthetic.md says what a grammar holds.")
 
 
 def _laid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -85,8 +85,11 @@ def write_shard(task: Task, advance: Advance) -> Result:
 def _loaded(path: Path, source: str) -> Grammar:
     """The grammar, read once in each process. Raises RecipeError if it is no longer the plan's."""
     if source_hash(path) != source:
-        do = "Put it back, or write the texts of the new one into another folder."
-        raise RecipeError("the grammar was changed just now", where=str(path), do=do)
+        raise RecipeError(
+            "the grammar was changed just now",
+            where=str(path),
+            do="Put it back, or write the texts of the new one into another folder.",
+        )
     return Grammar.load(path)
 
 

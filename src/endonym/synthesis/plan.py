@@ -89,8 +89,11 @@ def claimed(folder: Path, plan: Plan) -> Generator[None]:
         handle = (folder / LOCK).open("a+", encoding="utf-8", errors="backslashreplace")
 
     def refuse(owner: str) -> None:
-        do = "Wait until it has ended, or name another folder."
-        raise Busy(f"{owner or 'another process'} writes here", where=str(folder), do=do)
+        raise Busy(
+            f"{owner or 'another process'} writes here",
+            where=str(folder),
+            do="Wait until it has ended, or name another folder.",
+        )
 
     with handle, disk.locked(handle, refuse), disk.translated_disk_errors(folder, option="--out"):
         if not _require_ours(folder, plan):  # it may have changed before the lock was free
@@ -112,19 +115,26 @@ def _require_ours(folder: Path, plan: Plan) -> bool:
     if before is None:
         if not beside:
             return False
-        message = f"the folder is not empty, and has no {WRITTEN} of ours"
-        raise RecipeError(message, where=str(folder), do=ELSEWHERE)
+        raise RecipeError(
+            f"the folder is not empty, and has no {WRITTEN} of ours",
+            where=str(folder),
+            do=ELSEWHERE,
+        )
     changes = differences(before, plan.as_dict())
     if beside <= {SPENT}:
         return not changes  # the model may have had a wrong name, or the server no answer
     if changes:
-        message = f"the folder holds texts of another plan: {listed(changes)}"
-        do = f"Give what was given before, or another folder: {ELSEWHERE}"
-        raise RecipeError(message, where=str(folder), do=do)
+        raise RecipeError(
+            f"the folder holds texts of another plan: {listed(changes)}",
+            where=str(folder),
+            do=f"Give what was given before, or another folder: {ELSEWHERE}",
+        )
     if plan.count < before["count"]:
-        message = f"the folder is one of {number(before['count'])} texts already"
-        do = "Give this --count or a larger one, with which it goes on."
-        raise RecipeError(message, where=f"--count {plan.count}", do=do)
+        raise RecipeError(
+            f"the folder is one of {number(before['count'])} texts already",
+            where=f"--count {plan.count}",
+            do="Give this --count or a larger one, with which it goes on.",
+        )
     return True
 
 

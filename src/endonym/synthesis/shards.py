@@ -192,9 +192,12 @@ class Shards:
         """Count an answer by what is written of it."""
         index = record["index"]
         if index in self.done or not 0 <= index < self.plan.count:
-            message = f"text {index} stands there twice, or is none of the plan"
-            do = "The files were changed. Take a whole copy of the folder, or begin in a new one."
-            raise Damaged(message, where=str(self.folder), do=do)
+            raise Damaged(
+                f"text {index} stands there twice, or is none of the plan",
+                where=str(self.folder),
+                do="The files were changed. Take a whole copy of the folder, or begin in a new "
+                "one.",
+            )
         self.done.add(index)
         self._left[index // SHARD] -= 1
         self.tokens += record["tokens"]
@@ -232,9 +235,11 @@ def whole_lines(
                 break
             record = _record(data)
             if record is None:
-                message = f"line {number} is not what was written there"
-                do = f"Repair or remove this line: {lost}"
-                raise Damaged(message, where=str(path), do=do)
+                raise Damaged(
+                    f"line {number} is not what was written there",
+                    where=str(path),
+                    do=f"Repair or remove this line: {lost}",
+                )
             good += len(data)
             yield record
     if is_ours and good < path.stat().st_size:

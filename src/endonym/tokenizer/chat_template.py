@@ -95,8 +95,9 @@ class ChatTemplate:
             if "refused" in result:
                 raise TemplateRefusal(f"the model's chat template says: {result['refused']}")
             if "error" in result:
-                message = f"the model's chat template cannot be filled in: {result['error']}"
-                raise RecipeError(message)
+                raise RecipeError(
+                    f"the model's chat template cannot be filled in: {result['error']}"
+                )
         return [result["text"] for result in results]
 
     @property

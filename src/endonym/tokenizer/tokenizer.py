@@ -419,9 +419,11 @@ def read_engine(path: Path, opened: Opened = NEVER) -> tokenizers.Tokenizer:
         # The library raises bare Exception for a file it cannot parse, or panics.
         if type(error) is not Exception and not is_panic(error):
             raise
-        message = f"no tokenizer.json that tokenizers {tokenizers.__version__} reads: {error}"
-        do = "It may be damaged, or written by a newer version."
-        raise TokenizerError(message, where=str(path), do=do) from error
+        raise TokenizerError(
+            f"no tokenizer.json that tokenizers {tokenizers.__version__} reads: {error}",
+            where=str(path),
+            do="It may be damaged, or written by a newer version.",
+        ) from error
 
 
 Steps = dict[str, list[dict[str, Any]]]
@@ -450,10 +452,8 @@ def without_first_space(engine: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
     if not _spaces_before(engine):
         return engine
     described: dict[str, Any] = json.loads(engine.to_str())
-    rules = {key: described.get(key) or {} for key in RULES}
-    steps = _steps_of(rules)
-    marked = [step for key in ("pre_tokenizer", "decoder") for step in steps[key]]
-    for step in marked:
+    steps = _steps_of({key: described.get(key) or {} for key in RULES})
+    for step in [step for key in ("pre_tokenizer", "decoder") for step in steps[key]]:
         if step.get("type") == "Metaspace":
             step["prepend_scheme"] = "never"
         elif step.get("add_prefix_space"):
@@ -485,8 +485,7 @@ def _as_llama_class(engine: tokenizers.Tokenizer, settings: dict[str, Any]) -> t
     add_prefix_space and legacy. Files of bytes, as of Llama 3, are read as they are. Source:
     `LlamaTokenizer` and `AutoTokenizer` of transformers 5.
     """
-    text = engine.to_str()
-    described: dict[str, Any] = json.loads(text)
+    described: dict[str, Any] = json.loads(engine.to_str())
     rules = (described.get("pre_tokenizer"), described.get("decoder"))
     if described["model"]["type"] != "BPE" or '"ByteLevel"' in json.dumps(rules):
         return engine

@@ -262,8 +262,7 @@ class ExampleInputs:
         """The batches of a phase."""
         order = self.order(self.train, context, seed)
         rows = config.batch_tokens // context
-        first_row = config.first_row or 0
-        return Batches(order, rows=rows, device=self.device, first_row=first_row)
+        return Batches(order, rows=rows, device=self.device, first_row=config.first_row or 0)
 
     def order(self, tokens: ExampleTokens, context: int, seed: int) -> ExampleOrder:
         """The rows of a split."""
@@ -290,10 +289,9 @@ class ExampleInputs:
         count, loss, nats, n_bytes, right, margin = sums.tolist()
         count = max(1.0, count)
         figures = {"accuracy": right / count, "margin": margin / count} if is_pairs else {}
-        mean_loss = loss / count
         mean_bits = bits(nats, n_bytes)
         n_learnt = int(count)
-        return ValidationResult(mean_loss, mean_bits, {}, n_tokens=n_learnt, figures=figures)
+        return ValidationResult(loss / count, mean_bits, {}, n_tokens=n_learnt, figures=figures)
 
 
 PhaseInputs = TrainingInputs | ExampleInputs

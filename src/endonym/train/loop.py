@@ -229,8 +229,7 @@ class Training:
         rows = self.batches.row_numbers(self.state.step)
         numbers = {"first_row": rows.start, "last_row": rows.stop - 1}
         step = self.state.step + 1
-        returns = self.state.rollbacks
-        self.events.append(TrainingEvent(event, step, message, returns, numbers))
+        self.events.append(TrainingEvent(event, step, message, self.state.rollbacks, numbers))
 
     def _is_finite(self) -> bool:
         """Whether weights and optimizer state are finite on every process."""

@@ -64,8 +64,7 @@ def cross_entropy(decoder: AnyDecoder, batch: Batch, teach: Teach | None = None)
     if teach is None:
         loss = nats = summed_nats(hidden_ND, decoder.readout, targets_N)
     else:
-        taught = teach(batch, learnt_N)
-        loss, nats = taught_nats(hidden_ND, decoder.readout, targets_N, taught)
+        loss, nats = taught_nats(hidden_ND, decoder.readout, targets_N, teach(batch, learnt_N))
     return Loss(nats, loss + penalty * len(targets_N))
 
 

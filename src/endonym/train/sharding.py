@@ -42,8 +42,7 @@ def shard(decoder: AnyDecoder, config: TrainConfig, group: Group) -> None:
     policy = MixedPrecisionPolicy()
     if is_narrow:
         policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
-    device = next(decoder.parameters()).device.type
-    mesh = init_device_mesh(device, (group.size,))
+    mesh = init_device_mesh(next(decoder.parameters()).device.type, (group.size,))
     reshards = config.execution.shard == "weights"
     for block in decoder.blocks:
         fully_shard(block, mesh=mesh, mp_policy=policy, reshard_after_forward=reshards)

@@ -139,6 +139,5 @@ def held_out_nats(decoder: AnyDecoder, batch: Batch) -> Tensor:
     decoder.eval()
     hidden_BTD, _ = decoder(batch.tokens_BT, Span.packed(batch.documents_BT))
     decoder.train(was_training)
-    targets_N = batch.targets_BT.flatten()
-    nats_N = token_nats(hidden_BTD.flatten(0, 1), decoder.readout, targets_N)
+    nats_N = token_nats(hidden_BTD.flatten(0, 1), decoder.readout, batch.targets_BT.flatten())
     return nats_N.view(batch.targets_BT.shape)
