@@ -16,7 +16,7 @@ from endonym.cleaning.personal import mask_warnings
 from endonym.copies.held_out.split import HeldOut, Side
 from endonym.corpus.corpus_stats import SourceStats, total
 from endonym.corpus.work import EvaluationFile, Progress, Sources, Work, no_progress
-from endonym.disk import packaged_tables, read_json, write_json
+from endonym.disk import Json, packaged_tables, read_json, write_json
 from endonym.errors import CorpusError, RecipeError
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.document import Document, Reject
@@ -43,7 +43,7 @@ def make_corpus(
     work: Path | None = None,
     runner: Runner | None = None,
     progress: Progress = no_progress,
-) -> dict[str, Any]:
+) -> Json:
     """Make a corpus in the folder `out`; returns its card.
 
     contrast: files of texts in other languages, each named by its language. evaluation: files whose
@@ -100,7 +100,7 @@ def write_card(
     *,
     out: Path,
     card_notes: Mapping[str, Any],
-) -> dict[str, Any]:
+) -> Json:
     """Write card.json; returns its content.
 
     card_notes: of copies and of evaluation texts, and warnings about the corpus as a whole.
@@ -112,7 +112,7 @@ def write_card(
         stats.name: stats.as_dict() | {"covered": round(covered, 6)}
         for stats, covered in zip(all_stats, held.covered_of, strict=True)
     }
-    card: dict[str, Any] = {
+    card: Json = {
         "sources": source_tables,
         "total": total(all_stats),
         "overlap": round(held.overlap, 6),
@@ -172,7 +172,7 @@ class Corpus:
                 where=str(folder),
                 do="Make one with `endonym run RECIPE --until corpus`.",
             )
-        self.card: dict[str, Any] = read_json(path)
+        self.card: Json = read_json(path)
 
     def documents(self, split: Side) -> Iterator[Document]:
         """The documents of one split, in order."""

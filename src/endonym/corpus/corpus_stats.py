@@ -17,6 +17,7 @@ import regex
 from endonym.cleaning.packs import packs
 from endonym.cleaning.tally import RuleCount, Tally
 from endonym.copies.held_out.split import SIDES, Side
+from endonym.disk import Json
 from endonym.errors import CorpusError
 from endonym.formats.broken import has_lost_letters
 from endonym.formats.document import Reject
@@ -74,7 +75,7 @@ class SourceStats:
             file = file or reject.id.rpartition("#")[0]
             self.unreadable[f"{reason}  {file}"] += size
 
-    def counts(self) -> dict[str, Any]:
+    def counts(self) -> Json:
         """What was read and dropped, as JSON; `add` reads it."""
         return {
             "read": dict(self.read),
@@ -118,7 +119,7 @@ class SourceStats:
                 do="This is a fault of endonym: please report it with the files.",
             )
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Json:
         """The counts as they stand in card.json."""
         return {
             "files": self.files,
@@ -134,7 +135,7 @@ class SourceStats:
         }
 
 
-def rules_table(rules: dict[str, RuleCount], read: int) -> dict[str, Any]:
+def rules_table(rules: dict[str, RuleCount], read: int) -> Json:
     """The work of each rule as it stands in card.json. read: records of which it is a share."""
     return {name: rule.as_dict(read) for name, rule in sorted(rules.items())}
 
@@ -147,7 +148,7 @@ def added(values: list[Any]) -> Any:
     return sum(values)
 
 
-def total(all_stats: list[SourceStats]) -> dict[str, Any]:
+def total(all_stats: list[SourceStats]) -> Json:
     """The counts of all sources together."""
     tables = [stats.as_dict() for stats in all_stats or [SourceStats("")]]
     tally = Tally()

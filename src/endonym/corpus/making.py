@@ -29,7 +29,7 @@ from endonym.corpus.comparing import SearchByWorkers
 from endonym.corpus.corpus_stats import SAMPLES, SourceStats, reasons_table
 from endonym.corpus.work import EvaluationFile, Sources, Work
 from endonym.corpus.written import Placed, Reason
-from endonym.disk import link_or_copy
+from endonym.disk import Json, link_or_copy
 from endonym.errors import CorpusError
 from endonym.formats.chunks import read_arrays, write_arrays
 from endonym.formats.config import Clean, Split
@@ -76,7 +76,7 @@ class Making:
     evaluation: Sequence[EvaluationFile] = ()
     samples: int = RULE_SAMPLES
     most_bytes: int | None = None
-    card_notes: dict[str, Any] = field(init=False, default_factory=dict[str, Any])
+    card_notes: Json = field(init=False, default_factory=Json)
     marked: set[str] = field(init=False, default_factory=set[str])
     removed: list[Path] = field(init=False, default_factory=list[Path])
 

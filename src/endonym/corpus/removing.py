@@ -25,7 +25,7 @@ from endonym.copies.removal import Cuts, removal_by_keys
 from endonym.copies.tables import Tables
 from endonym.corpus.chunk_steps import ChunkTask, Cleaned
 from endonym.corpus.work import EvaluationFile, Work
-from endonym.disk import json_bytes
+from endonym.disk import Json, json_bytes
 from endonym.formats import chunks
 from endonym.formats.document import SHOWN_CHARS, Document, Reject
 from endonym.formats.document_files import seen_files
@@ -108,7 +108,7 @@ def decontaminate_chunk(task: ChunkTask, advance: Advance) -> Result:
     return {**made, "evaluation": counts}
 
 
-def contamination_of(made: Sequence[Result], runs: Path, folder: Path) -> list[dict[str, Any]]:
+def contamination_of(made: Sequence[Result], runs: Path, folder: Path) -> list[Json]:
     """What the card says of each evaluation file, from what all chunks say."""
     found = Contamination.load(runs)
     for each in made:
@@ -147,7 +147,7 @@ def decide(
         by_keys = functools.partial(rows_that_share, folder=tables.folder, count=documents)
         sharing = by_keys if by_ray else None
         removal = removal_by_keys(tables, keys, texts, clean.near_similarity, sharing=sharing)
-        said: dict[str, Any] = {}
+        said: Json = {}
         if "near" in clean.dedup:
             figures = write_clusters(clustered(removal.near, tasks), tables, out)
             crowded = removal.partly_compared
@@ -180,7 +180,7 @@ def chosen_rows(tasks: Sequence[ChunkTask], numbers: Any, columns: Sequence[str]
             yield each.source, numbers[low:high], table.take(arrow.array(rows))
 
 
-def clustered(near: Copies, tasks: Sequence[ChunkTask]) -> Iterator[dict[str, Any]]:
+def clustered(near: Copies, tasks: Sequence[ChunkTask]) -> Iterator[Json]:
     """The documents that have near copies, and these, as `copies/near.py` takes them."""
     numbers = np.union1d(near.documents, near.stayed)
     for source, some_numbers, table in chosen_rows(tasks, numbers, ["id", "text"]):

@@ -14,7 +14,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from json.encoder import encode_basestring as json_string
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as arrow
@@ -23,6 +22,7 @@ from endonym.copies.hashes import Hashes
 from endonym.copies.held_out.split import FEW_BLOCKS, SIDES, Blocks, Side, split_keys
 from endonym.corpus.comparing import Part
 from endonym.corpus.work import Sources
+from endonym.disk import Json
 from endonym.formats.chunks import digests, memory_mapped, read_chunk, reject_of, write_array
 from endonym.formats.document import SHOWN_CHARS
 from endonym.formats.document_files import GzipLines, Whole, reject_line
@@ -160,7 +160,7 @@ class Placed:
 def write_shard(shard: Shard, advance: Advance) -> Result:
     """Write a file of a split; its side, and the counts of what was written of each source."""
     sides = memory_mapped(shard.sides)
-    sources: dict[str, dict[str, Any]] = {}
+    sources: dict[str, Json] = {}
     with GzipLines(shard.folder, f"{shard.name}.jsonl.gz") as lines:
         for part in shard.parts:
             numbers = np.load(part.numbers, allow_pickle=False)
@@ -189,7 +189,7 @@ def document_lines(source: str, table: arrow.Table, numbers: Numbers) -> Iterato
         ).encode()
 
 
-def count(table: arrow.Table, numbers: Numbers, counts: dict[str, Any]) -> None:
+def count(table: arrow.Table, numbers: Numbers, counts: Json) -> None:
     """Add documents to the counts of their source.
 
     Of each warning: how many documents, and the position and the example of the first one.

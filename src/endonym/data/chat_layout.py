@@ -17,7 +17,6 @@ from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from endonym.data.conversations import Unfit
 from endonym.errors import RecipeError
@@ -29,7 +28,7 @@ from endonym.tokenizer.chat_template import (
     Part,
     TemplateRefusal,
 )
-from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.tokenizer import Ids, Tokenizer
 
 
 class LayoutPart(NamedTuple):
@@ -38,7 +37,7 @@ class LayoutPart(NamedTuple):
     of: the answer, or the thought before it, with which the template's own ids are learnt.
     """
 
-    ids: NDArray[np.int64]
+    ids: Ids
     message: int | None
     is_learnt: bool
     of: int | None = None
@@ -275,7 +274,7 @@ class Layouts:
         kept = pieces[: last + 1]
         return tuple(each for each in kept if len(each.ids) or each.message is not None)
 
-    def _turn_end(self, ids: NDArray[np.int64]) -> int:
+    def _turn_end(self, ids: Ids) -> int:
         """How many ids after an answer are learnt: up to the first special token."""
         for count, index in enumerate(ids.tolist(), 1):
             if index in self._specials:

@@ -21,10 +21,12 @@ from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
 from endonym.cleaning.normalize import composed
-from endonym.disk import packaged_tables
+from endonym.disk import Json, packaged_tables
 from endonym.tokenizer.chat_template import ANSWERING, THOUGHTS
 
-COLUMNS: dict[str, Any] = packaged_tables("endonym.data", "columns.toml")
+Fields = Mapping[str, Any]
+"""A record, or a turn of it, by the names of its columns."""
+COLUMNS: Json = packaged_tables("endonym.data", "columns.toml")
 ROLES: dict[str, str] = {name: role for role, names in COLUMNS["roles"].items() for name in names}
 """Roles by the names that data sets have for them."""
 SIDES: tuple[str, str] = ("chosen", "rejected")
@@ -207,7 +209,7 @@ def unread_fields(record: Any) -> Counter[str]:
     unread = Counter[str]()
     if not isinstance(record, dict):
         return unread
-    fields: Mapping[str, Any] = record
+    fields: Fields = record
     unread["weight"] += fields.get("weight") not in (None, 1)
     for name in (*VERDICTS, *FLAGS, *THOUGHTS):
         value = fields.get(name)
@@ -224,7 +226,7 @@ def unread_fields(record: Any) -> Counter[str]:
     return +unread
 
 
-def _turns(fields: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _turns(fields: Fields) -> Iterator[Fields]:
     """All turns in the columns of a record, as far as they have a role."""
     for value in fields.values():
         items: Sequence[Any] = value if isinstance(value, list) else [value]
@@ -240,7 +242,7 @@ def _is_nothing(value: Any) -> bool:
     return value is None or (isinstance(value, str | list | dict) and not value)
 
 
-def _said_unlearnt(record: Mapping[str, Any]) -> str:
+def _said_unlearnt(record: Fields) -> str:
     """The fields with which answers of a record say that they are not learnt, as in JSON."""
     said = {
         f'"{name}": {json.dumps(turn[name])}': None
@@ -252,19 +254,19 @@ def _said_unlearnt(record: Mapping[str, Any]) -> str:
     return " or ".join(said)
 
 
-def _fields(record: Any) -> Mapping[str, Any]:
+def _fields(record: Any) -> Fields:
     """The columns of a record, also by the usual names as they are written in small letters.
 
     Raises Unfit if it is no object.
     """
     if not isinstance(record, dict):
         raise Unfit("not_object", f"this is a {type(record).__name__}, not an object")
-    fields: Mapping[str, Any] = record
+    fields: Fields = record
     usual = {composed(name).strip().lower(): value for name, value in fields.items()}
     return {name: value for name, value in usual.items() if name in NAMES} | {**fields}
 
 
-def _conversation(fields: Mapping[str, Any], columns: tuple[str, str] | None) -> Messages:
+def _conversation(fields: Fields, columns: tuple[str, str] | None) -> Messages:
     """The messages of a record, by whichever columns it has; `columns` come first."""
     if columns is not None:
         asking, answering = (written(fields, name) for name in columns)
@@ -280,7 +282,7 @@ def _conversation(fields: Mapping[str, Any], columns: tuple[str, str] | None) ->
     raise _no_columns(fields, "no messages, and no prompt with its answer")
 
 
-def _answered(fields: Mapping[str, Any], asking: str, answering: str) -> Messages:
+def _answered(fields: Fields, asking: str, answering: str) -> Messages:
     """The messages of a record that has a column of the question and one of its answer."""
     if fields[answering] is None:
         raise Unfit("no_answer", f'"{answering}" is null')
@@ -293,7 +295,7 @@ def _answered(fields: Mapping[str, Any], asking: str, answering: str) -> Message
     return _with_system((*question, *thought, *answer), fields)
 
 
-def _question(fields: Mapping[str, Any], asking: str) -> Messages:
+def _question(fields: Fields, asking: str) -> Messages:
     """The question in the column `asking`, with what it is about, after the history."""
     question = _messages_of(fields[asking], asking, "user")
     names = [name for name in COLUMNS["added"] if name != asking and fields.get(name)]
@@ -312,7 +314,7 @@ def _question(fields: Mapping[str, Any], asking: str) -> Messages:
     return (*(message for turn in earlier for message in turn), *question)
 
 
-def _require_unused(fields: Mapping[str, Any], beside: str) -> None:
+def _require_unused(fields: Fields, beside: str) -> None:
     """Raise Unfit if a column says something that has no place in the messages of another."""
     for name in (*COLUMNS["added"], "history"):
         if name != beside and fields.get(name):
@@ -331,14 +333,14 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _require_unattached(fields: Mapping[str, Any]) -> None:
+def _require_unattached(fields: Fields) -> None:
     """Raise Unfit for pictures and the like, which cannot be read."""
     for name in COLUMNS["attached"]:
         if not _is_nothing(fields.get(name)):
             raise Unfit("unused_column", f'"{name}" cannot be read')
 
 
-def _require_good(fields: Mapping[str, Any]) -> None:
+def _require_good(fields: Fields) -> None:
     """Raise Unfit if a record says that it, or its answer, is not to be learnt."""
     _require_unattached(fields)
     for name in (*VERDICTS, *FLAGS):
@@ -362,12 +364,12 @@ def _says_learnt(name: str, value: Any) -> bool | None:
     return bool(value) != (name in COLUMNS["hides"])
 
 
-def _given(fields: Mapping[str, Any]) -> str:
+def _given(fields: Fields) -> str:
     """What the chat template gets beside the messages, as JSON by name; "" for nothing.
 
     Both columns may be JSON in a text, as in tables. Raises Unfit for other values.
     """
-    values: dict[str, Any] = {}
+    values: Json = {}
     for name, kind in zip(TEMPLATE_COLUMNS, (list, dict), strict=True):
         value = fields.get(name)
         if isinstance(value, str) and value.strip():
@@ -389,7 +391,7 @@ def _given(fields: Mapping[str, Any]) -> str:
     return json.dumps(values, ensure_ascii=False) if values else ""
 
 
-def _pair_fields(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+def _pair_fields(fields: Fields) -> Fields:
     """The columns of a pair by their first names: chosen and rejected.
 
     OpenAI's `input` holds the question and its tools. Of several answers with a rank the best and
@@ -404,7 +406,7 @@ def _pair_fields(fields: Mapping[str, Any]) -> Mapping[str, Any]:
         for side in SIDES
     }
     if sides == dict.fromkeys(SIDES) and _are_ranked(answers):
-        ranked: list[Mapping[str, Any]] = sorted(answers, key=lambda each: each["rank"])
+        ranked: list[Fields] = sorted(answers, key=lambda each: each["rank"])
         if ranked[0]["rank"] == ranked[-1]["rank"]:
             raise Unfit("equal_sides", '"answers" all have the same rank')
         sides = {"chosen": ranked[0]["answer"], "rejected": ranked[-1]["answer"]}
@@ -428,7 +430,7 @@ def _are_ranked(answers: Any) -> bool:
     )
 
 
-def _with_system(messages: Messages, fields: Mapping[str, Any]) -> Messages:
+def _with_system(messages: Messages, fields: Fields) -> Messages:
     """The messages after the one of the column `system`, if they do not begin with it.
 
     Raises Unfit for a system message behind one of another role.
@@ -515,7 +517,7 @@ def _messages(value: Any, name: str) -> Messages:
     return tuple(messages)
 
 
-def _thoughts(message: Mapping[str, Any], where: str) -> list[Message]:
+def _thoughts(message: Fields, where: str) -> list[Message]:
     """What was thought before an answer, if anything: in a field, or in a piece of the content."""
     content = message.get("content")
     pieces = [piece for piece in content if _is_thought(piece)] if isinstance(content, list) else []
@@ -538,13 +540,13 @@ def _is_thought(piece: Any) -> bool:
     return isinstance(piece, dict) and piece.get("type") in THOUGHTS
 
 
-def _role(message: Mapping[str, Any]) -> str | None:
+def _role(message: Fields) -> str | None:
     """Who says a message; None if that is not known."""
     name = message.get("role") or message.get("from")
     return ROLES.get(name.strip().lower()) if isinstance(name, str) else None
 
 
-def _is_learnt(message: Mapping[str, Any], role: str, where: str) -> bool:
+def _is_learnt(message: Fields, role: str, where: str) -> bool:
     """Whether a turn may be learnt: an answer is, unless one of its fields says otherwise.
 
     Raises Unfit for a field that cannot be obeyed: a value between 0 and 1, or a question to learn.
@@ -600,6 +602,6 @@ def _require_content(messages: Messages) -> None:
             raise Unfit("empty_prompt", f"message {number}, a question, is empty")
 
 
-def _no_columns(fields: Mapping[str, Any], what: str) -> Unfit:
+def _no_columns(fields: Fields, what: str) -> Unfit:
     columns = ", ".join(str(key)[:40] for key in list(fields)[:8])
     return Unfit("no_columns", f"{what}; the columns are: {columns}")

@@ -14,7 +14,7 @@ import numpy as np
 
 from endonym.data.order import Integers, Numbers, Rows, runs, shuffled
 from endonym.data.shards import damaged, id_type
-from endonym.disk import read_json
+from endonym.disk import Json, read_json
 from endonym.seed import named_seed
 
 ExampleSplit = Literal["train", "dev"]
@@ -95,7 +95,7 @@ class ExampleTokens:
         return {"examples": len(self), "tokens": n_tokens, "learnt": n_learnt, "bytes": n_bytes}
 
 
-def figures(tokens: ExampleTokens, rows: int, context: int) -> dict[str, Any]:
+def figures(tokens: ExampleTokens, rows: int, context: int) -> Json:
     """What a manifest says of a split: totals, rows, and the share of rows that is empty."""
     gap = 1 - float(tokens.lengths.sum()) / max(1, rows * context)
     return {**tokens.totals(), "rows": rows, "gap": round(gap, 6)}

@@ -16,7 +16,7 @@ import json
 import random
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from itertools import chain, islice
 from pathlib import Path
@@ -39,14 +39,15 @@ from endonym.data.example_tokens import ExampleOrder, ExampleTokens, figures
 from endonym.data.kept_out import KeptOut
 from endonym.data.shards import id_type
 from endonym.device import program
-from endonym.disk import packaged_tables
+from endonym.disk import Json, packaged_tables
 from endonym.errors import CorpusError
 from endonym.formats.document import SHOWN_CHARS, Reject
 from endonym.formats.document_files import DROPPED, GzipLines, reject_line
 from endonym.formats.source_errors import source_error
 from endonym.log import counted, number
 from endonym.tokenizer.chat_template import ANSWERING, CHATML, template_of
-from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.tokenizer import Ids, Tokenizer
+from endonym.workers import Advance
 
 BATCH_RECORDS = 1024
 SHOWN_REASONS = 6
@@ -55,7 +56,6 @@ TOO_LONG = "longer_than_context"
 ADVICE: dict[str, str] = packaged_tables("endonym.data", "advice.toml")
 ALLOWED = ("duplicate", "commented", "nothing_learnt", "unwanted_answer", HELD_OUT)
 """Reasons that do not count as rejected: the data are not at fault, or say so themselves."""
-Ids = NDArray[np.int64]
 Side = tuple[Sequence[conversations.Message], Layout]
 """The messages of an example, and their layout."""
 Example = tuple[int, Ids, NDArray[np.bool_]]
@@ -95,10 +95,10 @@ def make_examples(
     settings: ExampleSettings,
     *,
     out: Path,
-    advance: Callable[[int], None],
+    advance: Advance,
     kept_out: KeptOut | None = None,
     held_out: Sequence[int] = (),
-) -> dict[str, Any]:
+) -> Json:
     """Write the examples of some files; returns what was counted.
 
     tokenizer: with a chat template, whose end of a turn is noted in it. advance: called with the
@@ -351,7 +351,7 @@ class ExampleWriter:
         first = 1 - (len(whole) - len(ids))  # 0 if the tokenizer put its start token there
         return int(whole[0]), whole[1:], learnt[first:]
 
-    def finish(self) -> dict[str, Any]:
+    def finish(self) -> Json:
         """Write the index, and return what was counted.
 
         Raises SourceError if too many records were rejected, CorpusError if too few are left.

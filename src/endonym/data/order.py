@@ -27,6 +27,8 @@ from endonym.data.config import ALONE_SHARE, PART_BYTES, PackConfig
 from endonym.data.shards import TokenShards, follow
 from endonym.seed import named_seed
 
+Shares = Mapping[str, float]
+"""The shares of sources in what is read."""
 Integers = NDArray[np.int64]
 Numbers = NDArray[np.float32]
 
@@ -305,7 +307,7 @@ class Mixture:
     def __init__(
         self,
         shards: TokenShards,
-        shares: Mapping[str, float],
+        shares: Shares,
         *,
         context: int,
         seed: int,
@@ -385,18 +387,18 @@ class Mixture:
         return dict(counts)
 
 
-def main_source(shares: Mapping[str, float], sizes: Mapping[str, int]) -> str:
+def main_source(shares: Shares, sizes: Mapping[str, int]) -> str:
     """The source that says when an epoch ends: that with the largest share, of equal shares the
     largest one. sizes: in positions."""
     return max(sorted(shares), key=lambda name: (shares[name], sizes[name]))
 
 
-def largest_first(shares: Mapping[str, float]) -> dict[str, float]:
+def largest_first(shares: Shares) -> dict[str, float]:
     """The shares in the order of a mixture; of equal ones by name."""
     return dict(sorted(shares.items(), key=lambda each: (-each[1], each[0])))
 
 
-def rows_by_source(shares: Mapping[str, float], rows: int) -> dict[str, int]:
+def rows_by_source(shares: Shares, rows: int) -> dict[str, int]:
     """How many of the first rows of a mixture are of each source."""
     ordered = largest_first(shares)
     left = rows
@@ -409,7 +411,7 @@ def rows_by_source(shares: Mapping[str, float], rows: int) -> dict[str, int]:
     return counts
 
 
-def largest_gap(shares: Mapping[str, float], ends: Sequence[int]) -> float:
+def largest_gap(shares: Shares, ends: Sequence[int]) -> float:
     """The largest error of a source's share in the rows from one of these row numbers to the next.
 
     Rows are of one source each, so that few rows cannot have any share.
@@ -426,7 +428,7 @@ def largest_gap(shares: Mapping[str, float], ends: Sequence[int]) -> float:
     return gap
 
 
-def parts_of(shares: Mapping[str, float]) -> list[int]:
+def parts_of(shares: Shares) -> list[int]:
     """Shares as whole parts of PARTS; the largest, which is the first, takes what rounding left."""
     parts = [max(1, round(share * PARTS)) for share in shares.values()]
     return [parts[0] + PARTS - sum(parts), *parts[1:]]

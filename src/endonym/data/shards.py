@@ -16,9 +16,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from endonym.disk import Json
 from endonym.errors import Damaged, RecipeError, StoreError
-from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.tokenizer import Ids, Tokenizer
 from endonym.tokenizer.words import in_batches
+from endonym.workers import Advance
 
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
@@ -53,8 +55,8 @@ def write_shards(
     sources: list[str],
     documents: Callable[[Split], Iterable[ShardDocument]],
     *,
-    advance: Callable[[int], None],
-) -> dict[str, Any]:
+    advance: Advance,
+) -> Json:
     """Write a corpus as shards; returns documents, tokens, bytes and chars by split and source.
 
     "unused" is how many ids do not occur in the training text, in all and by source.
@@ -83,7 +85,7 @@ def write_shards(
         description |= start
     (out / "shards.json").write_text(json.dumps(description, ensure_ascii=False), encoding="utf-8")
     totals = {split: TokenShards(out, split).totals() for split in SPLITS}
-    by_split: dict[str, Any] = {split: by_source for split, (by_source, _) in totals.items()}
+    by_split: Json = {split: by_source for split, (by_source, _) in totals.items()}
     _, unused = totals["train"]
     return {**by_split, "unused": unused}
 
@@ -131,7 +133,7 @@ def follow(entries: NDArray[Any]) -> NDArray[np.bool_]:
 class DocumentTokens:
     """One document's ids, without end-of-text, and the number of its source."""
 
-    ids: NDArray[np.int64]
+    ids: Ids
     source: int
 
 
@@ -162,8 +164,8 @@ class TokenShards:
         self.index = np.load(folder / f"{split}.index.npy", allow_pickle=False)
         self.index.dtype.names = FIELDS  # shards of version 3 called the position place
         byte_counts, char_counts = np.load(folder / "counts.npy", allow_pickle=False)
-        self.byte_counts: NDArray[np.int64] = byte_counts
-        self.char_counts: NDArray[np.int64] = char_counts
+        self.byte_counts: Ids = byte_counts
+        self.char_counts: Ids = char_counts
         paths = sorted(folder.glob(f"{split}-*.bin"))
         self.parts = [np.memmap(path, dtype=id_type(self.vocab), mode="r") for path in paths]
         self._check()
@@ -171,7 +173,7 @@ class TokenShards:
     def __len__(self) -> int:
         return len(self.index)
 
-    def lengths(self) -> NDArray[np.int64]:
+    def lengths(self) -> Ids:
         """Tokens of each document and its end-of-text together."""
         return self.index["length"] + 1
 
@@ -187,7 +189,7 @@ class TokenShards:
         ids = self.parts[entry["shard"]][start : start + int(entry["length"])]
         return DocumentTokens(ids.astype(np.int64), int(entry["source"]))
 
-    def documents_of(self, source: str) -> NDArray[np.int64]:
+    def documents_of(self, source: str) -> Ids:
         """The numbers of a source's documents, in order. Raises RecipeError for unknown sources."""
         if source not in self.sources:
             raise RecipeError(
@@ -197,7 +199,7 @@ class TokenShards:
             )
         return np.nonzero(self.index["source"] == self.sources.index(source))[0]
 
-    def bytes_by_source(self) -> NDArray[np.int64]:
+    def bytes_by_source(self) -> Ids:
         """Bytes of text of each source in this split."""
         source_bytes = np.zeros(len(self.sources), dtype=np.int64)
         for number, part in enumerate(self.parts):
@@ -213,7 +215,7 @@ class TokenShards:
                 np.add.at(source_bytes, group["source"], document_bytes)
         return source_bytes
 
-    def bytes_of(self, ids: NDArray[np.int64]) -> int:
+    def bytes_of(self, ids: Ids) -> int:
         """The bytes of a document's text."""
         return int(self.byte_counts[ids].sum()) - int(self.space_first and len(ids) > 0)
 
@@ -234,12 +236,12 @@ class TokenShards:
             )
         return self.line_end_id
 
-    def places(self, shards: NDArray[np.int32], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    def places(self, shards: NDArray[np.int32], offsets: Ids) -> Ids:
         """These offsets in these shards, counted from the beginning of the first shard."""
         sizes = np.array([0, *(len(part) for part in self.parts)], dtype=np.int64)
         return np.cumsum(sizes)[shards] + offsets
 
-    def targets_of(self, sources: Collection[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def targets_of(self, sources: Collection[str]) -> tuple[Ids, Ids]:
         """Of each document of these sources, in order: the place of its first target, and how many
         targets it has."""
         numbers = [self.sources.index(name) for name in sources]
@@ -252,7 +254,7 @@ class TokenShards:
             return sum(map(len, self.parts))
         return int(self.targets_of(sources)[1].sum())
 
-    def at(self, shards: NDArray[np.int32], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    def at(self, shards: NDArray[np.int32], offsets: Ids) -> Ids:
         """The ids at these offsets in these shards; all arrays have the same shape."""
         if len(self.parts) == 1:
             return self.parts[0][offsets].astype(np.int64)

@@ -14,7 +14,7 @@ from unicodedata import normalize
 import regex
 
 from endonym.cleaning.normalize import LATIN, twins
-from endonym.disk import packaged_tables
+from endonym.disk import Json, packaged_tables
 from endonym.script.scripts import script_class
 
 TABLES = packaged_tables("endonym.lexicon", "layouts.toml")
@@ -53,7 +53,7 @@ def layout_of(language: str, script: str = "") -> Layout:
 
     language: its code, such as "tt". script: its name in lower case, such as "cyrillic".
     """
-    layouts: dict[str, dict[str, Any]] = TABLES["layouts"]
+    layouts: dict[str, Json] = TABLES["layouts"]
     of_language = [n for n, each in layouts.items() if language in each.get("languages", ())]
     of_script = [name for name, each in layouts.items() if script and each.get("script") == script]
     name = next(iter(of_language + of_script), "")

@@ -17,9 +17,8 @@ import threading
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any
 
-from endonym.limited.frames import BadFrame, Incoming, framed, write
+from endonym.limited.frames import BadFrame, Incoming, Message, framed, write
 
 START = """
 import importlib, json, sys
@@ -64,12 +63,12 @@ class LimitedProcess:
 
     def ask(
         self,
-        question: Mapping[str, Any],
+        question: Message,
         limits: Limits,
         data: bytes = b"",
         *,
         is_last: bool = False,
-    ) -> dict[str, Any]:
+    ) -> Message:
         """The answer. Raises Failure if there is none within the limits.
 
         is_last: whether the process ends after it.
@@ -85,7 +84,7 @@ class LimitedProcess:
             raise Failure(str(answer["failed"]))
         return answer
 
-    def _answer(self, message: bytes, limits: Limits) -> dict[str, Any]:
+    def _answer(self, message: bytes, limits: Limits) -> Message:
         """Send a message as bytes and wait for the answer. Raises Failure if there is none."""
         is_ours = self._owner == os.getpid()
         if self._process is None or not is_ours or self._process.poll() is not None:

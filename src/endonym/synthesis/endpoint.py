@@ -21,6 +21,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from endonym.disk import Json
 from endonym.errors import EndpointError, RecipeError, first_line, printable
 from endonym.log import Log, counted, duration
 from endonym.synthesis.shards import Answer, Ask, json_line
@@ -133,7 +134,7 @@ class Endpoint:
     """
 
     address: str
-    fields: dict[str, Any]
+    fields: Json
     key: str = ""
     system: str = ""
     concurrency: int = 8
@@ -296,7 +297,7 @@ class Endpoint:
         return await self._reply(client, ask)  # in another form
 
     async def _posted(
-        self, client: "httpx.AsyncClient", sent: dict[str, Any]
+        self, client: "httpx.AsyncClient", sent: Json
     ) -> "tuple[httpx.Response, bytes]":
         """What the server sends back. Raises Odd for more than any answer has.
 
@@ -335,7 +336,7 @@ class Endpoint:
                 f" or fewer requests at a time (--concurrency). {KEPT}",
             )
 
-    def _body(self, ask: Ask) -> dict[str, Any]:
+    def _body(self, ask: Ask) -> Json:
         """A request."""
         system = [{"role": "system", "content": self.system}] if self.system else []
         messages = [*system, {"role": "user", "content": ask.prompt}]

@@ -14,6 +14,7 @@ from typing import Annotated, Any, NamedTuple, cast
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from endonym.config import EXPECTED, Config, value_in_words
+from endonym.disk import Json
 from endonym.errors import RecipeError, did_you_mean
 from endonym.formats.config import require_replacement
 
@@ -57,7 +58,7 @@ def _forms_by_tags(value: Any) -> Any:
     """Forms that stand directly in [forms] are those of all words: of the tags ""."""
     if not isinstance(value, dict):
         return value
-    tables = cast(dict[str, Any], value)
+    tables = cast(Json, value)
     plain = {key: each for key, each in tables.items() if not isinstance(each, dict)}
     named = {key: each for key, each in tables.items() if key not in plain}
     return {"": plain | named.pop("", {})} | named
@@ -165,7 +166,7 @@ class PlotTables(NamedTuple):
 
 def read_plots(path: Path) -> list[PlotTables]:
     """Every plot of a grammar, in the order of its names in a folder, else of its tables."""
-    shared: dict[str, Any] = {}
+    shared: Json = {}
     origins: dict[tuple[str, str], Path] = {}
     for file in [path] if path.is_file() else _files(path):
         data = _read(file, GrammarFile)
@@ -237,7 +238,7 @@ def _plot_files(folder: Path) -> list[Path]:
     return found
 
 
-def _read(path: Path, config: type[Tables]) -> dict[str, Any]:
+def _read(path: Path, config: type[Tables]) -> Json:
     """The tables of a file, whose keys and values are right."""
     try:
         with path.open("rb") as file:
@@ -276,7 +277,7 @@ def _read(path: Path, config: type[Tables]) -> dict[str, Any]:
     return data
 
 
-def _validated(path: Path, config: type[Tables], data: Mapping[str, Any]) -> Tables:
+def _validated(path: Path, config: type[Tables], data: Json) -> Tables:
     """The tables; raises RecipeError for the first key or value that is wrong."""
     try:
         return config.model_validate(data)
@@ -306,19 +307,17 @@ def _validated(path: Path, config: type[Tables], data: Mapping[str, Any]) -> Tab
     raise RecipeError(message, where=str(path), do="docs/synthetic.md says what a grammar holds.")
 
 
-def _laid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def _laid(below: Json, above: Json) -> Json:
     """Tables over others: keys of the same table come together, all else is replaced."""
     both = dict(below)
     for key, value in above.items():
         old = both.get(key)
         is_table = isinstance(old, dict) and isinstance(value, dict)
-        both[key] = _laid(cast(dict[str, Any], old), value) if is_table else value
+        both[key] = _laid(cast(Json, old), value) if is_table else value
     return both
 
 
-def _repeated(
-    first: Mapping[str, Any], second: Mapping[str, Any], start: str = ""
-) -> Iterator[str]:
+def _repeated(first: Json, second: Json, start: str = "") -> Iterator[str]:
     """The keys that both have, but tables."""
     for key in first.keys() & second.keys():
         if isinstance(first[key], dict) and isinstance(second[key], dict):
@@ -328,10 +327,10 @@ def _repeated(
             yield start + key
 
 
-def _origins(path: Path, data: Mapping[str, Any]) -> dict[tuple[str, str], Path]:
+def _origins(path: Path, data: Json) -> dict[tuple[str, str], Path]:
     """This file for every key of every table in it."""
     return {
         (table, key): path
         for table, value in data.items()
-        for key in ("", *(cast(dict[str, Any], value) if isinstance(value, dict) else ()))
+        for key in ("", *(cast(Json, value) if isinstance(value, dict) else ()))
     }

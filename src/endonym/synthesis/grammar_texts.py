@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
-from endonym.disk import flush_folder
+from endonym.disk import Json, flush_folder
 from endonym.errors import RecipeError
 from endonym.synthesis.grammar import Grammar
 from endonym.synthesis.plan import Plan
@@ -93,7 +92,7 @@ def _loaded(path: Path, source: str) -> Grammar:
     return Grammar.load(path)
 
 
-def grammar_record(plan: Plan, grammar: Grammar, index: int) -> dict[str, Any]:
+def grammar_record(plan: Plan, grammar: Grammar, index: int) -> Json:
     """What is written of a grammar's text."""
     return {
         "id": plan.text_id(index),

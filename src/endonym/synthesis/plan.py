@@ -13,6 +13,7 @@ from typing import Any, Literal
 import regex
 
 from endonym import disk
+from endonym.disk import Json
 from endonym.errors import Busy, RecipeError
 from endonym.log import listed, number
 from endonym.seed import named_seed
@@ -44,9 +45,9 @@ class Plan:
     count: int
     seed: int = 0
     model: str = ""
-    sampling: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    sampling: Mapping[str, Any] = field(default_factory=Json)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Json:
         """The form in `written.json`."""
         return {**asdict(self), "sampling": dict(self.sampling), "version": VERSION}
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-from endonym.disk import flush_folder
+from endonym.disk import Json, flush_folder
 from endonym.errors import Damaged
 from endonym.synthesis.plan import SHARD, SPENT, Plan
 
@@ -188,7 +188,7 @@ class Shards:
             elif not is_named and not self._left[shard]:
                 self._name(shard)
 
-    def _count(self, record: dict[str, Any]) -> None:
+    def _count(self, record: Json) -> None:
         """Count an answer by what is written of it."""
         index = record["index"]
         if index in self.done or not 0 <= index < self.plan.count:
@@ -207,7 +207,7 @@ class Shards:
             self.texts += 1
 
 
-def records_in(folder: Path, plan: Plan) -> dict[int, dict[str, Any]]:
+def records_in(folder: Path, plan: Plan) -> dict[int, Json]:
     """What stands in a folder's files and rejects, by number. Rejects have a `reason`.
 
     Another process may be writing there: nothing is changed.
@@ -218,9 +218,7 @@ def records_in(folder: Path, plan: Plan) -> dict[int, dict[str, Any]]:
     return {record["index"]: record for record in lines}
 
 
-def whole_lines(
-    path: Path, lost: str = ANSWERED, *, is_ours: bool = True
-) -> Iterator[dict[str, Any]]:
+def whole_lines(path: Path, lost: str = ANSWERED, *, is_ours: bool = True) -> Iterator[Json]:
     """The records in a file. A last line that a kill has torn is left out.
 
     Raises Damaged for any other line that is no record. lost: what follows if it is removed.
@@ -246,7 +244,7 @@ def whole_lines(
         os.truncate(path, good)
 
 
-def _record(data: bytes) -> dict[str, Any] | None:
+def _record(data: bytes) -> Json | None:
     """The record in a line; None if it is not ours."""
     try:
         record: Any = json.loads(data)
@@ -256,6 +254,6 @@ def _record(data: bytes) -> dict[str, Any] | None:
     return record if is_ours else None
 
 
-def json_line(record: dict[str, Any]) -> bytes:
+def json_line(record: Json) -> bytes:
     """A record as a line of JSON; halves of characters, which no UTF-8 has, as escapes."""
     return (json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
+from endonym.disk import Json
 from endonym.errors import RecipeError
 from endonym.tokenizer.template_process import fill_many
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -78,7 +79,7 @@ class ChatTemplate:
     text: str
     start: str
     end: str
-    given: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    given: Mapping[str, Any] = field(default_factory=Json)
 
     def filled(self, conversations: Sequence[Conversation]) -> list[str]:
         """The template with each of these conversations, contents included.

@@ -13,18 +13,19 @@ characters that it lacks. There a frequent character becomes a piece of its own,
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 from tokenizers import Tokenizer as Engine
 
+from endonym.disk import Json
 from endonym.errors import TokenizerError
 from endonym.tokenizer.bpe import byte_alphabet, in_byte_letters, learnt_merges, zipf_least
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.tokenizer import BYTE_TOKEN, Tokenizer, half_characters
 from endonym.tokenizer.train import STRANGE, checked_texts, evenly
-from endonym.tokenizer.words import Counts, count_words
+from endonym.tokenizer.words import Counts, Texts, count_words
 
 FIRST_SYMBOL = 0x100
 """The trainer reads one character for each token; line ends divide words."""
@@ -35,9 +36,7 @@ Merge = tuple[str, ...]
 """Two pieces that become one; a character alone."""
 
 
-def extend_tokenizer(
-    base: Tokenizer, config: TokenizerConfig, texts: Callable[[], Iterator[str]]
-) -> Tokenizer:
+def extend_tokenizer(base: Tokenizer, config: TokenizerConfig, texts: Texts) -> Tokenizer:
     """The tokenizer with up to `config.extend` more pieces, learnt from texts.
 
     texts: a function that iterates over them; it is called several times. Fewer pieces are added if
@@ -45,7 +44,7 @@ def extend_tokenizer(
     tokenizer that is not a BPE of bytes, or with all bytes, and if decoding does not restore the
     texts.
     """
-    described: dict[str, Any] = json.loads(base.to_json())
+    described: Json = json.loads(base.to_json())
     _require_bytes(described)
     try:
         counts = count_words(evenly(texts, config.sample_bytes)())
@@ -76,7 +75,7 @@ class _Pieces:
     described: its JSON. next_id: of the next new piece. room: how many may still be added.
     """
 
-    def __init__(self, described: dict[str, Any], next_id: int, room: int) -> None:
+    def __init__(self, described: Json, next_id: int, room: int) -> None:
         self.described = described
         self.next_id = next_id
         self.room = room
@@ -200,7 +199,7 @@ def _is_text_of_a_line(token: str) -> bool:
     return not {*b"\r\n"} & {*data}
 
 
-def _require_bytes(described: dict[str, Any]) -> None:
+def _require_bytes(described: Json) -> None:
     """Raise TokenizerError if pieces cannot be added to a tokenizer."""
     model = described["model"]
     split = described.get("pre_tokenizer") or {}

@@ -31,12 +31,11 @@ from endonym.tokenizer.tokenizer import BYTE_TOKEN, Tokenizer
 from endonym.tokenizer.unigram import (
     BYTE_TOKENS,
     SPACE,
-    Texts,
     engine,
     single_pieces,
     trained_scores,
 )
-from endonym.tokenizer.words import Counts
+from endonym.tokenizer.words import Counts, Texts
 
 START = "<s>"
 """The keyboard puts it before a text. So it stands between documents in training, too."""

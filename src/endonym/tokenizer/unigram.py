@@ -23,7 +23,7 @@ import io
 import itertools
 import math
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tokenizers import Tokenizer as Engine
 from tokenizers import decoders, models
@@ -31,7 +31,7 @@ from tokenizers import decoders, models
 from endonym.errors import TokenizerError
 from endonym.tokenizer.bpe import zipf_least
 from endonym.tokenizer.config import BYTE_VOCAB, SPECIALS, TokenizerConfig
-from endonym.tokenizer.words import LINE_END, Counts
+from endonym.tokenizer.words import LINE_END, Counts, Texts
 
 LOWEST = -9_000_000
 """An unknown character costs 10,000,000 in llama.cpp, so no piece may cost as much."""
@@ -58,7 +58,6 @@ MOST_CHARACTERS = 60_000_000
 """Of running text: sentencepiece takes about 25 bytes for each. Of a larger text every k-th line is
 read."""
 LINE_CHARACTERS = 1000
-Texts = Callable[[], Iterator[str]]
 THREADS = 8
 """A fixed number: rounding, and so the scores, depend on it."""
 DEFAULT_VOCAB = 4096

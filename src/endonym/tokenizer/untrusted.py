@@ -22,11 +22,13 @@ from unicodedata import normalize
 
 import regex
 
-from endonym.disk import read_given
+from endonym.disk import Json, read_given
 from endonym.errors import TokenizerError
 from endonym.limited.opened import NEVER, Opened, key_of
 from endonym.limited.process import Failure, LimitedProcess, Limits
 
+Described = Mapping[str, Any]
+"""A `tokenizer.json` as JSON."""
 MOST_BYTES = 96 << 20
 MOST_LISTS = 4_000_000
 MOST_VALUES = 8_000_000
@@ -90,7 +92,7 @@ def refusal(message: str, path: Path) -> TokenizerError:
     return TokenizerError(message, where=str(path), do=DAMAGED)
 
 
-def checked_json(data: bytes, path: Path) -> dict[str, Any]:
+def checked_json(data: bytes, path: Path) -> Json:
     """The JSON of the file, if it does not take much memory. Raises TokenizerError."""
     if data.count(b"[") + data.count(b"{") > MOST_LISTS or data.count(b",") > MOST_VALUES:
         raise refusal(f"more than {MOST_VALUES:,} values", path)
@@ -103,13 +105,13 @@ def checked_json(data: bytes, path: Path) -> dict[str, Any]:
     return found
 
 
-def is_own(described: Mapping[str, Any]) -> bool:
+def is_own(described: Described) -> bool:
     """Whether it has the rules of endonym's own tokenizers, and numbers its tokens from 0."""
     ids = sorted(ids_of(described))
     return ids == [*range(len(ids))] and is_own_frame(described)
 
 
-def is_own_frame(described: Mapping[str, Any]) -> bool:
+def is_own_frame(described: Described) -> bool:
     """Whether it has the rules of one of endonym's own tokenizers."""
     try:
         return frame(described) in (own_frame("bpe"), own_frame("unigram"))
@@ -126,7 +128,7 @@ def own_frame(kind: Literal["bpe", "unigram"]) -> str:
     return frame(json.loads(made.to_str()))
 
 
-def frame(described: Mapping[str, Any]) -> str:
+def frame(described: Described) -> str:
     """The rules of a `tokenizer.json`: all but what training decides and the list of specials."""
     model = described["model"].items()
     kept = {key: value for key, value in model if key not in ("vocab", "merges", "unk_id")}
@@ -135,7 +137,7 @@ def frame(described: Mapping[str, Any]) -> str:
     return json.dumps(rules | {"model": kept}, sort_keys=True)
 
 
-def ids_of(described: Mapping[str, Any]) -> set[int]:
+def ids_of(described: Described) -> set[int]:
     """All ids of a `tokenizer.json`.
 
     Raises TypeError, KeyError or AttributeError for what is no number or list.
@@ -148,7 +150,7 @@ def ids_of(described: Mapping[str, Any]) -> set[int]:
     return set(found)
 
 
-def require_bounds(described: Mapping[str, Any], path: Path) -> None:
+def require_bounds(described: Described, path: Path) -> None:
     """Raise TokenizerError if an id is far beyond the number of tokens, or a text would grow."""
     try:
         ids = ids_of(described)
@@ -196,7 +198,7 @@ def whole_size(text: str) -> int:
     return len(normalize("NFKD", normalize("NFKD", text).lower()))
 
 
-def risky_letters(described: Mapping[str, Any]) -> list[str]:
+def risky_letters(described: Described) -> list[str]:
     """Letters, and pairs of letters, on which a pattern of the rules may be slow when repeated.
 
     The last item has all letters of the patterns: without them a pattern may be given up at once.
@@ -255,7 +257,7 @@ def example_of(named: str) -> str:
     return found[0] if found else ""
 
 
-def open_and_probe(question: Mapping[str, Any]) -> dict[str, Any]:
+def open_and_probe(question: Described) -> Json:
     """Runs in the process with limits: opens the tokenizer and reads each letter many times.
 
     What it cannot read at all is found later, by an ordinary error.

@@ -34,6 +34,8 @@ BATCH_CHARACTERS = 4_000_000
 FED_CHARACTERS = 10_000
 """Of a text that is given to a trainer: the library holds 256 of them, with 20 bytes a letter."""
 
+Texts = Callable[[], Iterator[str]]
+"""Iterates over texts; it is called once for each time they are read."""
 Item = TypeVar("Item")
 _CUT = regex.compile(TRAINING_SPLIT)
 

@@ -10,15 +10,14 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
-from endonym.disk import flush_files, flush_folder, free_bytes, list_files, write_json
+from endonym.disk import Json, flush_files, flush_folder, free_bytes, list_files, write_json
 from endonym.errors import Damaged, StoreError
 from endonym.log import size
 from endonym.model.weights import load_tensors, save_tensors
-from endonym.train.distributed import Group
+from endonym.train.distributed import Group, Tensors
 
 KEEP_RECENT = 2
 WEIGHTS = "weights.safetensors"
@@ -41,7 +40,7 @@ class TrainState:
     best_step: int = 0
     best_nats: float | None = None
     validations_since_best: int = 0
-    validations: list[dict[str, Any]] = field(default_factory=list)
+    validations: list[Json] = field(default_factory=list)
     is_finished: bool = False
     recent_nats: list[float] = field(default_factory=list)
     recent_log_norms: list[float] = field(default_factory=list)
@@ -51,7 +50,7 @@ class TrainState:
     good_step: int = 0
     micro_rows: int | None = None
     read: dict[str, int] = field(default_factory=dict[str, int])
-    lines: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    lines: list[Json] = field(default_factory=list[Json])
 
     @property
     def updates(self) -> int:
@@ -88,11 +87,11 @@ class Checkpoint:
     folder: Path
     state: TrainState
 
-    def weights(self) -> dict[str, Tensor]:
+    def weights(self) -> Tensors:
         """The fp32 weights by name."""
         return _read(self.folder / WEIGHTS)
 
-    def optimizer_state(self) -> dict[str, Tensor]:
+    def optimizer_state(self) -> Tensors:
         """The optimizer state by name."""
         return _read(self.folder / OPTIMIZER_STATE)
 
@@ -100,8 +99,8 @@ class Checkpoint:
 def save(
     work: Path,
     state: TrainState,
-    weights: dict[str, Tensor],
-    optimizer_state: dict[str, Tensor],
+    weights: Tensors,
+    optimizer_state: Tensors,
     *,
     shards_of: Group | None = None,
 ) -> None:
@@ -135,7 +134,7 @@ def _shards(file: Path) -> Path:
     return file.with_suffix("")
 
 
-def _read(file: Path) -> dict[str, Tensor]:
+def _read(file: Path) -> Tensors:
     """Whole tensors from a file or from shards."""
     if not _shards(file).is_dir():
         return load_tensors(file)

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from endonym.config import NOT_IDENTITY, Config, optional
 from endonym.data.config import ObjectiveProperties
+from endonym.disk import Json
 from endonym.model.adapt_config import Adapt, AdaptConfig
 from endonym.model.config import Positive, Share
 from endonym.model.prune_config import Prune
@@ -461,7 +462,7 @@ def resolve_phase(phase: Phase, *, context: int, positions: int) -> TrainConfig:
     steps, batch_tokens = length_of(phase, context=context, positions=positions)
     eval_every_steps = phase.eval_every_steps or max(1, steps // VALIDATIONS)
     average = phase.average or ("tail" if phase.keep == "average" else "none")
-    defaults: dict[str, Any] = {
+    defaults: Json = {
         "average": average,
         "embedding_lr": phase.lr,
         "final_lr": FINAL_LRS[phase.schedule or "linear"],

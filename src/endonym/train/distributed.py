@@ -24,6 +24,8 @@ from endonym.data.batches import Batch
 from endonym.device import ProcessInfo, process_info
 from endonym.errors import LostProcess
 
+Tensors = dict[str, Tensor]
+"""Weights, or an optimizer's state, by name."""
 PIECE_ELEMENTS = 1 << 24
 """Numbers summed at once: 64 MB."""
 POLL_SECONDS = 0.1
@@ -89,12 +91,12 @@ class Group:
         """Wait for all processes."""
         self.total(torch.zeros(()))
 
-    def gather(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def gather(self, tensors: Mapping[str, Tensor]) -> Tensors:
         """Whole tensors by name, sharded ones on the first process only; all must call this.
 
         Tensors are gathered one by one, so that the others hold one whole tensor at most.
         """
-        gathered: dict[str, Tensor] = {}
+        gathered: Tensors = {}
         for name, tensor in tensors.items():
             whole = full_tensor(tensor)
             if self.is_first or is_plain(tensor):

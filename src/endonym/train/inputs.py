@@ -5,7 +5,7 @@ A validation scores the same packed rows each time, by source.
 
 import hashlib
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from endonym.data.batches import AnyOrder, Batch, Batches
 from endonym.data.example_tokens import ExampleOrder, ExampleTokens
-from endonym.data.order import Integers, Mixture, Numbers, Order
+from endonym.data.order import Integers, Mixture, Numbers, Order, Shares
 from endonym.data.shards import TokenShards
 from endonym.data.subwords import Subwords
 from endonym.data.typed_words import Keyboard, TypedOrder
@@ -80,7 +80,7 @@ def validate(
     *,
     group: Group = ALONE,
     join: Collection[str] = (),
-    shares: Mapping[str, float] | None = None,
+    shares: Shares | None = None,
     keyboard: Keyboard | None = None,
     context: int | None = None,
 ) -> ValidationResult:
@@ -125,7 +125,7 @@ def validate(
     return ValidationResult(mean_nats, mean_bits, sources=by_source, n_tokens=int(n_tokens))
 
 
-def judged_shares(dev: TokenShards, shares: Mapping[str, float]) -> Mapping[str, float]:
+def judged_shares(dev: TokenShards, shares: Shares) -> Shares:
     """The shares of the sources that have dev text, scaled so that their sum is 1.
 
     Empty if none has any: then all dev text is scored together.
@@ -136,9 +136,7 @@ def judged_shares(dev: TokenShards, shares: Mapping[str, float]) -> Mapping[str,
     return {name: share / sum(with_dev.values()) for name, share in with_dev.items()}
 
 
-def _tokens_by_source(
-    dev: TokenShards, shares: Mapping[str, float], tokens: int
-) -> dict[str | None, int]:
+def _tokens_by_source(dev: TokenShards, shares: Shares, tokens: int) -> dict[str | None, int]:
     """How many tokens of each source are scored; sources that the phase does not read get few.
 
     Without shares all sources are scored together (None).

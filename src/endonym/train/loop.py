@@ -6,11 +6,10 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
-from torch import Tensor
 
+from endonym.disk import Json
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.weights import weights_of
@@ -22,7 +21,7 @@ from endonym.train import compile as compiler
 from endonym.train.averaging import Average, averaged
 from endonym.train.checkpoint import Checkpoint, TrainState
 from endonym.train.config import TrainConfig
-from endonym.train.distributed import ALONE, Group
+from endonym.train.distributed import ALONE, Group, Tensors
 from endonym.train.inputs import PhaseInputs, ValidationResult
 from endonym.train.loss_guard import TrainingEvent
 from endonym.train.optimizer import Optimizer
@@ -68,9 +67,9 @@ class Report:
         return any(event.event == "rolled_back" for event in self.events)
 
 
-def as_metrics(report: Report) -> dict[str, Any]:
+def as_metrics(report: Report) -> Json:
     """A report as one flat object, with units in the keys."""
-    flat: dict[str, Any] = {"event": "step", "step": report.step, "tokens": report.tokens}
+    flat: Json = {"event": "step", "step": report.step, "tokens": report.tokens}
     flat |= {"epoch": round(report.epoch, 5), "seconds": round(report.seconds, 5)}
     flat["lr"] = report.lr
     if len(report.read) > 1:
@@ -89,7 +88,7 @@ def as_metrics(report: Report) -> dict[str, Any]:
     return flat
 
 
-def journal_lines(report: Report) -> list[dict[str, Any]]:
+def journal_lines(report: Report) -> list[Json]:
     """The lines of a step in the journal, without its clock: its problems and its metrics."""
     metrics = {key: value for key, value in as_metrics(report).items() if key != "seconds"}
     return [*(event.as_dict() for event in report.events), metrics]
@@ -359,7 +358,7 @@ class Training:
             attach(whole, changes_with(self.decoder, weights))
         return whole
 
-    def weights(self) -> dict[str, Tensor]:
+    def weights(self) -> Tensors:
         """The final weights: of the best validation or the last step, averaged if asked for.
 
         Only those that were trained: of a model with adapters those of the adapters.

@@ -25,7 +25,7 @@ from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.weights import PRECISE
 from endonym.train.config import TrainConfig
-from endonym.train.distributed import Group
+from endonym.train.distributed import Group, Tensors
 
 
 def shard(decoder: AnyDecoder, config: TrainConfig, group: Group) -> None:
@@ -82,7 +82,7 @@ def save_shards(tensors: Mapping[str, Tensor], folder: Path) -> None:
         raise next(iter(failed.failures.values()))[0] from failed
 
 
-def load_shards(folder: Path) -> dict[str, Tensor]:
+def load_shards(folder: Path) -> Tensors:
     """Whole tensors from the files of any number of processes. Raises Damaged if unreadable."""
     reader = HuggingFaceStorageReader(str(folder))
     try:

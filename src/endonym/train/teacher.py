@@ -24,6 +24,7 @@ from endonym.model.kernels.loss import Taught
 from endonym.model.kernels.sizes import CHUNK_LOGITS
 from endonym.model.span import Span
 from endonym.train.memory_budget import READ_TOKENS
+from endonym.workers import Advance
 
 Teach = Callable[[Batch, Tensor | None], Taught]
 """What a teacher expects of a batch's targets: of all in flat order, or of those at indices."""
@@ -106,7 +107,7 @@ def keep_likely(
     *,
     vocab: int,
     device: str,
-    advance: Callable[[int], None],
+    advance: Advance,
 ) -> None:
     """Read one epoch of an order, and keep what the decoders expect of every target.
 
