@@ -24,6 +24,7 @@ from endonym.formats.document import Reject
 from endonym.formats.readable import Reading
 from endonym.formats.reasons import is_one_record, is_reported, is_unread, is_unreadable
 
+Counts = Counter[str]
 SAMPLES = 5
 KEPT = ("documents", "bytes", "text_bytes", "chars")
 MAX_DAMAGES = 20
@@ -49,19 +50,19 @@ class SourceStats:
 
     name: str
     files: int = 0
-    read: Counter[str] = field(default_factory=lambda: Counter(records=0, bytes=0))
-    kept: dict[Side, Counter[str]] = field(
+    read: Counts = field(default_factory=lambda: Counter(records=0, bytes=0))
+    kept: dict[Side, Counts] = field(
         default_factory=lambda: {side: Counter(dict.fromkeys(KEPT, 0)) for side in SIDES}
     )
-    dropped: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
-    encodings: Counter[str] = field(default_factory=Counter[str])
+    dropped: dict[str, Counts] = field(default_factory=dict[str, Counts])
+    encodings: Counts = field(default_factory=Counts)
     changed_documents: int = 0
     tally: Tally = field(default_factory=Tally)
     near_copies: int = 0
     of_articles: int = 0
-    warnings: Counter[str] = field(default_factory=Counter[str])
+    warnings: Counts = field(default_factory=Counts)
     examples: dict[str, str] = field(default_factory=dict[str, str])
-    unreadable: Counter[str] = field(default_factory=Counter[str])
+    unreadable: Counts = field(default_factory=Counts)
     damages: list[str] = field(default_factory=list[str])
     samples: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
@@ -108,7 +109,7 @@ class SourceStats:
 
     def balance(self) -> None:
         """Raise CorpusError unless read = kept + dropped, in records and in bytes."""
-        kept, dropped = (sum(each.values(), Counter[str]()) for each in (self.kept, self.dropped))
+        kept, dropped = (sum(each.values(), Counts()) for each in (self.kept, self.dropped))
         read = (self.read["records"], self.read["bytes"])
         counted = (kept["documents"] + dropped["records"], kept["bytes"] + dropped["bytes"])
         if counted != read:
@@ -163,7 +164,7 @@ def total(all_stats: list[SourceStats]) -> Json:
 
 def reasons_table(all_stats: list[SourceStats]) -> str:
     """Dropped records by reason, one line each, the most frequent first."""
-    dropped = Counter[str]()
+    dropped = Counts()
     for stats in all_stats:
         dropped.update({reason: each["records"] for reason, each in stats.dropped.items()})
     return "\n".join(f"    {count:>12,}  {reason}" for reason, count in dropped.most_common())

@@ -163,7 +163,7 @@ def write_shard(shard: Shard, advance: Advance) -> Result:
     sources: dict[str, Json] = {}
     with GzipLines(shard.folder, f"{shard.name}.jsonl.gz") as lines:
         for part in shard.parts:
-            numbers = np.load(part.numbers, allow_pickle=False)
+            numbers = np.load(part.numbers)
             is_on_side = sides[part.first : part.first + len(numbers)] == SIDES.index(shard.side)
             if not is_on_side.any():
                 continue

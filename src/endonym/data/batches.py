@@ -59,8 +59,7 @@ class Batch:
 
     def each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         """The batch with `change` applied to each of its tensors."""
-        always = (self.tokens_BT, self.targets_BT, self.documents_BT)
-        tensors = (*always, self.weights_BT, self.reference_BT, self.places_BT)
+        tensors = [getattr(self, name) for name in Rows._fields]
         changed: list[Any] = [None if tensor is None else change(tensor) for tensor in tensors]
         return Batch(*changed, read=self.read, whole_rows=self.whole_rows)
 

@@ -54,6 +54,9 @@ class Record(NamedTuple):
         return Reject(reason, self.id, self.source, detail, self.raw[:SHOWN_CHARS], size)
 
 
+Records = Iterator[Record | Reject]
+
+
 class ParsedRecord(NamedTuple):
     """What a record holds. before: the id of a record that says the same, if one stands before.
 
@@ -118,12 +121,6 @@ def has_records(path: Path) -> bool:
     return unpacked_name(name).endswith(LINES) or name.endswith(TABLES)
 
 
-def require_format(path: Path) -> None:
-    """Raise SourceError for a file whose name does not say that it can be read."""
-    if not has_records(path):
-        raise source_error("no_format_of_chats", printable(str(path)))
-
-
 def parsed_records(
     path: Path,
     columns: tuple[str, str] | None,
@@ -182,15 +179,14 @@ def several_answers_in_words(several_answers: Mapping[Messages, str]) -> str:
     return f"{asked}, such as {next(iter(several_answers.values()))}" if several_answers else ""
 
 
-def read_records(
-    path: Path, columns: Sequence[str] | None = None, *, name: str = ""
-) -> Iterator[Record | Reject]:
+def read_records(path: Path, columns: Sequence[str] | None = None, *, name: str = "") -> Records:
     """The records of a file, and rejects. Raises SourceError if the disk does not give them all.
 
     columns: that a table may have beside those of a conversation. name: that ids have for the file,
     if it is not its own.
     """
-    require_format(path)
+    if not has_records(path):
+        raise source_error("no_format_of_chats", printable(str(path)))
     name = name or path.name
     origin = Origin(name, printable(name), size_on_disk(path))
     try:
@@ -229,7 +225,7 @@ def share_read(path: Path, records: int, line_bytes: int) -> float:
     return min(1.0, line_bytes / max(1, total))
 
 
-def _lines(path: Path, origin: Origin, columns: Sequence[str]) -> Iterator[Record | Reject]:
+def _lines(path: Path, origin: Origin, columns: Sequence[str]) -> Records:
     """The records of JSON lines, of a JSON list or of a table. Blank lines are none."""
     with path.open("rb") as raw:
         compression = COMPRESSIONS.get(path.suffix.lower(), "")
@@ -250,7 +246,7 @@ def _lines(path: Path, origin: Origin, columns: Sequence[str]) -> Iterator[Recor
             yield from _line_records(lines, origin)
 
 
-def _line_records(lines: Lines, origin: Origin) -> Iterator[Record | Reject]:
+def _line_records(lines: Lines, origin: Origin) -> Records:
     """The records of JSON lines."""
     for item in lines:
         if isinstance(item, Reject):
@@ -263,7 +259,7 @@ def _line_records(lines: Lines, origin: Origin) -> Iterator[Record | Reject]:
             yield value if isinstance(value, Reject) else record
 
 
-def _listed(lines: Lines, path: Path, origin: Origin) -> Iterator[Record | Reject]:
+def _listed(lines: Lines, path: Path, origin: Origin) -> Records:
     """The records of a file that is one JSON list, of at most MAX_DOCUMENT_BYTES, or of lines.
 
     Raises SourceError for a list that is larger, and for JSON over several lines with an error or
@@ -307,7 +303,7 @@ def _listed(lines: Lines, path: Path, origin: Origin) -> Iterator[Record | Rejec
 
 def _table_rows(
     rows: Iterator[TableRow | Reject], origin: Origin, columns: Sequence[str]
-) -> Iterator[Record | Reject]:
+) -> Records:
     """The rows of a table as records, by the names in its first row.
 
     A first row without a known name is a reject: it may be data.
@@ -356,7 +352,7 @@ def _damaged(path: Path, why: str) -> SourceError:
     return source_error("cut_off", printable(str(path)), why=why)
 
 
-def _rows(path: Path, origin: Origin) -> Iterator[Record | Reject]:
+def _rows(path: Path, origin: Origin) -> Records:
     """The rows of a parquet table, in small batches."""
     number = 0
     try:

@@ -39,7 +39,7 @@ class ExampleTokens:
         self.end_id: int = described["end"]
         self.together = 2 if described["objective"] == "preferences" else 1
         kind = id_type(self.vocab)
-        offsets = np.load(folder / "offsets.npy", allow_pickle=False).astype(np.int64)
+        offsets = np.load(folder / "offsets.npy").astype(np.int64)
         for name, size in (("ids.bin", kind.itemsize), ("learnt.bin", 1)):
             if (folder / name).stat().st_size != offsets[-1] * size:
                 raise damaged(
@@ -47,18 +47,18 @@ class ExampleTokens:
                     f"the index needs {offsets[-1]:,} tokens, the file has another size",
                     name,
                 )
-        is_dev = np.load(folder / "dev.npy", allow_pickle=False)
+        is_dev = np.load(folder / "dev.npy")
         is_of_split = is_dev == (split == "dev" and is_dev.any())
         self.starts: Integers = offsets[:-1][is_of_split]
         if described["opening"] is None:  # Templates of other models may begin in several ways.
-            openings = np.load(folder / "openings.npy", allow_pickle=False)
+            openings = np.load(folder / "openings.npy")
         else:
             openings = np.full(len(is_dev), described["opening"], dtype=np.int64)
         self.openings: Integers = openings[is_of_split]
         self.lengths: Integers = np.diff(offsets)[is_of_split]
         self.ids = np.memmap(folder / "ids.bin", dtype=kind, mode="r")
         self.learnt = np.memmap(folder / "learnt.bin", dtype=np.uint8, mode="r")
-        self.byte_counts: Integers = np.load(folder / "bytes.npy", allow_pickle=False)
+        self.byte_counts: Integers = np.load(folder / "bytes.npy")
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -70,17 +70,19 @@ class ExampleTokens:
 
     def prompt(self, number: int) -> Integers:
         """The ids of an example before its first answer, as the model reads them."""
-        stored = slice(self.starts[number], self.starts[number] + self.lengths[number])
-        ids = self.ids[stored][: int(self.learnt[stored].argmax())]
-        return np.concatenate((self.openings[number : number + 1], ids)).astype(np.int64)
+        ids, is_learnt = self._stored(number)
+        return np.concatenate((self.openings[number : number + 1], ids[: is_learnt.argmax()]))
 
     def answers(self, number: int) -> list[Integers]:
         """The ids of each stretch of an example that is learnt."""
-        stored = slice(self.starts[number], self.starts[number] + self.lengths[number])
-        ids = self.ids[stored].astype(np.int64)
-        is_learnt = self.learnt[stored].astype(np.bool_)
+        ids, is_learnt = self._stored(number)
         stretches = np.split(ids, np.flatnonzero(is_learnt[1:] != is_learnt[:-1]) + 1)
         return stretches[0 if is_learnt[0] else 1 :: 2]  # in turn learnt and only read
+
+    def _stored(self, number: int) -> tuple[Integers, Integers]:
+        """The ids of an example but the first, and for each whether it is learnt, 0 or 1."""
+        stored = runs(self.starts[number : number + 1], self.lengths[number : number + 1])
+        return self.ids[stored].astype(np.int64), self.learnt[stored].astype(np.int64)
 
     def totals(self) -> dict[str, int]:
         """Examples, their tokens, the tokens that are learnt, and the bytes of these."""

@@ -435,7 +435,7 @@ def prompt_key(prompt: Sequence[conversations.Message], seed: int) -> int:
 
 def read_held_out(folder: Path) -> list[int]:
     """The keys of the prompts that the examples of a folder hold out, and those before them."""
-    return np.load(folder / "held_out.npy", allow_pickle=False).tolist()
+    return np.load(folder / "held_out.npy").tolist()
 
 
 def held_out_prompts(

@@ -161,9 +161,9 @@ class TokenShards:
         self.line_end_id: int | None = description["line_end"]
         self.sources: list[str] = description["sources"]
         self.source_bytes: dict[str, int] = description["bytes"]
-        self.index = np.load(folder / f"{split}.index.npy", allow_pickle=False)
+        self.index = np.load(folder / f"{split}.index.npy")
         self.index.dtype.names = FIELDS  # shards of version 3 called the position place
-        byte_counts, char_counts = np.load(folder / "counts.npy", allow_pickle=False)
+        byte_counts, char_counts = np.load(folder / "counts.npy")
         self.byte_counts: Ids = byte_counts
         self.char_counts: Ids = char_counts
         paths = sorted(folder.glob(f"{split}-*.bin"))

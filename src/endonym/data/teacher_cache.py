@@ -40,7 +40,7 @@ class TeacherCache:
         file = folder / STARTS
         self.starts: Ids | None = None
         if file.is_file():
-            self.starts = np.load(file, allow_pickle=False)
+            self.starts = np.load(file)
 
     def rows(self, places: Ids) -> Ids:
         """The rows of the arrays in which these places of the text stand."""

@@ -65,6 +65,10 @@ class Place(NamedTuple):
     word: str
 
 
+Stretch = tuple[int, list[int], int]
+"""Of a stretch its document, its ids, and how many are learnt."""
+
+
 class Keyboard:
     """The tokens of typed words.
 
@@ -202,12 +206,12 @@ class TypedOrder:
 
     def _stretches(
         self, tokens_T: Integers, targets_T: Integers, documents_T: Integers, random: Random
-    ) -> list[tuple[int, list[int], int]]:
+    ) -> list[Stretch]:
         """Of each stretch that fits into the row: its document, its ids, and how many are learnt.
 
         The next one begins with the word that the one before it was to write.
         """
-        found = list[tuple[int, list[int], int]]()
+        found = list[Stretch]()
         room = len(targets_T)
         is_new = np.flatnonzero(np.diff(documents_T)) + 1
         for start, stop in pairwise([0, *is_new.tolist(), len(documents_T)]):

@@ -83,13 +83,11 @@ class WordIndex:
             for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)
             for number in self.numbers[begin:end].tolist()
         }
+        words = (self.words[number] for number in found)
         dearest = DEAREST_LONG if is_long else DEAREST
-        near = [Near(each, error_cost(each, word, self.layout)) for each in map(self._word, found)]
+        near = [Near(each, error_cost(each, word, self.layout)) for each in words]
         near = [each for each in near if each.word != word and each.cost <= dearest]
         return sorted(near, key=self._rank)[:most]
-
-    def _word(self, number: int) -> str:
-        return self.words[number]
 
     def _rank(self, near: Near) -> tuple[float, str]:
         """The order of candidates."""

@@ -26,6 +26,8 @@ from endonym.script.scripts import COMMON_SCRIPTS, script_class, script_share
 
 REASONS: dict[str, str] = packaged_tables("endonym.lexicon", "reasons.toml")
 """Why words are left out, in words."""
+Pairs = dict[tuple[str, str], int]
+"""How often words follow each other."""
 LEAST_DOCUMENTS = 2
 MANY_WORDS = 1_000_000
 """A word must stand in so many documents. In a corpus of so many running words in one more, and in
@@ -74,7 +76,7 @@ class WordList:
     """
 
     words: dict[str, Word]
-    pairs: dict[tuple[str, str], int]
+    pairs: Pairs
     left_out: dict[str, LeftOut]
     running: int
     least: int
@@ -190,7 +192,7 @@ def misspellings(times: Mapping[str, int]) -> set[str]:
     """
     words = [*times]
     signs = [regex.sub("[^'-]", "", word) for word in words]
-    most = dict[tuple[str, str], int]()
+    most = Pairs()
     bare = [*zip(folded(words), signs, strict=True)]
     for word, key in zip(words, bare, strict=True):
         most[key] = max(most.get(key, 0), times[word])
@@ -243,9 +245,7 @@ def _entries(key: str, forms: Iterable[str], counted: Counted) -> dict[str, Word
     }
 
 
-def _pairs(
-    written: Mapping[str, str], counts: Mapping[tuple[str, str], int]
-) -> dict[tuple[str, str], int]:
+def _pairs(written: Mapping[str, str], counts: Mapping[tuple[str, str], int]) -> Pairs:
     """The pairs of listed words, the most frequent first. written: how each is listed."""
     kept = {
         (written[one], written[other]): count

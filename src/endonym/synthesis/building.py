@@ -8,7 +8,7 @@ from typing import NamedTuple
 from endonym.errors import RecipeError, did_you_mean
 from endonym.synthesis.grammar_file import BLANKS, PlotTables
 from endonym.synthesis.patterns import MOST_LETTERS, Pattern
-from endonym.synthesis.plot import Group, Plot
+from endonym.synthesis.plot import Group, Lines, Plot
 from endonym.synthesis.templates import NAME, Choice, Mention, RawTemplate, Template, parse
 from endonym.synthesis.words import Slot, Word, Words, listed, require_something_left
 
@@ -20,6 +20,10 @@ PLOT = "plot"
 """The name of the plot among the slots."""
 BRACKETS = "["
 """Brackets among the blocks above; no block is called so."""
+
+
+Block = list[tuple[RawTemplate, Template]]
+"""The alternatives of a block, as they are written and parsed."""
 
 
 class Extent(NamedTuple):
@@ -36,7 +40,7 @@ class Builder:
         self.source = plot
         self.tables = plot.tables
         self.slots: dict[str, Slot] = {}
-        self.written: dict[str, list[tuple[RawTemplate, Template]]] = {}
+        self.written: dict[str, Block] = {}
         self.extents: dict[str, Extent] = {}
 
     def plot(self) -> Plot:
@@ -117,7 +121,7 @@ class Builder:
             )
         return Group(tuple(slots), allowed)
 
-    def _block(self, name: str) -> list[tuple[RawTemplate, Template]]:
+    def _block(self, name: str) -> Block:
         """The alternatives of a block."""
         texts = self.tables.blocks[name]
         where = self._where("blocks", name)
@@ -127,16 +131,16 @@ class Builder:
                 where=where,
                 do="Write one or more, with a blank line between them.",
             )
-        parsed: list[tuple[RawTemplate, Template]] = []
+        parsed: Block = []
         for number, text in enumerate(texts, start=1):
             which = f", alternative {number}" if len(texts) > 1 else ""
             written = RawTemplate(text, f"blocks.{name}{which}", where)
             parsed.append((written, parse(written)))
         return parsed
 
-    def _lines(self) -> list[tuple[tuple[str, ...], tuple[Template, ...]]]:
+    def _lines(self) -> list[Lines]:
         """The lines of the text, with the blocks that are drawn before them."""
-        finished: list[tuple[tuple[str, ...], tuple[Template, ...]]] = []
+        finished: list[Lines] = []
         where = self._where("lines")
         for each in self.tables.lines:
             drawn = RawTemplate(" ".join(each.draw), "draw", where)

@@ -128,7 +128,8 @@ class Words:
             order = {word: place for place, word in enumerate(raw.only)}
             items = sorted((i for i in items if i[0] in order), key=lambda item: order[item[0]])
         entries = tuple(self._entry(*item, is_like=bool(raw.like), key=key) for item in items)
-        like, unlike = (_root(other, above) for other in (raw.like, raw.unlike))
+        # A slot agrees with the slot that the other one agrees with, if it does.
+        like, unlike = (name and (above[name].like or name) for name in (raw.like, raw.unlike))
         slot = Slot(name, entries, like, unlike, raw.other_than)
         self._check_agreement(slot, above, where)
         return slot
@@ -264,11 +265,6 @@ def require_something_left(slot: Slot, above: Mapping[str, Slot], where: str) ->
                 where=where,
                 do="Give its list more words.",
             )
-
-
-def _root(name: str, slots: Mapping[str, Slot]) -> str:
-    """The slot that a slot agrees with, itself if with none."""
-    return slots[name].like or name if name else ""
 
 
 def listed(names: Sequence[str] | Mapping[str, object]) -> str:

@@ -55,7 +55,10 @@ def extend_tokenizer(base: Tokenizer, config: TokenizerConfig, texts: Texts) -> 
     vocab |= {each["content"]: each["id"] for each in described["added_tokens"]}
     pieces = _Pieces(described, base.vocab, config.extend or 0)
     if described["model"].get("byte_fallback"):
-        _add_characters(pieces, counts, config)
+        for character in _frequent(counts, config, pieces.room):
+            # A blank is another letter there; line ends stay as they are.
+            if character not in " \r\n":
+                pieces.add((character,))
     else:
         _merge_bytes(pieces, counts, config)
     _merge_characters(pieces, counts, config)
@@ -119,13 +122,6 @@ def _merge_bytes(pieces: _Pieces, counts: Counts, config: TokenizerConfig) -> No
             continue
         for start, part in zip(starts, parts[1:], strict=False):
             pieces.add((start, part))
-
-
-def _add_characters(pieces: _Pieces, counts: Counts, config: TokenizerConfig) -> None:
-    """Make frequent characters that are bytes pieces of their own, while there is room."""
-    for character in _frequent(counts, config, pieces.room):
-        if character not in " \r\n":  # A blank is another letter there; line ends stay as they are.
-            pieces.add((character,))
 
 
 def _merge_characters(pieces: _Pieces, counts: Counts, config: TokenizerConfig) -> None:

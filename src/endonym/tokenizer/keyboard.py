@@ -78,14 +78,8 @@ def keyboard(config: TokenizerConfig, counts: Counts, texts: Texts) -> Engine:
     single, room = single_pieces(config, counts, len(NAMES) + len(BYTE_TOKENS), SPELLING)
     scores, longer = trained_scores(texts, counts, single, room, blank_behind=True)
     scores |= dict(list(longer.items())[: room - len(scores)])
-    return keyboard_engine(
-        {piece: min(-1, round(score * PARTS)) / PARTS for piece, score in scores.items()}
-    )
-
-
-def keyboard_engine(scores: Mapping[str, float]) -> Engine:
-    """A tokenizer of pieces with these scores."""
-    return engine(scores, NAMES, NAMES.index(UNKNOWN))
+    rounded = {piece: min(-1, round(score * PARTS)) / PARTS for piece, score in scores.items()}
+    return engine(rounded, NAMES, NAMES.index(UNKNOWN))
 
 
 def pieces_of(tokenizer: Tokenizer) -> list[Piece]:

@@ -73,8 +73,9 @@ def compiled(template: str) -> Any:
         tags = {"generation"}  # noqa: RUF012 - as Jinja has it
 
         def parse(self, parser: Parser) -> nodes.Node:
+            line = next(parser.stream).lineno
             body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-            return nodes.Scope(body, lineno=next(parser.stream).lineno)
+            return nodes.Scope(body, lineno=line)
 
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols]

@@ -82,7 +82,12 @@ class Tokenizer:
         self.end_id: int = end_id
         self.end: str = end
         self.start: str | None = end if start is None else start
-        self.special_ids = _special_ids(engine)
+        added = engine.get_added_tokens_decoder()
+        specials = {token.content: index for index, token in added.items() if token.special}
+        self.special_ids = {
+            key: specials[name] for key, name in SPECIALS.items() if name in specials
+        }
+        """Those of endonym's special tokens that it has, by their names here."""
         self._bytes = _bytes_of_ids(engine, ids, self.vocab)
         self._bytes[end_id] = b""
         self.used_vocab = max(n for n, b in enumerate(self._bytes) if b or n == end_id) + 1
@@ -128,13 +133,9 @@ class Tokenizer:
         """
         if self.around is None:
             return (self.end_id,)
-        return self.around.before or (self._separator_id(),)
-
-    def _separator_id(self) -> int:
-        """The special token between documents by its name; without one bos, else eos."""
         known = map(self._engine.token_to_id, SEPARATORS)
-        specials = (index for index in known if index is not None and not self._bytes[index])
-        return next(specials, self.start_id)
+        separators = (index for index in known if index is not None and not self._bytes[index])
+        return self.around.before or (next(separators, self.start_id),)
 
     def text_ids(self, text: str) -> list[int]:
         """The ids of a whole text as a model reads it: a prompt.
@@ -573,13 +574,6 @@ def _turn_ends(folder: Path, tokenizer: Tokenizer) -> tuple[str, ...]:
     names = [tokenizer.name_of(each) for each in others if each >= 0 and each != tokenizer.end_id]
     own = [SPECIALS["turn_end"]] if "turn_end" in tokenizer.special_ids else []
     return tuple(name for name in names if name) or tuple(own)
-
-
-def _special_ids(engine: Engine) -> dict[str, int]:
-    """The ids of endonym's special tokens by their names, as far as the tokenizer has them."""
-    added = engine.get_added_tokens_decoder().items()
-    ids = {token.content: index for index, token in added if token.special}
-    return {name: ids[token] for name, token in SPECIALS.items() if token in ids}
 
 
 def rule_of(part: Any) -> Json:

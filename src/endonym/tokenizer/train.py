@@ -1,8 +1,8 @@
 """Trains a tokenizer on a corpus, and measures how well it fits."""
 
-import collections
 import itertools
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -69,7 +69,7 @@ def fit(tokenizer: Tokenizer, texts: Iterable[tuple[str, str]]) -> Json:
     texts: pairs of source and text. A word is a run of letters, marks and digits; in scripts
     without spaces it may be a clause, so compare tokens per word within one language only.
     """
-    totals: dict[str, collections.Counter[str]] = {}
+    totals: dict[str, Counter[str]] = {}
     for batch in in_batches(texts, lambda _: 1, FIT_DOCUMENTS):
         encoded = tokenizer.encode_many([text for _, text in batch])
         for (source, text), ids in zip(batch, encoded, strict=True):
@@ -80,9 +80,9 @@ def fit(tokenizer: Tokenizer, texts: Iterable[tuple[str, str]]) -> Json:
                 "tokens": len(ids),
                 "words": sum(1 for _ in WORD.finditer(text)),
             }
-            totals.setdefault(source, collections.Counter()).update(counts)
+            totals.setdefault(source, Counter()).update(counts)
 
-    def with_ratios(counts: collections.Counter[str]) -> dict[str, float]:
+    def with_ratios(counts: Counter[str]) -> dict[str, float]:
         tokens = max(1, counts["tokens"])
         words = max(1, counts["words"])
         return {
@@ -93,7 +93,7 @@ def fit(tokenizer: Tokenizer, texts: Iterable[tuple[str, str]]) -> Json:
 
     return {
         "vocab": tokenizer.vocab,
-        "total": with_ratios(sum(totals.values(), collections.Counter[str]())),
+        "total": with_ratios(sum(totals.values(), Counter[str]())),
         "sources": {source: with_ratios(counts) for source, counts in sorted(totals.items())},
     }
 
@@ -132,7 +132,7 @@ def by_shares(
     def shared(source: str) -> str:
         return source if source in shares else REST
 
-    sizes: collections.Counter[str] = collections.Counter()
+    sizes: Counter[str] = Counter()
     for source, text in documents():
         sizes[shared(source)] += len(text.encode("utf-8"))
     shares = {name: share for name, share in shares.items() if sizes[name]} or shares
@@ -149,8 +149,8 @@ def by_shares(
     quotas = {source: int(total * share) for source, share in shares.items()}
 
     def chosen() -> Iterator[str]:
-        seen: collections.Counter[str] = collections.Counter()
-        taken: collections.Counter[str] = collections.Counter()
+        seen: Counter[str] = Counter()
+        taken: Counter[str] = Counter()
         for source, text in documents():
             source = shared(source)
             quota = quotas.get(source, 0)

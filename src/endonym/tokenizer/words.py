@@ -1,6 +1,6 @@
 """Counts the words and characters of a stream of texts, in bounded memory."""
 
-import collections
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -69,7 +69,7 @@ def count_words(texts: Iterable[str], max_words: int = MAX_WORDS) -> Counts:
     words are counted exactly, or short of a few.
     """
     counts = Counts()
-    words: collections.Counter[str] = collections.Counter()
+    words: Counter[str] = Counter()
     codes = np.zeros(0x110000, dtype=np.int64)
     # Long texts in parts that end at a line's end.
     parts = (part for text in texts for part in _parts(text))
@@ -134,13 +134,13 @@ def _parts(text: str) -> Iterator[str]:
     yield text[start:]
 
 
-def _count_batch(batch: list[str], words: "collections.Counter[str]") -> None:
+def _count_batch(batch: list[str], words: Counter[str]) -> None:
     """Add the words of some texts.
 
     Words never reach over a line's end, or a space between two others. So what stands between
     spaces is counted first, and only what differs is split into words, which takes longer.
     """
-    chunks: collections.Counter[str] = collections.Counter()
+    chunks: Counter[str] = Counter()
     for text in batch:
         lines = text.split(LINE_END)
         if len(lines) > 1:
@@ -163,7 +163,7 @@ def _count_batch(batch: list[str], words: "collections.Counter[str]") -> None:
     words.update(once)
 
 
-def _prune(words: "collections.Counter[str]", kept: int) -> None:
+def _prune(words: Counter[str], kept: int) -> None:
     """Drop the rarest words until `kept` are left.
 
     Of those at the limit every k-th stays, so that a script without spaces, where most words stand

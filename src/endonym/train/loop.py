@@ -277,7 +277,10 @@ class Training:
             is_stale = 0 < config.patience <= state.validations_since_best
             state.is_finished = state.step >= config.steps or is_stale
             if state.step in self.kept_steps:  # before the checkpoint, which no kill may precede
-                self._keep_weights()
+                learnt = self.group.gather(self.average.weights())
+                if self.group.is_first:
+                    whole = weights_of(self.decoder) | learnt
+                    checkpoint.keep_weights(inputs.folder, state.step, whole)
         report = self._report(stepped, seconds, validation)
         is_planned = bool(validation or state.is_finished or saves_at(config, state.step))
         is_due = self.group.is_any(is_planned or time.monotonic() >= self._save_due)
@@ -328,13 +331,6 @@ class Training:
         if shards_of or self.group.is_first:
             checkpoint.save(folder, self.state, weights, optimizer_state, shards_of=shards_of)
         return True
-
-    def _keep_weights(self) -> None:
-        """Keep the weights of this step, averaged if asked for, beside those of the final model."""
-        learnt = self.group.gather(self.average.weights())
-        if self.group.is_first:
-            whole = weights_of(self.decoder) | learnt
-            checkpoint.keep_weights(self.inputs.folder, self.state.step, whole)
 
     @contextmanager
     def for_evaluation(self) -> Generator[None]:

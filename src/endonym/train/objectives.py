@@ -83,11 +83,6 @@ def learnt_targets(batch: Batch) -> float:
 CROSS_ENTROPY = Objective(cross_entropy, learnt_targets)
 
 
-def distilled(teach: Teach) -> Objective:
-    """The cross-entropy with a teacher."""
-    return Objective(functools.partial(cross_entropy, teach=teach), learnt_targets)
-
-
 class Pairs(NamedTuple):
     """The pairs of a batch: where the tokens of their answers are, and what the reference says.
 
@@ -163,4 +158,6 @@ OBJECTIVES: dict[str, Callable[[TrainConfig], Objective]] = {
 
 def objective_of(config: TrainConfig, teach: Teach | None = None) -> Objective:
     """What a phase minimises. teach: of its teacher, if it has one."""
-    return OBJECTIVES[config.objective](config) if teach is None else distilled(teach)
+    if teach is None:
+        return OBJECTIVES[config.objective](config)
+    return Objective(functools.partial(cross_entropy, teach=teach), learnt_targets)
