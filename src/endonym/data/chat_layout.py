@@ -7,7 +7,6 @@ that a server makes of the same messages: where a template writes earlier turns 
 does while the conversation continues, each answer is an example of its own.
 """
 
-import copy
 import functools
 import json
 import time
@@ -19,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from endonym.data.conversations import Unfit
+from endonym.disk import Json
 from endonym.errors import RecipeError
 from endonym.tokenizer.chat_template import (
     ANSWERING,
@@ -44,6 +44,7 @@ class LayoutPart(NamedTuple):
 
 
 Layout = tuple[LayoutPart, ...]
+Roles = tuple[str, ...]
 NONE = np.zeros(0, dtype=np.int64)
 
 
@@ -58,7 +59,9 @@ def learning_only(layout: Layout, learns: Sequence[bool]) -> Layout:
 
 
 PIECES_KEPT = 1 << 20
-"""Pieces of layouts that are remembered; a piece takes about a hundred bytes."""
+"""Pieces of layouts that are remembered."""
+PIECE_BYTES = 100
+"""Of a piece, about."""
 MESSAGES_AT_ONCE = 1 << 12
 """Messages of the prompts that a template is filled with in one call, within its time limit."""
 PATIENCE_SECONDS = 60.0
@@ -69,8 +72,7 @@ class Layouts:
     """The layouts of conversations by their roles, each made once.
 
     longest: tokens that an example may have. turn_ends: the special tokens that end an answer, as
-    far as they were seen. _cached_size: pieces of all layouts in the cache. _without_tools: the
-    template without the tools that it gets, if any.
+    far as they were seen. _cached_size: pieces of all layouts in the cache.
     """
 
     def __init__(self, template: ChatTemplate, tokenizer: Tokenizer, longest: int) -> None:
@@ -79,40 +81,27 @@ class Layouts:
         self.longest = longest
         self._markup = Markup(tokenizer)
         self._specials = set(self._markup.specials.values())
-        self._lost_seconds = 0.0
-        self.turn_ends: dict[int, str] = {}
-        self._given: tuple[str, Layouts] = "", self
-        self._without_tools: ChatTemplate | None = None
-        self._forget()
-
-    def _forget(self) -> None:
-        """Forget all layouts."""
         # Most turns have the same text of the template.
         cached = functools.lru_cache(PIECES_KEPT)
-        encode = self._markup.encode
-        self._ids_of = cached(lambda *part: np.array(encode(*part), dtype=np.int64))
-        self._cache: dict[tuple[tuple[str, ...], bool], tuple[Layout, ...] | Unfit] = {}
+        self._ids_of = cached(lambda *part: np.array(self._markup.encode(*part), dtype=np.int64))
+        self._cache: dict[tuple[Roles, str, bool], tuple[Layout, ...] | Unfit] = {}
         self._cached_size = 0
+        self._lost_seconds = 0.0
+        self.turn_ends: dict[int, str] = {}
 
-    def given(self, names: str) -> "Layouts":
-        """The layouts for conversations whose template gets more than messages, as JSON by name.
+    def _with(self, given: str) -> tuple[ChatTemplate, ChatTemplate | None]:
+        """The template with what it gets; and without the tools among it, if there are any.
 
-        Those of the last names are kept, as neighbouring conversations often have the same. Raises
-        Unfit if a special token is named, which would end a turn.
+        given: as in `of`. Raises Unfit if a special token is named, which would end a turn.
         """
-        if not names:
-            return self
-        if special := next((each for each in self._markup.specials if each in names), None):
+        if not given:
+            return self.template, None
+        if special := next((each for each in self._markup.specials if each in given), None):
             raise Unfit("tools", f'"tools" names the special token {special}')
-        if self._given[0] != names:
-            layouts = copy.copy(self)
-            given = json.loads(names)  # with the same turn_ends
-            layouts.template = replace(self.template, given={**given})
-            if given.pop("tools", None):
-                layouts._without_tools = replace(self.template, given=given)
-            layouts._forget()
-            self._given = names, layouts
-        return self._given[1]
+        names: Json = json.loads(given)
+        rest = {name: value for name, value in names.items() if name != "tools"}
+        bare = replace(self.template, given=rest) if names.get("tools") else None
+        return replace(self.template, given=names), bare
 
     def probe(self) -> None:
         """Raise RecipeError if the template cannot be used at all."""
@@ -121,21 +110,25 @@ class Layouts:
         except Unfit:  # A row is too short for any conversation: each is told so.
             return
 
-    def of(self, roles: Sequence[str], *, is_last_only: bool = False) -> tuple[Layout, ...]:
+    def of(
+        self, roles: Sequence[str], given: str = "", *, is_last_only: bool = False
+    ) -> tuple[Layout, ...]:
         """The examples that a conversation of these roles gives: one, or one for each answer.
 
-        is_last_only: one example, in which the last answer alone is learnt. Raises Unfit if the
-        template does not take the roles, leaves answers out, cannot be filled in or makes too many
-        tokens; RecipeError if that alone takes more than PATIENCE_SECONDS.
+        given: what the template gets beside the messages, as JSON by name. is_last_only: one
+        example, in which the last answer alone is learnt. Raises Unfit if the template does not
+        take the roles, leaves answers or tools out, cannot be filled in or makes too many tokens;
+        RecipeError if that alone takes more than PATIENCE_SECONDS.
         """
         if len(roles) > self.longest:
             raise Unfit(
                 "longer_than_context", f"{len(roles):,} messages; {self.longest:,} tokens have room"
             )
-        key = (tuple(roles), is_last_only)
+        key = (tuple(roles), given, is_last_only)
         if key not in self._cache:
             layouts = self._tried(*key)
             size = len(roles) if isinstance(layouts, Unfit) else sum(map(len, layouts))
+            size += len(given) // PIECE_BYTES
             if self._cached_size + size > PIECES_KEPT:
                 self._cache.clear()
                 self._cached_size = 0
@@ -146,11 +139,11 @@ class Layouts:
             raise Unfit(layouts.reason, layouts.detail)  # One raised again keeps all frames.
         return layouts
 
-    def _tried(self, roles: tuple[str, ...], is_last_only: bool) -> tuple[Layout, ...] | Unfit:
+    def _tried(self, roles: Roles, given: str, is_last_only: bool) -> tuple[Layout, ...] | Unfit:
         """The layouts, or why there are none."""
         start = time.monotonic()
         try:
-            return self._made(roles, is_last_only=is_last_only)
+            return self._made(roles, given, is_last_only=is_last_only)
         except Unfit as unfit:
             return unfit
         except TemplateRefusal as refusal:
@@ -166,13 +159,16 @@ class Layouts:
                 ) from error
             return Unfit("template", error.message)
 
-    def _made(self, roles: tuple[str, ...], *, is_last_only: bool = False) -> tuple[Layout, ...]:
+    def _made(
+        self, roles: Roles, given: str = "", *, is_last_only: bool = False
+    ) -> tuple[Layout, ...]:
         """The layouts, made now. One for all answers, if each stands in it after its own prompt.
 
         The last answer decides whether there is room: an earlier one has fewer tokens before it.
         """
+        template, bare = self._with(given)
         answers = [n for n, role in enumerate(roles) if role == ANSWERING]
-        ((prompt, whole),) = self._filled(roles, answers[-1:])
+        ((prompt, whole),) = _filled(template, roles, answers[-1:])
         last = self._example(roles, prompt, whole)
         size = sum(len(piece.ids) for piece in last)
         if size > self.longest + 1:  # An end-of-text at the start opens no second text.
@@ -180,12 +176,18 @@ class Layouts:
                 "longer_than_context",
                 f"{size:,} tokens without the contents; {self.longest:,} have room",
             )
-        self._require_written(roles, whole)
+        written = {part.message for part in whole}
+        for number, role in enumerate(roles):
+            # Thoughts before the last answer may be left out.
+            if number not in written and role not in THOUGHTS:
+                raise _left_out(roles, number)
+        if bare is not None and bare.parts([(roles, False)]) == [whole]:
+            raise Unfit("tools", '"tools" is left out by the model\'s chat template')
         if is_last_only:
             return (last,)
         openings = dict[int, str]()
         is_prefix = True
-        filled = chain(self._filled(roles, answers[:-1]), [(prompt, whole)])
+        filled = chain(_filled(template, roles, answers[:-1]), [(prompt, whole)])
         for answer, parts in zip(answers, filled, strict=True):
             before, opening, rest = _divided(roles[: answer + 1], *parts)
             openings[_first_of(roles, answer)] = opening
@@ -194,41 +196,8 @@ class Layouts:
             return (self._layout(whole, roles, openings),)
         return tuple(
             self._example(roles[: answer + 1], *parts)
-            for answer, parts in zip(answers, self._filled(roles, answers), strict=True)
+            for answer, parts in zip(answers, _filled(template, roles, answers), strict=True)
         )
-
-    def _require_written(self, roles: Sequence[str], whole: Sequence[Part]) -> None:
-        """Raise if the template leaves out a message, or what it gets beside the messages.
-
-        whole: the filled template. Thoughts before the last answer may be left out.
-        """
-        written = {part.message for part in whole}
-        for number, role in enumerate(roles):
-            if number not in written and role not in THOUGHTS:
-                place = _place(roles, number)
-                raise TemplateRefusal(f"the model's chat template leaves out message {place}")
-        if self._without_tools is not None:
-            (bare,) = self._without_tools.parts([(roles, False)])
-            if bare == whole:
-                raise Unfit("tools", '"tools" is left out by the model\'s chat template')
-
-    def _filled(
-        self, roles: tuple[str, ...], answers: Sequence[int]
-    ) -> Iterator[tuple[list[Part], list[Part]]]:
-        """The prompt before each of these answers, and the conversation that ends with it.
-
-        Some are filled in at a time: together they grow as a square.
-        """
-        batch: list[tuple[Sequence[str], bool]] = []
-        n_messages = 0
-        for answer in answers:
-            batch += [(roles[: _first_of(roles, answer)], True), (roles[: answer + 1], False)]
-            n_messages += 2 * answer + 1
-            if n_messages >= MESSAGES_AT_ONCE or answer == answers[-1]:
-                parts = iter(self.template.parts(batch))
-                yield from zip(parts, parts, strict=True)
-                batch = []
-                n_messages = 0
 
     def _example(
         self, roles: Sequence[str], prompt: Sequence[Part], whole: Sequence[Part]
@@ -294,6 +263,25 @@ class Layouts:
         )
 
 
+def _filled(
+    template: ChatTemplate, roles: Roles, answers: Sequence[int]
+) -> Iterator[tuple[list[Part], list[Part]]]:
+    """The prompt before each of these answers, and the conversation that ends with it.
+
+    Some are filled in at a time: together they grow as a square.
+    """
+    batch: list[tuple[Roles, bool]] = []
+    n_messages = 0
+    for answer in answers:
+        batch += [(roles[: _first_of(roles, answer)], True), (roles[: answer + 1], False)]
+        n_messages += 2 * answer + 1
+        if n_messages >= MESSAGES_AT_ONCE or answer == answers[-1]:
+            parts = iter(template.parts(batch))
+            yield from zip(parts, parts, strict=True)
+            batch = []
+            n_messages = 0
+
+
 def _first_of(roles: Sequence[str], answer: int) -> int:
     """The number of the thought before an answer, or of the answer if it has none."""
     has_thought = answer > 0 and roles[answer - 1] in THOUGHTS
@@ -303,6 +291,11 @@ def _first_of(roles: Sequence[str], answer: int) -> int:
 def _place(roles: Sequence[str], number: int) -> int:
     """Which message of its conversation this is, from 1: thoughts are a part of their answers."""
     return number + 1 - sum(role in THOUGHTS for role in roles[:number])
+
+
+def _left_out(roles: Sequence[str], number: int) -> TemplateRefusal:
+    place = _place(roles, number)
+    return TemplateRefusal(f"the model's chat template leaves out message {place}")
 
 
 def _divided(
@@ -318,8 +311,7 @@ def _divided(
     first = _first_of(roles, last)
     places = [part.message for part in whole]
     if last not in places:
-        place = _place(roles, last)
-        raise TemplateRefusal(f"the model's chat template leaves out message {place}")
+        raise _left_out(roles, last)
     if first not in places:
         name = f'message {_place(roles, last)} has "{roles[first]}"'
         raise Unfit("thoughts", f"{name}, which the model's chat template leaves out")

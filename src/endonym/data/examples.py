@@ -159,7 +159,7 @@ def _prepared(fit: ParsedRecord, layouts: Layouts, writer: "ExampleWriter") -> P
         if isinstance(value, conversations.Conversation):
             messages = value.messages
             roles = [message.role for message in messages]
-            examples = layouts.given(value.given).of(roles)
+            examples = layouts.of(roles, value.given)
             is_learnt = [message.is_learnt for message in messages]
             if not all(is_learnt):
                 learning = (learning_only(layout, is_learnt) for layout in examples)
@@ -194,7 +194,7 @@ def _again(prepared: list[Prepared], layouts: Layouts, seed: int) -> list[Prepar
         with suppress(conversations.Unfit):
             if is_bare and all(said.is_learnt for said in own):
                 roles = [said.role for said in rest]
-                bare = [(rest, layout) for layout in layouts.given(each.given).of(roles)]
+                bare = [(rest, layout) for layout in layouts.of(roles, each.given)]
                 found.append(each._replace(sides=bare))
         if n not in singles or len(singles) < 2:
             continue
@@ -203,7 +203,7 @@ def _again(prepared: list[Prepared], layouts: Layouts, seed: int) -> list[Prepar
         joined = [*own[: 0 if is_bare else len(own) - len(rest)], *before, *rest]
         with suppress(conversations.Unfit):
             roles = [said.role for said in joined]
-            (layout,) = layouts.given(each.given).of(roles, is_last_only=True)
+            (layout,) = layouts.of(roles, each.given, is_last_only=True)
             found.append(each._replace(sides=[(joined, layout)]))
     return found
 
