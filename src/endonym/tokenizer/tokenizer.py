@@ -406,10 +406,15 @@ def half_characters(texts: Iterable[str]) -> TokenizerError | None:
 def read_engine(path: Path, opened: Opened = NEVER) -> Engine:
     """The tokenizer in a `tokenizer.json`; special tokens in a text are read as plain text.
 
-    Raises TokenizerError if it is none, or has parts that the library does not know.
+    As `transformers` reads it, tokens that the settings beside it name are special, too. Raises
+    TokenizerError if it is none, or has parts that the library does not know.
     """
     try:
-        return _plain(Engine.from_str(trusted_text(path, opened)))
+        engine = _plain(Engine.from_str(trusted_text(path, opened)))
+        known = {token.content for token in engine.get_added_tokens_decoder().values()}
+        named = [name for name in _special_names(path.parent) if name not in known]
+        engine.add_special_tokens([name for name in named if engine.token_to_id(name) is not None])
+        return engine
     except FileNotFoundError as error:
         raise TokenizerError(
             f"there is no {path.name}",
@@ -548,6 +553,21 @@ def _ends(folder: Path, engine: Engine) -> tuple[str, str | None]:
             do=f'Name it there: {{"eos_token": "</s>"}}, or have {END_OF_TEXT} in the vocabulary.',
         )
     return end, by_name("bos")
+
+
+def _special_names(folder: Path) -> list[str]:
+    """The special tokens that the settings of a folder name.
+
+    Not those of one character, which stand in texts.
+    """
+    tokens: list[Any] = []
+    for file in (SETTINGS, "special_tokens_map.json"):
+        settings = _json_object(folder / file)
+        tokens += [value for key, value in settings.items() if key.endswith("_token")]
+        for key in ("additional_special_tokens", "extra_special_tokens"):
+            several = settings.get(key) or ()
+            tokens += several.values() if isinstance(several, dict) else several
+    return [name for name in map(_token, tokens) if name and len(name) > 1]
 
 
 def chat_template_in(folder: Path) -> str | None:
