@@ -45,6 +45,7 @@ class LayoutPart(NamedTuple):
 
 Layout = tuple[LayoutPart, ...]
 Roles = tuple[str, ...]
+Parts = Sequence[Part]
 NONE = np.zeros(0, dtype=np.int64)
 
 
@@ -199,16 +200,12 @@ class Layouts:
             for answer, parts in zip(answers, _filled(template, roles, answers), strict=True)
         )
 
-    def _example(
-        self, roles: Sequence[str], prompt: Sequence[Part], whole: Sequence[Part]
-    ) -> Layout:
+    def _example(self, roles: Roles, prompt: Parts, whole: Parts) -> Layout:
         """The layout in which the last answer is learnt, after the prompt that a server makes."""
         before, opening, rest = _divided(roles, prompt, whole)
         return self._layout([*before, *rest], roles, {_first_of(roles, len(roles) - 1): opening})
 
-    def _layout(
-        self, parts: Sequence[Part], roles: Sequence[str], openings: Mapping[int, str]
-    ) -> Layout:
+    def _layout(self, parts: Parts, roles: Roles, openings: Mapping[int, str]) -> Layout:
         """The parts as a layout, which ends with the last piece that is learnt.
 
         openings: the end of the text before each answer to learn, or before its thought, by the
@@ -282,25 +279,23 @@ def _filled(
             n_messages = 0
 
 
-def _first_of(roles: Sequence[str], answer: int) -> int:
+def _first_of(roles: Roles, answer: int) -> int:
     """The number of the thought before an answer, or of the answer if it has none."""
     has_thought = answer > 0 and roles[answer - 1] in THOUGHTS
     return answer - 1 if has_thought else answer
 
 
-def _place(roles: Sequence[str], number: int) -> int:
+def _place(roles: Roles, number: int) -> int:
     """Which message of its conversation this is, from 1: thoughts are a part of their answers."""
     return number + 1 - sum(role in THOUGHTS for role in roles[:number])
 
 
-def _left_out(roles: Sequence[str], number: int) -> TemplateRefusal:
+def _left_out(roles: Roles, number: int) -> TemplateRefusal:
     place = _place(roles, number)
     return TemplateRefusal(f"the model's chat template leaves out message {place}")
 
 
-def _divided(
-    roles: Sequence[str], prompt: Sequence[Part], whole: Sequence[Part]
-) -> tuple[list[Part], str, Sequence[Part]]:
+def _divided(roles: Roles, prompt: Parts, whole: Parts) -> tuple[list[Part], str, Parts]:
     """The conversation up to its last answer or the thought before that, and from there on.
 
     It begins with the prompt. Between both is the text with which a template opens the answer, such

@@ -29,14 +29,11 @@ Fields = Mapping[str, Any]
 COLUMNS: Json = packaged_tables("endonym.data", "columns.toml")
 ROLES: dict[str, str] = {name: role for role, names in COLUMNS["roles"].items() for name in names}
 """Roles by the names that data sets have for them."""
-SIDES: tuple[str, str] = ("chosen", "rejected")
-USUAL: frozenset[str] = frozenset(
-    chain(
-        COLUMNS["messages"],
-        chain.from_iterable(COLUMNS["answered"]),
-        *(COLUMNS[side] for side in SIDES),
-    )
-)
+SIDES = ("chosen", "rejected")
+USUAL: set[str] = {
+    *chain.from_iterable(COLUMNS[name] for name in ("messages", *SIDES)),
+    *chain.from_iterable(COLUMNS["answered"]),
+}
 """The usual names of columns that hold a conversation or a part of one."""
 VERDICTS: list[str] = COLUMNS["verdicts"]
 FLAGS: tuple[str, ...] = (*COLUMNS["learns"], *COLUMNS["hides"])
@@ -51,10 +48,16 @@ NAMES = {
     *FLAGS,
     *TEXT_COLUMNS,
     *TEMPLATE_COLUMNS,
-    *("history", "system", "system_prompt", "answers"),
+    "history",
+    "system",
+    "system_prompt",
+    "answers",
 }
 READ = {
-    *("role", "from", "content", "value"),
+    "role",
+    "from",
+    "content",
+    "value",
     *(name for name in FLAGS if name != "weight"),
     *COLUMNS["calls"],
     *COLUMNS["parts"],
@@ -213,8 +216,7 @@ def unread_fields(record: Any) -> Counter[str]:
     unread["weight"] += fields.get("weight") not in (None, 1)
     for name in (*VERDICTS, *FLAGS, *THOUGHTS):
         value = fields.get(name)
-        is_read = name == "weight" or _says_learnt(name, value) is not None
-        is_read = is_read or (name in TEXT_COLUMNS and isinstance(value, str))
+        is_read = name in ("weight", *TEXT_COLUMNS) or _says_learnt(name, value) is not None
         unread[name] += not is_read and not _is_nothing(value)
     for turn in _turns(fields):
         is_answer = _role(turn) == ANSWERING
@@ -238,8 +240,14 @@ def _turns(fields: Fields) -> Iterator[Fields]:
 
 
 def _is_nothing(value: Any) -> bool:
-    """Whether a field says nothing: null, or an empty text or list."""
+    """Whether a field says nothing: null, a text without a visible letter, or an empty list."""
+    value = value.strip() if isinstance(value, str) else value
     return value is None or (isinstance(value, str | list | dict) and not value)
+
+
+def _said(fields: Fields, names: Iterable[str]) -> list[str]:
+    """Which of these columns say something; false and 0 say nothing."""
+    return [name for name in names if fields.get(name) and not _is_nothing(fields[name])]
 
 
 def _said_unlearnt(record: Fields) -> str:
@@ -288,7 +296,7 @@ def _answered(fields: Fields, asking: str, answering: str) -> Messages:
         raise Unfit("no_answer", f'"{answering}" is null')
     question = _question(fields, asking)
     answer = _messages_of(fields[answering], answering, ANSWERING)
-    thoughts = [name for name in TEXT_COLUMNS if _is_text(fields.get(name))]
+    thoughts = _said(fields, TEXT_COLUMNS)
     if thoughts and isinstance(fields[answering], list):
         raise _without_place(thoughts[0], answering)
     thought = [Message(name, text_of(fields[name], name)) for name in thoughts[:1]]
@@ -298,8 +306,8 @@ def _answered(fields: Fields, asking: str, answering: str) -> Messages:
 def _question(fields: Fields, asking: str) -> Messages:
     """The question in the column `asking`, with what it is about, after the history."""
     question = _messages_of(fields[asking], asking, "user")
-    names = [name for name in COLUMNS["added"] if name != asking and fields.get(name)]
-    added = [text_of(fields[name], name) for name in names]
+    names = _said(fields, COLUMNS["added"])
+    added = [text_of(fields[name], name) for name in names if name != asking]
     if isinstance(fields[asking], list) or len(question) != 1:
         _require_unused(fields, asking)
     elif added:
@@ -309,18 +317,18 @@ def _question(fields: Fields, asking: str) -> Messages:
         isinstance(turn, list) and len(turn) == 2 for turn in history
     ):
         raise Unfit("unused_column", '"history" is no list of questions with their answers')
-    turns = [(text_of(ask, "history"), text_of(answer, "history")) for ask, answer in history]
-    earlier = [(Message("user", ask), Message(ANSWERING, answer)) for ask, answer in turns]
-    return (*(message for turn in earlier for message in turn), *question)
+    earlier = [
+        Message(role, text_of(said, "history"))
+        for turn in history
+        for role, said in zip(("user", ANSWERING), turn, strict=True)
+    ]
+    return (*earlier, *question)
 
 
 def _require_unused(fields: Fields, beside: str) -> None:
     """Raise Unfit if a column says something that has no place in the messages of another."""
-    for name in (*COLUMNS["added"], "history"):
-        if name != beside and fields.get(name):
-            raise _without_place(name, beside)
-    for name in TEXT_COLUMNS:
-        if _is_text(fields.get(name)):
+    for name in _said(fields, (*COLUMNS["added"], "history", *TEXT_COLUMNS)):
+        if name != beside:
             raise _without_place(name, beside)
 
 
@@ -328,16 +336,10 @@ def _without_place(name: str, beside: str) -> Unfit:
     return Unfit("unused_column", f'"{name}" has no place beside the messages of "{beside}"')
 
 
-def _is_text(value: Any) -> bool:
-    """Whether a value is a text with a visible letter."""
-    return isinstance(value, str) and bool(value.strip())
-
-
 def _require_unattached(fields: Fields) -> None:
     """Raise Unfit for pictures and the like, which cannot be read."""
-    for name in COLUMNS["attached"]:
-        if not _is_nothing(fields.get(name)):
-            raise Unfit("unused_column", f'"{name}" cannot be read')
+    if attached := _said(fields, COLUMNS["attached"]):
+        raise Unfit("unused_column", f'"{attached[0]}" cannot be read')
 
 
 def _require_good(fields: Fields) -> None:
@@ -372,12 +374,14 @@ def _given(fields: Fields) -> str:
     values: Json = {}
     for name, kind in zip(TEMPLATE_COLUMNS, (list, dict), strict=True):
         value = fields.get(name)
-        if isinstance(value, str) and value.strip():
+        if _is_nothing(value):
+            continue
+        if isinstance(value, str):
             try:
                 value = json.loads(value)
             except ValueError:
                 raise Unfit("tools", f'"{name}" is no JSON') from None
-        if _is_nothing(value) or not str(value).strip():
+        if _is_nothing(value):
             continue
         if not isinstance(value, kind):
             expected = "list" if kind is list else "object"
@@ -400,7 +404,7 @@ def _pair_fields(fields: Fields) -> Fields:
     asked: Any = fields.get("input")
     answers: Any = fields.get("answers")
     if isinstance(asked, dict):
-        fields = {**{name: each for name, each in fields.items() if name != "input"}, **asked}
+        fields = {**fields, "input": None, **asked}
     sides = {
         side: next((fields[n] for n in COLUMNS[side] if fields.get(n) is not None), None)
         for side in SIDES
@@ -417,7 +421,7 @@ def _pair_fields(fields: Fields) -> Fields:
                 fields = {**fields, name: messages[:-1]}
                 sides["chosen"] = messages[-1:]
                 break
-    return {**fields, **{side: said for side, said in sides.items() if said is not None}}
+    return {**fields, **sides}
 
 
 def _are_ranked(answers: Any) -> bool:
@@ -502,9 +506,9 @@ def _messages(value: Any, name: str) -> Messages:
             raise Unfit(
                 "unknown_role", f"{where} is of {name_of_role!r}; known are {', '.join(ROLES)}"
             )
-        if calls := [key for key in COLUMNS["calls"] if each.get(key)]:
+        if calls := _said(each, COLUMNS["calls"]):
             raise Unfit("tool_calls", f'{where} has "{calls[0]}", which is not learnt')
-        if parts := [key for key in COLUMNS["parts"] if each.get(key)]:
+        if parts := _said(each, COLUMNS["parts"]):
             raise Unfit("part_of_answer", f'{where} has "{parts[0]}": answers are learnt whole')
         is_learnt = _is_learnt(each, role, where)
         content = each.get("content")
@@ -528,7 +532,6 @@ def _thoughts(message: Fields, where: str) -> list[Message]:
         for name, value in said
         if not _is_nothing(value)
     ]
-    thoughts = [thought for thought in thoughts if thought.content.strip()]
     if len({thought.content for thought in thoughts}) > 1:
         names = ", ".join(thought.role for thought in thoughts)
         raise Unfit("thoughts", f"{where} has several thoughts: {names}")
@@ -573,12 +576,13 @@ def _content(value: Any, where: str) -> str:
     if value is None:
         return ""
     if isinstance(value, list):
-        pieces: Sequence[Any] = value
-        if all(isinstance(piece, dict) and piece.get("type") == "text" for piece in pieces):
-            return "".join(text_of(piece.get("text"), where) for piece in pieces)
-        kinds = [str(piece.get("type"))[:40] for piece in pieces if isinstance(piece, dict)]
-        if other := next((kind for kind in kinds if kind != "text"), ""):
-            raise Unfit("not_text", f'{where} holds list with a piece of type "{other}", not text')
+        pieces: list[Any] = value
+        kinds = [p.get("type") if isinstance(p, dict) else type(p).__name__ for p in pieces]
+        for kind in kinds:
+            if kind != "text":
+                what = f'list with a piece of type "{str(kind)[:40]}"'
+                raise Unfit("not_text", f"{where} holds {what}, not text")
+        return "".join(text_of(piece.get("text"), where) for piece in pieces)
     return text_of(value, where)
 
 
