@@ -26,7 +26,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endonym.copies.held_out.split import digest
-from endonym.data import conversations
 from endonym.data.chat_layout import Layout, Layouts, learning_only
 from endonym.data.config import FEWEST_DIVIDED, VAL_SHARE, ExampleSettings
 from endonym.data.conversation_files import (
@@ -35,6 +34,7 @@ from endonym.data.conversation_files import (
     parsed_records,
     several_answers_in_words,
 )
+from endonym.data.conversations import Conversation, Message, Messages, Unfit, unread_fields
 from endonym.data.example_tokens import ExampleOrder, ExampleTokens, figures
 from endonym.data.kept_out import KeptOut
 from endonym.data.shards import id_type
@@ -56,7 +56,7 @@ TOO_LONG = "longer_than_context"
 ADVICE: dict[str, str] = packaged_tables("endonym.data", "advice.toml")
 ALLOWED = ("duplicate", "commented", "nothing_learnt", "unwanted_answer", HELD_OUT)
 """Reasons that do not count as rejected: the data are not at fault, or say so themselves."""
-Side = tuple[Sequence[conversations.Message], Layout]
+Side = tuple[Sequence[Message], Layout]
 """The messages of an example, and their layout."""
 Example = tuple[int, Ids, NDArray[np.bool_]]
 """The first id of an example, the ids after it, and which of these are learnt."""
@@ -70,7 +70,7 @@ class Prepared(NamedTuple):
     """
 
     record: Record
-    prompt: Sequence[conversations.Message]
+    prompt: Sequence[Message]
     sides: Sequence[Side]
     given: str = ""
 
@@ -151,12 +151,12 @@ def _prepared(fit: ParsedRecord, layouts: Layouts, writer: "ExampleWriter") -> P
     """The messages of a record with their layouts, or why it is left out."""
     record = fit.record
     value = fit.value
-    writer.unread.update(conversations.unread_fields(record.value))
+    writer.unread.update(unread_fields(record.value))
     writer.several_answers |= [fit.several_answers] if fit.several_answers else []
     if fit.before:
         return fit.copy()
     try:
-        if isinstance(value, conversations.Conversation):
+        if isinstance(value, Conversation):
             messages = value.messages
             roles = [message.role for message in messages]
             examples = layouts.of(roles, value.given)
@@ -169,9 +169,9 @@ def _prepared(fit: ParsedRecord, layouts: Layouts, writer: "ExampleWriter") -> P
             return Prepared(record, value.prompt, sides, value.given)
         roles = [*(each.role for each in value.prompt), ANSWERING]
         (layout,) = layouts.of(roles, is_last_only=True)
-    except conversations.Unfit as unfit:
+    except Unfit as unfit:
         return record.reject(unfit.reason, unfit.detail)
-    answers = (conversations.Message(ANSWERING, each) for each in (value.chosen, value.rejected))
+    answers = (Message(ANSWERING, each) for each in (value.chosen, value.rejected))
     return Prepared(record, value.prompt, [((*value.prompt, each), layout) for each in answers])
 
 
@@ -191,7 +191,7 @@ def _again(prepared: list[Prepared], layouts: Layouts, seed: int) -> list[Prepar
         own = each.sides[0][0]
         rest = without_system(own)
         is_bare = len(rest) < len(own) and asked[tuple(without_system(each.prompt))] == 1
-        with suppress(conversations.Unfit):
+        with suppress(Unfit):
             if is_bare and all(said.is_learnt for said in own):
                 roles = [said.role for said in rest]
                 bare = [(rest, layout) for layout in layouts.of(roles, each.given)]
@@ -201,14 +201,14 @@ def _again(prepared: list[Prepared], layouts: Layouts, seed: int) -> list[Prepar
         place = singles.index(n) + pick.randrange(1, len(singles))
         before = without_system(prepared[singles[place % len(singles)]].sides[0][0])
         joined = [*own[: 0 if is_bare else len(own) - len(rest)], *before, *rest]
-        with suppress(conversations.Unfit):
+        with suppress(Unfit):
             roles = [said.role for said in joined]
             (layout,) = layouts.of(roles, each.given, is_last_only=True)
             found.append(each._replace(sides=[(joined, layout)]))
     return found
 
 
-def without_system(messages: Iterable[conversations.Message]) -> list[conversations.Message]:
+def without_system(messages: Iterable[Message]) -> list[Message]:
     """The messages that are no system message."""
     return [said for said in messages if said.role != "system"]
 
@@ -255,7 +255,7 @@ class ExampleWriter:
         self.kind = id_type(tokenizer.vocab)
         self.cut = 0
         self.unread = Counter[str]()
-        self.several_answers = dict[conversations.Messages, str]()
+        self.several_answers = dict[Messages, str]()
         self._lengths = list[int]()
         self._keys = list[int]()
         self._openings = list[int]()
@@ -426,7 +426,7 @@ def advice(reason: str, first: Reject | None) -> str:
     return ADVICE.get(reason, ADVICE["others"]).format(first=first, program=program())
 
 
-def prompt_key(prompt: Sequence[conversations.Message], seed: int) -> int:
+def prompt_key(prompt: Sequence[Message], seed: int) -> int:
     """The keyed hash of a prompt, without blanks around its contents: 64 bits."""
     messages = [[message.role, message.content.strip()] for message in prompt]
     text = json.dumps(messages, ensure_ascii=False).encode("utf-8")
