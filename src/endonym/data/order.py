@@ -113,7 +113,7 @@ class Order:
     def bytes_per_position(self) -> float:
         """Bytes per position: none for end-of-text, one for the line ends of joined sources."""
         if self._bytes is None:
-            of_source = self.shards.bytes_by_source()
+            of_source = self.shards.sums_by_source(self.shards.byte_counts)
             read = np.unique(self.index["source"])
             self._bytes = int(of_source[read].sum() + self.is_joined.sum())
         return self._bytes / max(1, self.positions_per_epoch)

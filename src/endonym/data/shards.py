@@ -199,9 +199,9 @@ class TokenShards:
             )
         return np.nonzero(self.index["source"] == self.sources.index(source))[0]
 
-    def bytes_by_source(self) -> Ids:
-        """Bytes of text of each source in this split."""
-        source_bytes = np.zeros(len(self.sources), dtype=np.int64)
+    def sums_by_source(self, counts: Ids) -> Ids:
+        """The bytes or the characters of text of each source in this split. counts: of each id."""
+        sums = np.zeros(len(self.sources), dtype=np.int64)
         for number, part in enumerate(self.parts):
             entries = self.index[self.index["shard"] == number]
             for group in np.array_split(entries, -(-len(part) // CHUNK_TOKENS)):
@@ -209,11 +209,10 @@ class TokenShards:
                     continue
                 first = int(group["start"][0])
                 last = int(group["start"][-1] + group["length"][-1])
-                sizes = self.byte_counts[part[first : last + 1]]
-                document_bytes = np.add.reduceat(sizes, group["start"] - first)
-                document_bytes -= self.space_first * (group["length"] > 0)
-                np.add.at(source_bytes, group["source"], document_bytes)
-        return source_bytes
+                sizes = np.add.reduceat(counts[part[first : last + 1]], group["start"] - first)
+                sizes -= self.space_first * (group["length"] > 0)
+                np.add.at(sums, group["source"], sizes)
+        return sums
 
     def bytes_of(self, ids: Ids) -> int:
         """The bytes of a document's text."""
@@ -269,21 +268,24 @@ class TokenShards:
 
         Special tokens are left out of the unused ids.
         """
-        nothing = {"documents": 0, "tokens": 0, "bytes": 0, "chars": 0}
-        totals: dict[str, dict[str, int]] = {name: dict(nothing) for name in self.sources}
-        used = np.zeros((len(self.sources), self.vocab), dtype=np.bool_)
+        sources = self.index["source"]
+        n_sources = len(self.sources)
+        used = np.zeros((n_sources, self.vocab), dtype=np.bool_)
         for number in range(len(self)):
             document = self.document(number)
-            total = totals[self.sources[document.source]]
-            total["documents"] += 1
-            total["tokens"] += len(document.ids)
-            total["bytes"] += self.bytes_of(document.ids)
-            total["chars"] += int(self.char_counts[document.ids].sum())
-            total["chars"] -= int(self.space_first and len(document.ids) > 0)
             used[document.source, document.ids] = True
         unused = ~used & (self.byte_counts > 0)
-        for total, count in zip(totals.values(), unused.sum(axis=1).tolist(), strict=True):
-            total["unused"] = count
+        columns = {
+            "documents": np.bincount(sources, minlength=n_sources),
+            "tokens": np.bincount(sources, self.index["length"], minlength=n_sources),
+            "bytes": self.sums_by_source(self.byte_counts),
+            "chars": self.sums_by_source(self.char_counts),
+            "unused": unused.sum(axis=1),
+        }
+        totals = {
+            name: {key: int(column[source]) for key, column in columns.items()}
+            for source, name in enumerate(self.sources)
+        }
         return totals, int(unused.all(axis=0).sum())
 
     def _check(self) -> None:
