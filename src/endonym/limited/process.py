@@ -61,11 +61,20 @@ class LimitedProcess:
         self._owner = os.getpid()
         atexit.register(self.close)
 
-    def ask(self, question: Message, limits: Limits, data: bytes = b"") -> Message:
-        """The answer. Raises Failure if there is none within the limits."""
+    def ask(
+        self, question: Message, limits: Limits, data: bytes = b"", *, is_last: bool = False
+    ) -> Message:
+        """The answer. Raises Failure if there is none within the limits.
+
+        is_last: whether the process ends after it.
+        """
         message = {"limits": asdict(limits), "question": dict(question)}
         with self._lock:
-            answer = self._answer(framed(message, data), limits)
+            try:
+                answer = self._answer(framed(message, data), limits)
+            finally:
+                if is_last:
+                    self.close()
         if "failed" in answer:
             raise Failure(str(answer["failed"]))
         return answer

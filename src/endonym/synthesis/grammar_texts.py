@@ -1,12 +1,13 @@
 """Writes the texts of a grammar, file by file, in several processes. A file is whole or absent."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
-from endonym.disk import Json, write_atomic
+from endonym.disk import Json, flush_folder
 from endonym.errors import RecipeError
 from endonym.synthesis.grammar import Grammar
 from endonym.synthesis.plan import Plan
@@ -63,14 +64,19 @@ def count_lines(path: Path) -> int:
 
 
 def write_shard(task: Task, advance: Advance) -> Result:
-    """Write one file, as a whole."""
+    """Write one file: first under another name, then renamed."""
     plan = task.plan
     grammar = _loaded(task.grammar, task.plan.source)
-    lines = list[bytes]()
-    for index in plan.span(task.shard):
-        lines.append(json_line(grammar_record(plan, grammar, index)))
-        advance(1)
-    write_atomic(task.folder / plan.file(task.shard), b"".join(lines))
+    path = task.folder / plan.file(task.shard)
+    part = path.with_name(f"{path.name}.part")
+    with part.open("wb") as file:
+        for index in plan.span(task.shard):
+            file.write(json_line(grammar_record(plan, grammar, index)))
+            advance(1)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    flush_folder(task.folder)
     return {"texts": len(plan.span(task.shard))}
 
 
