@@ -131,6 +131,14 @@ def test_an_answer_without_a_thought_is_learnt_as_the_template_writes_it(name: s
     assert wanted.startswith(texts[-1])
 
 
+def test_an_empty_thought_that_a_server_sends_is_read_and_not_learnt() -> None:
+    options = {"chat_template_kwargs": {"enable_thinking": False}}
+    texts, learnt, wanted = examples("qwen3", {"messages": [USER, BOT], **options})
+    assert learnt == [f"{BOT['content']}<|im_end|>"]
+    assert f"<think>\n\n</think>\n\n{BOT['content']}" in texts[0]
+    assert wanted.startswith(texts[0])
+
+
 @pytest.mark.parametrize("name", ["llama3_1", "llama3_2", "qwen2_5", "lfm2", "qwen3_instruct_2507"])
 def test_tools_stand_in_the_prompt_as_the_template_writes_them(name: str) -> None:
     texts, learnt, wanted = examples(name, {"messages": [USER, BOT], "tools": [WEATHER]})
