@@ -110,13 +110,13 @@ class RawChunks:
 
     def __init__(self, group: Group) -> None:
         self.group = group
-        self.written: list[document_files.Whole] = []
+        self.written = list[document_files.Whole]()
         self.encodings = Counter[str]()
         self.member = ""
         self.method = ""
         self.meta: dict[str, str] | None = None
         self.meta_text = ""
-        self.rows: list[tuple[Any, ...]] = []
+        self.rows = list[tuple[Any, ...]]()
         self.chars = 0
 
     def add(self, record: Document | Reject, file: int) -> None:
@@ -207,8 +207,8 @@ class Cleaned:
         self.task = task
         self.stats = SourceStats(task.source, tally=Tally(task.samples, task.clean.language))
         self.documents = 0
-        self.rows: list[tuple[Any, ...]] = []
-        self.removed: list[bytes] = []
+        self.rows = list[tuple[Any, ...]]()
+        self.removed = list[bytes]()
 
     def judge_all(self, judge: Judge, advance: Advance) -> Result:
         """Judge and write all documents of the task's chunk; the files and the counts.

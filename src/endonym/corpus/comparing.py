@@ -94,8 +94,8 @@ class SearchByWorkers(NearCopySearch):
         folder = self.work.place(step)
         index = self.work.place("index")
         chunks.write_array(folder, "chosen.npy", chosen)
-        tasks: list[ChunkGroup] = []
-        sizes: list[int] = []
+        tasks = list[ChunkGroup]()
+        sizes = list[int]()
         for first in range(0, len(self.parts), GROUP_CHUNKS):
             parts = tuple(self.parts[first : first + GROUP_CHUNKS])
             name = f"{len(tasks):05d}"

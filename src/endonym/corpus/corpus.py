@@ -105,7 +105,7 @@ def write_card(
 
     card_notes: of copies and of evaluation texts, and warnings about the corpus as a whole.
     """
-    warnings: list[str] = []
+    warnings = list[str]()
     for stats, (source, _) in zip(all_stats, sources, strict=True):
         warnings += [f"{stats.name}: {note}" for note in source_warnings(stats, source)]
     source_tables = {

@@ -260,7 +260,7 @@ class Making:
 
         made: what the jobs returned. folder: of their files.
         """
-        left: list[Chunk] = []
+        left = list[Chunk]()
         for chunk, each in zip(chunks, made, strict=True):
             self.stats[chunk.source].add(each["counts"])
             dropped = sorted({*chunk.dropped, *each["counts"]["dropped"]})
@@ -272,7 +272,7 @@ class Making:
     def write_dropped(self, chunks: Sequence[Chunk]) -> None:
         """Write what is dropped, by reason, and what was taken out of documents that stay."""
         folder = self.work.place("dropped")
-        tasks: list[Reason] = []
+        tasks = list[Reason]()
         for reason in sorted({reason for chunk in chunks for reason in chunk.dropped}):
             holding = [(each.source, each.path) for each in chunks if reason in each.dropped]
             tasks.append(Reason(folder, reason, tuple(holding)))

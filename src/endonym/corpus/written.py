@@ -71,8 +71,8 @@ class Placed:
         self, sources: Sources, chunks: Sequence[tuple[str, Path]], block_bytes: int, folder: Path
     ) -> None:
         self.names = [source.name for source, _ in sources]
-        self.parts: list[Part] = []
-        self.keys: list[Hashes] = []
+        self.parts = list[Part]()
+        self.keys = list[Hashes]()
         self.of_articles = dict.fromkeys(self.names, 0)
         self.documents = 0
         self.blocks = Blocks(block_bytes)
@@ -134,7 +134,7 @@ class Placed:
         """The files to write, with the size of their text. sides: the split of every document."""
         of_all = memory_mapped(sides)
         for index, side in enumerate(SIDES):
-            taken: list[Part] = []
+            taken = list[Part]()
             number = size = 0
             for part in self.parts:
                 sizes = memory_mapped(part.numbers)["bytes"]

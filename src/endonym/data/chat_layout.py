@@ -211,7 +211,7 @@ class Layouts:
         openings: the end of the text before each answer to learn, or before its thought, by the
         number of that message: it is learnt, too.
         """
-        pieces: list[LayoutPart] = []
+        pieces = list[LayoutPart]()
         before: int | None = None  # the answer or thought to learn that stands before this part
         for place, (text, number) in enumerate(parts):
             if number is not None:
@@ -267,7 +267,7 @@ def _filled(
 
     Some are filled in at a time: together they grow as a square.
     """
-    batch: list[tuple[Roles, bool]] = []
+    batch = list[tuple[Roles, bool]]()
     n_messages = 0
     for answer in answers:
         batch += [(roles[: _first_of(roles, answer)], True), (roles[: answer + 1], False)]

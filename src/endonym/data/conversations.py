@@ -495,7 +495,7 @@ def _messages(value: Any, name: str) -> Messages:
     """A list of messages, each with a role and its content."""
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         raise Unfit("not_messages", f'"{name}" is no list of messages')
-    messages: list[Message] = []
+    messages = list[Message]()
     for number, each in enumerate(value, 1):
         where = f"message {number}"
         role = _role(each)

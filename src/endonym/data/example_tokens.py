@@ -206,7 +206,7 @@ def packed(lengths: Integers, size: int) -> Packing:
     lengths_left = sum(1 << length for length in left)  # bit n: some item of length n is left
     mirrored = sum(1 << (size - length) for length in left)  # bit size - n: the same
     assert lengths_left.bit_length() <= size + 1, "too long ones are rejected"
-    items: list[int] = []
+    items = list[int]()
     starts = [0]
     while lengths_left:
         room = size

@@ -124,7 +124,7 @@ def make_examples(
     are_many = are_as_they_are
     with ExampleWriter(out, tokenizer, settings, held_out) as writer:
         while batch := list(islice(fits, BATCH_RECORDS)):  # for the tokenizer's threads
-            prepared: list[Prepared] = []
+            prepared = list[Prepared]()
             for item in batch:
                 result = item if isinstance(item, Reject) else _prepared(item, layouts, writer)
                 if isinstance(result, Reject):
@@ -228,7 +228,7 @@ def _apart(prepared: list[Prepared], kept_out: KeptOut, writer: "ExampleWriter")
         for each in prepared
     ]
     shared = kept_out.shared_by(sorted(set[str]().union(*contents_by_record)))
-    apart: list[Prepared] = []
+    apart = list[Prepared]()
     for each, contents in zip(prepared, contents_by_record, strict=True):
         if own := contents & shared:
             detail = f"shares text with held-out or evaluation texts: {min(own)[:SHOWN_CHARS]}"

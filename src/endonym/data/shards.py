@@ -103,7 +103,7 @@ def _write_split(
     file = None
     with ExitStack() as opened:
         for batch in batches:
-            entries: list[tuple[int, ...]] = []
+            entries = list[tuple[int, ...]]()
             encoded = tokenizer.encode_documents([each.text for each in batch])
             for each, ids in zip(batch, encoded, strict=True):
                 if file is None or offset >= SHARD_TOKENS:

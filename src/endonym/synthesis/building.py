@@ -140,7 +140,7 @@ class Builder:
 
     def _lines(self) -> list[Lines]:
         """The lines of the text, with the blocks that are drawn before them."""
-        finished: list[Lines] = []
+        finished = list[Lines]()
         where = self._where("lines")
         for each in self.tables.lines:
             drawn = RawTemplate(" ".join(each.draw), "draw", where)
@@ -265,7 +265,7 @@ def _lines_of(text: str) -> list[str]:
 
 def _linked(slots: Sequence[Slot]) -> list[list[Slot]]:
     """Slots in groups that depend on each other, in the order of each group's first."""
-    groups: list[list[Slot]] = []
+    groups = list[list[Slot]]()
     for slot in slots:
         near = [group for group in groups if slot.links & {other.name for other in group}]
         if not near:

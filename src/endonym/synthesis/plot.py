@@ -82,7 +82,7 @@ class Writer:
 
     def lines(self) -> list[str]:
         """The finished lines."""
-        finished: list[str] = []
+        finished = list[str]()
         for draw, templates in self.plot.lines:
             for name in draw:
                 self.fixed[name] = self.chance.choice(self.plot.blocks[name])

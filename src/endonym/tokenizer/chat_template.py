@@ -123,9 +123,9 @@ class ChatTemplate:
         secret = f"{secrets.randbits(64):020}"
         most = max((len(roles) for roles, _ in conversations), default=0)
         placeholders = {f"\ue000{secret}.{number}\ue001": number for number in range(most)}
-        to_fill: list[Conversation] = []
+        to_fill = list[Conversation]()
         for roles, opens_answer in conversations:
-            messages: list[dict[str, str]] = []
+            messages = list[dict[str, str]]()
             thought: dict[str, str] = {}
             for role, content in zip(roles, placeholders, strict=False):
                 if role in THOUGHTS:
@@ -156,7 +156,7 @@ def ids_of(
 
     plain: encodes what people wrote. markup: encodes the template's own text.
     """
-    ids: list[int] = []
+    ids = list[int]()
     for place, (text, number) in enumerate(parts):
         ids += markup(text, place == 0) if number is None else plain(contents[number])
     return ids
@@ -170,7 +170,7 @@ def differences(
     They fill in the contents before they encode; here contents are encoded apart. markup: encodes
     the template's own text.
     """
-    found: list[str] = []
+    found = list[str]()
     joining = _joining(vocabulary)
 
     def to_ask(contents: Sequence[str]) -> Conversation:
@@ -228,7 +228,7 @@ class Markup:
         A tokenizer that puts a space before a text puts it here, too; some do after each special
         token, as `transformers` then reads them.
         """
-        ids: list[int] = []
+        ids = list[int]()
         for place, part in enumerate(self._names.split(text)):
             if part in self.specials:
                 ids.append(self.specials[part])

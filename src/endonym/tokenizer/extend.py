@@ -154,7 +154,7 @@ def _in_symbols(
     is_text = cache(_is_characters if model.byte_fallback else _is_text_of_a_line)
     for word, count in counts.words.items():
         for piece in _cut(engine, word):
-            spelled: list[str] = []
+            spelled = list[str]()
             for token in (each.value for each in model.tokenize(piece)):
                 if is_text(token):
                     if token not in symbols:

@@ -84,7 +84,7 @@ def keyboard(config: TokenizerConfig, counts: Counts, texts: Texts) -> Engine:
 
 def pieces_of(tokenizer: Tokenizer) -> list[Piece]:
     """The pieces of a keyboard's tokenizer, in the order of their ids."""
-    found: list[Piece] = []
+    found = list[Piece]()
     for index, (name, score) in enumerate(json.loads(tokenizer.to_json())["model"]["vocab"]):
         if not tokenizer.bytes_of(index):
             found.append(Piece(name, 0.0, UNKNOWN_TYPE if name == UNKNOWN else CONTROL))

@@ -113,7 +113,7 @@ def megabytes_per_second(engine: Engine, texts: Iterable[str]) -> float:
 
     Reads about TIMED_BYTES.
     """
-    chosen: list[str] = []
+    chosen = list[str]()
     total = 0
     for text in texts:
         if total >= TIMED_BYTES:

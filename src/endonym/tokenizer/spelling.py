@@ -57,7 +57,7 @@ def _same(index: int, new: Tokenizer, old: Tokenizer) -> int | None:
 
 def _greedy(piece: bytes, id_of_piece: dict[bytes, int]) -> list[int]:
     """The ids of part of a character: the longest pieces, from the left; [] if a byte has none."""
-    found: list[int] = []
+    found = list[int]()
     while piece:
         size = next((n for n in range(len(piece), 0, -1) if piece[:n] in id_of_piece), 0)
         if not size:

@@ -334,8 +334,8 @@ class Tokenizer:
 
     def pieces(self, ids: Iterable[int]) -> list[tuple[str, int]]:
         """Ids as readable texts, each with its number of ids: those of one character are joined."""
-        found: list[tuple[str, int]] = []
-        waiting: list[int] = []  # the ids of a character that may go on
+        found = list[tuple[str, int]]()
+        waiting = list[int]()  # the ids of a character that may go on
         for index in ids:
             waiting.append(index)
             try:
@@ -560,7 +560,7 @@ def _special_names(folder: Path) -> list[str]:
 
     Not those of one character, which stand in texts.
     """
-    tokens: list[Any] = []
+    tokens = list[Any]()
     for file in (SETTINGS, "special_tokens_map.json"):
         settings = _json_object(folder / file)
         tokens += [value for key, value in settings.items() if key.endswith("_token")]

@@ -288,7 +288,7 @@ def ties(texts: Sequence[str], scores: Mapping[str, int]) -> list[tuple[list[str
     backwards = engine({piece[::-1]: score for piece, score in scores.items()})
     forward = engine(scores).encode_batch(list(texts), add_special_tokens=False)
     reversed_ = backwards.encode_batch([text[::-1] for text in texts], add_special_tokens=False)
-    found: list[tuple[list[str], list[str]]] = []
+    found = list[tuple[list[str], list[str]]]()
     for longer_last, longer_first in zip(forward, reversed_, strict=True):
         other = [piece[::-1] for piece in reversed(longer_first.tokens)]
         if other != longer_last.tokens:

@@ -89,7 +89,7 @@ def repeated_lines(parts: Iterable[tuple[str, int]]) -> Iterator[str]:
 
     For a trainer that takes only texts: one that splits them at line ends finds the same counts.
     """
-    waiting: list[str] = []
+    waiting = list[str]()
     length = 0
     for part, count in parts:
         line = part + LINE_END
@@ -110,7 +110,7 @@ def in_batches(
     items: Iterable[Item], size: Callable[[Item], int], most: int
 ) -> Iterator[list[Item]]:
     """Items in batches; a batch ends with the item that makes their sizes reach `most`."""
-    batch: list[Item] = []
+    batch = list[Item]()
     total = 0
     for item in items:
         batch.append(item)
@@ -152,7 +152,7 @@ def _count_batch(batch: list[str], words: Counter[str]) -> None:
                 chunks.update([" " + part for part in parts[1:]])
             else:
                 chunks[line] += 1
-    once: list[str] = []  # counted together at the end, which is faster
+    once = list[str]()  # counted together at the end, which is faster
     for chunk, count in chunks.items():
         found = _CUT.findall(chunk)
         if count == 1:

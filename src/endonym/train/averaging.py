@@ -47,7 +47,7 @@ class Average:
     def __init__(self, optimizer: Optimizer, config: TrainConfig) -> None:
         self.optimizer = optimizer
         self.config = config
-        self.tensors: list[Tensor] = []
+        self.tensors = list[Tensor]()
 
     @torch.no_grad()
     def update(self, step: int) -> None:

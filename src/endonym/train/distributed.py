@@ -153,7 +153,7 @@ ALONE = Group()
 
 def _pieces(masters: Sequence[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
     """Consecutive parameters of at most PIECE_ELEMENTS numbers, or a single larger one."""
-    piece: list[nn.Parameter] = []
+    piece = list[nn.Parameter]()
     size = 0
     for master in masters:
         if piece and size + master.numel() > PIECE_ELEMENTS:

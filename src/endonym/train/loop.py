@@ -130,7 +130,7 @@ class Training:
             compiler.compile_blocks(decoder)
         self.kept_steps = frozenset(kept_steps(config))
         self.state = TrainState()
-        self.events: list[TrainingEvent] = []
+        self.events = list[TrainingEvent]()
         self._save_due = float("inf")
 
     def resume(self, saved: Checkpoint | None = None) -> int:

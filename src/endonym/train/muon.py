@@ -109,7 +109,7 @@ def orthogonal(matrices: Sequence[Tensor], number_format: torch.dtype) -> list[T
         indices_by_shape[smaller, larger].append(index)
     results: dict[int, Tensor] = {}
     for indices in indices_by_shape.values():
-        stacks: list[Tensor] = []
+        stacks = list[Tensor]()
         for index in indices:
             stack = matrices[index].reshape(-1, *matrices[index].shape[-2:])
             # No more rows than columns, so that the Gram matrices are as small as possible.
