@@ -16,6 +16,8 @@ from typing import IO, Any
 
 from endonym.errors import Damaged, RecipeError, StoreError, printable
 
+Json = dict[str, Any]
+"""A JSON object, as it is read or written."""
 CHUNK_BYTES = 1 << 22
 NO_LINKS = (errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS)
 """What file systems say that have no links, or too many of a file."""

@@ -1,5 +1,6 @@
 """Law 20, the tokenizer: `AutoTokenizer` reads a folder we wrote and gives the same ids."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,7 @@ from endonym.data.example_tokens import ExampleOrder, ExampleTokens
 from endonym.data.examples import make_examples, with_template
 from endonym.export.gguf.write import Provenance, export_gguf
 from endonym.export.huggingface import export_huggingface, import_huggingface
+from endonym.export.kept import keeps_specials
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.llama_cpp import LlamaCpp
 from endonym.model.families import FAMILIES
@@ -166,6 +168,48 @@ def test_a_plain_call_gives_the_prompt_ids_of_training_and_of_our_server(
         for engine in engines:
             found = chat_ids(engine, messages)
             assert found == expected
+
+
+def test_special_tokens_that_only_the_settings_name_are_special(
+    transformers: ModuleType, tokenizers: dict[str, Tokenizer], tmp_path: Path
+) -> None:
+    """As in folders whose tokenizer.json lists no added tokens."""
+    ours = tokenizers["bpe"]
+    named = {"eos_token": END_OF_TEXT, "bos_token": "<|im_start|>"}
+    several = {"additional_special_tokens": ["<|im_end|>"]}
+    settings = {**named, "tokenizer_class": "PreTrainedTokenizerFast", "chat_template": CHATML}
+    config = shape("qwen3", vocab=ours.vocab)
+    folder = tmp_path / "folder"
+    export_huggingface(LanguageModel(toy_decoder(config), ours), folder)
+    whole = json.loads(ours.to_json())
+    bare = whole | {"added_tokens": [each for each in whole["added_tokens"] if each["id"] > 2]}
+    for name, content in (
+        ("tokenizer.json", bare),
+        ("tokenizer_config.json", settings),
+        ("special_tokens_map.json", several),
+    ):
+        (folder / name).write_text(json.dumps(content), encoding="utf-8")
+    theirs = transformers.AutoTokenizer.from_pretrained(folder)
+    model = import_huggingface(folder)
+    messages = [{"role": "user", "content": "Алма нинди?"}]
+    ids = theirs.apply_chat_template(messages, add_generation_prompt=True, tokenize=True)
+    engine = OwnEngine(model, most_slots=1, memory=1 << 24)
+    assert chat_ids(engine, messages) == ids["input_ids"]
+    assert model.tokenizer.decode([1, 2]) == ""
+    assert [model.tokenizer.id_of(each) for each in ("<|im_start|>", "<|im_end|>")] == [1, 2]
+    assert keeps_specials(model)
+    another = starting_with("<s>", tokenizers["char"], tmp_path)
+    model.tokenizer = another
+    assert keeps_specials(model)  # it has these tokens with the same ids
+    without = json.loads(another.to_json())
+    vocab = without["model"]["vocab"]
+    vocab["<|was_im_end|>"] = vocab.pop("<|im_end|>")
+    without["added_tokens"] = [each for each in without["added_tokens"] if each["id"] != 2]
+    (tmp_path / "without").mkdir()
+    path = tmp_path / "without" / "tokenizer.json"
+    path.write_text(json.dumps(without), encoding="utf-8")
+    model.tokenizer = Tokenizer.load(path)
+    assert not keeps_specials(model)
 
 
 def starting_with(start: str, tokenizer: Tokenizer, folder: Path) -> Tokenizer:

@@ -42,6 +42,8 @@ WEATHER = {
 class Bytes:
     """A tokenizer of bytes and these special tokens."""
 
+    spaces_before = ""
+
     def __init__(self, specials: Sequence[str]) -> None:
         self.specials = [*specials, "<s>", "</s>"]
         self.vocab = 256 + len(self.specials)
@@ -65,9 +67,9 @@ def examples(name: str, record: dict[str, Any]) -> tuple[list[str], list[str], s
     text = (TEMPLATES / f"{name}.jinja").read_text(encoding="utf-8")
     tokenizer: Any = Bytes(sorted(set(SPECIAL.findall(text))))
     chat = conversation_of(record)
-    layouts = Layouts(ChatTemplate(text, "<s>", "</s>"), tokenizer, 100_000).given(chat.given)
+    layouts = Layouts(ChatTemplate(text, "<s>", "</s>"), tokenizer, 100_000)
     texts, learnt = list[str](), list[str]()
-    for layout in layouts.of([message.role for message in chat.messages]):
+    for layout in layouts.of([message.role for message in chat.messages], chat.given):
         pieces = [
             tokenizer.text(part.ids.tolist())
             if part.message is None
@@ -109,6 +111,32 @@ def test_a_thought_is_learnt_as_the_template_writes_it(name: str) -> None:
     assert learnt[0] == form.format(THOUGHT, BOT["content"])
     assert wanted.startswith(texts[-1])
     assert THOUGHT not in texts[-1], "these templates forget earlier thoughts"
+
+
+NOT_THINKING = {
+    "qwen3": "<think>\n\n</think>\n\n{}<|im_end|>",
+    "gptoss": "<|channel|>final<|message|>{}<|return|>",
+    "qwen2_5": "{}<|im_end|>",
+    "llama3_1": "{}<|eot_id|>",
+}
+
+
+@pytest.mark.parametrize("name", NOT_THINKING)
+def test_an_answer_without_a_thought_is_learnt_as_the_template_writes_it(name: str) -> None:
+    texts, learnt, wanted = examples(name, {"messages": [USER, BOT]})
+    assert learnt == [NOT_THINKING[name].format(BOT["content"])]
+    assert wanted.startswith(texts[0])
+    texts, learnt, wanted = examples(name, {"messages": [USER, BOT, MORE, END]})
+    assert learnt[-1].endswith(NOT_THINKING[name].format(END["content"]))
+    assert wanted.startswith(texts[-1])
+
+
+def test_an_empty_thought_that_a_server_sends_is_read_and_not_learnt() -> None:
+    options = {"chat_template_kwargs": {"enable_thinking": False}}
+    texts, learnt, wanted = examples("qwen3", {"messages": [USER, BOT], **options})
+    assert learnt == [f"{BOT['content']}<|im_end|>"]
+    assert f"<think>\n\n</think>\n\n{BOT['content']}" in texts[0]
+    assert wanted.startswith(texts[0])
 
 
 @pytest.mark.parametrize("name", ["llama3_1", "llama3_2", "qwen2_5", "lfm2", "qwen3_instruct_2507"])

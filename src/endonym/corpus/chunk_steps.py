@@ -35,7 +35,8 @@ from endonym.formats.reader import read_file, size_of
 from endonym.formats.source_errors import source_error
 from endonym.workers import Advance, Result
 
-GROUP_BYTES, GROUP_FILES = 16 << 20, 1_000
+GROUP_BYTES = 16 << 20
+GROUP_FILES = 1_000
 """A group of raw files is closed when it has so many bytes, or so many files."""
 JUDGED_AT_ONCE = 64
 """Documents whose language is looked at together."""
@@ -68,14 +69,17 @@ def groups_of(files: Sequence[RawFile]) -> Iterator[tuple[int, int, int]]:
         size += size_of(file)
         if size >= GROUP_BYTES or number + 1 - first >= GROUP_FILES:
             yield first, number + 1, size
-            first, size = number + 1, 0
+            first = number + 1
+            size = 0
     if first < len(files):
         yield first, len(files), size
 
 
 def read_group(group: Group, advance: Advance) -> Result:
     """Read raw files to chunks; the names of these, the encodings of the files, and found marks."""
-    raw_chunks, most, marks = RawChunks(group), group.most_bytes, Marks(group.clean)
+    raw_chunks = RawChunks(group)
+    most = group.most_bytes
+    marks = Marks(group.clean)
     for number, file in enumerate(group.files, group.first):
         size = bytes_left = size_of(file)
         file_bytes = record_bytes = 0  # that were read so far
@@ -106,12 +110,13 @@ class RawChunks:
 
     def __init__(self, group: Group) -> None:
         self.group = group
-        self.written: list[document_files.Whole] = []
+        self.written = list[document_files.Whole]()
         self.encodings = Counter[str]()
-        self.member, self.method = "", ""
+        self.member = ""
+        self.method = ""
         self.meta: dict[str, str] | None = None
         self.meta_text = ""
-        self.rows: list[tuple[Any, ...]] = []
+        self.rows = list[tuple[Any, ...]]()
         self.chars = 0
 
     def add(self, record: Document | Reject, file: int) -> None:
@@ -132,7 +137,8 @@ class RawChunks:
         """
         member = document.id.rpartition("#")[0]
         if member != self.member:
-            self.member, self.meta = member, None
+            self.member = member
+            self.meta = None
             self.method = file_format(member, self.group.source).format
             self.encodings[document.meta.get("encoding", "utf-8")] += 1
         # Documents of one file mostly share their notes.
@@ -146,13 +152,15 @@ class RawChunks:
         if not self.rows:
             return
         texts, ids, metas, files, sizes, reasons, details = zip(*self.rows, strict=True)
-        column, given_sizes = chunks.strings(texts), np.array(sizes, dtype=np.int64)
+        column = chunks.strings(texts)
+        given_sizes = np.array(sizes, dtype=np.int64)
         lengths = np.where(given_sizes < 0, chunks.byte_lengths(column), given_sizes)
         name = f"{self.group.name}-{len(self.written):05d}.arrow"
         columns = [column, ids, metas, files, lengths, reasons, details]
         written = chunks.write_chunk(self.group.folder, name, chunks.RAW, columns)
         self.written.append(written | {"size": int(lengths.sum())})
-        self.rows, self.chars = [], 0
+        self.rows = []
+        self.chars = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,19 +207,22 @@ class Cleaned:
         self.task = task
         self.stats = SourceStats(task.source, tally=Tally(task.samples, task.clean.language))
         self.documents = 0
-        self.rows: list[tuple[Any, ...]] = []
-        self.removed: list[bytes] = []
+        self.rows = list[tuple[Any, ...]]()
+        self.removed = list[bytes]()
 
     def judge_all(self, judge: Judge, advance: Advance) -> Result:
         """Judge and write all documents of the task's chunk; the files and the counts.
 
         Of a raw chunk (one with files) all records are counted, later only what is dropped now.
         """
-        task, is_raw, number = self.task, bool(self.task.files), 0
+        task = self.task
+        is_raw = bool(self.task.files)
+        number = 0
         names = chunks.RAW.names if is_raw else [*chunks.RAW.names, "stayed"]
         table = chunks.read_chunk(task.chunk, names, chunks.RAW if is_raw else chunks.CLEAN)
         for row in table.to_pylist():
-            reason, size = row["reason"], row["size"]
+            reason = row["reason"]
+            size = row["size"]
             if reason is None:
                 meta = notes_of(row["meta"])
                 record = judge(number, Document(row["text"], row["id"], task.source, meta), size)
@@ -225,7 +236,8 @@ class Cleaned:
                 name = task.files[row["file"] - task.first] if is_raw else ""
                 self.stats.drop(record, size, name)
             advance(size)
-        files, counts = self.write(), self.stats.counts()
+        files = self.write()
+        counts = self.stats.counts()
         return {"files": files, "documents": self.documents, "counts": counts}
 
     def add(
@@ -248,7 +260,9 @@ class Cleaned:
 
     def cleaned_columns(self, document: Document) -> tuple[bytes, str | None, bytes | None]:
         """The digest of a document, its warnings as JSON, and the digest of its article, if any."""
-        text, article, seed = document.text, document.meta.get(ARTICLE), self.task.seed
+        text = document.text
+        article = document.meta.get(ARTICLE)
+        seed = self.task.seed
         examples = text_warnings(text)
         warnings = document_files.json_text(examples) if examples else None
         of_article = None if article is None else digest(article.encode(), seed)
@@ -263,7 +277,8 @@ class Cleaned:
     def write(self) -> list[document_files.Whole]:
         """Write the chunk, and a file of what was taken out of its documents."""
         texts, *raw, digests, warnings, articles, stayed = zip(*self.rows, strict=True)
-        column, task = chunks.strings(texts), self.task
+        column = chunks.strings(texts)
+        task = self.task
         columns = [column, *raw, digests, chunks.byte_lengths(column), chunks.char_lengths(column)]
         columns += [warnings, articles, stayed]
         return [
@@ -277,7 +292,8 @@ def clean_chunk(task: ChunkTask, advance: Advance) -> Result:
 
     If a rule needs to know the whole corpus, documents are only normalized (see judge_chunk).
     """
-    made, is_judged_later = Cleaned(task), rounds(task.clean) > 0
+    made = Cleaned(task)
+    is_judged_later = rounds(task.clean) > 0
     cleaning = Cleaning(task.clean, made.remove, made.stats.tally)
 
     def cleaned(number: int, document: Document, size: int) -> Document | Reject:
@@ -323,7 +339,8 @@ def combine_counts(
 def judge_chunk(task: ChunkTask, advance: Advance) -> Result:
     """Judge the documents of a chunk by what is known of the whole corpus."""
     assert task.knowledge is not None, "facts are combined before chunks are judged"
-    corpus, texts = CorpusJudge(task.clean, Facts.load(task.knowledge)), task.texts()
+    corpus = CorpusJudge(task.clean, Facts.load(task.knowledge))
+    texts = task.texts()
     made = Cleaned(task)
     cleaning = Cleaning(task.clean, made.remove, made.stats.tally)
 
@@ -344,7 +361,8 @@ def contrast_texts(files: Sequence[Path]) -> dict[str, list[str]]:
     """
     languages: dict[str, list[str]] = {}
     for path in sorted(files, key=lambda each: each.name):
-        texts, left = languages.setdefault(path.name.split(".")[0], []), CONTRAST_CHARS
+        texts = languages.setdefault(path.name.split(".")[0], [])
+        left = CONTRAST_CHARS
         source = Source(name="contrast", path=str(path))
         for record in read_file(source, RawFile(path=path, name=path.name)):
             if left <= 0:

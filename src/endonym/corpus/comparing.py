@@ -5,7 +5,7 @@ From these counts the index of the candidates is made, in this process, and writ
 compares the other texts with it. Workers map the index from disk: those of one machine share it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from endonym.copies.held_out.repeated import COUNTER_BITS, Index, occurrences
 from endonym.copies.held_out.split import NearCopySearch
 from endonym.corpus.work import Work
 from endonym.formats import chunks
-from endonym.workers import Result
+from endonym.workers import Advance, Result
 
 GROUP_CHUNKS = 8
 """How many chunks a job takes."""
@@ -58,7 +58,8 @@ class SearchByWorkers(NearCopySearch):
 
     def __init__(self, parts: Sequence[Part], work: Work) -> None:
         super().__init__(lambda chosen: texts_of(parts, chosen))
-        self.parts, self.work = parts, work
+        self.parts = parts
+        self.work = work
         self.is_compared = len(parts) <= GROUP_CHUNKS
 
     def index(self, candidates: Marks, every: Marks) -> Index:
@@ -90,10 +91,11 @@ class SearchByWorkers(NearCopySearch):
 
     def groups(self, step: str, chosen: Marks) -> tuple[list[ChunkGroup], list[int]]:
         """The tasks of a step on chosen documents, and the sizes of their texts."""
-        folder, index = self.work.place(step), self.work.place("index")
+        folder = self.work.place(step)
+        index = self.work.place("index")
         chunks.write_array(folder, "chosen.npy", chosen)
-        tasks: list[ChunkGroup] = []
-        sizes: list[int] = []
+        tasks = list[ChunkGroup]()
+        sizes = list[int]()
         for first in range(0, len(self.parts), GROUP_CHUNKS):
             parts = tuple(self.parts[first : first + GROUP_CHUNKS])
             name = f"{len(tasks):05d}"
@@ -112,7 +114,7 @@ def texts_of(parts: Sequence[Part], chosen: Marks) -> Iterator[str]:
             yield from table["text"].to_pylist()
 
 
-def texts_of_group(group: ChunkGroup, advance: Callable[[int], None]) -> Iterator[str]:
+def texts_of_group(group: ChunkGroup, advance: Advance) -> Iterator[str]:
     """The chosen texts of a group; tells their sizes."""
     chosen = chunks.memory_mapped(group.chosen)
     for part in group.parts:
@@ -120,7 +122,7 @@ def texts_of_group(group: ChunkGroup, advance: Callable[[int], None]) -> Iterato
         advance(part.text_bytes)
 
 
-def count_runs(group: ChunkGroup, advance: Callable[[int], None]) -> Result:
+def count_runs(group: ChunkGroup, advance: Advance) -> Result:
     """Write how often each run of six letters occurs in some texts."""
     counters = occurrences(texts_of_group(group, advance))
     used = np.flatnonzero(counters).astype(np.uint32)
@@ -128,7 +130,7 @@ def count_runs(group: ChunkGroup, advance: Callable[[int], None]) -> Result:
     return {"files": [chunks.write_chunk(group.folder, name, RUNS, [used, counters[used]])]}
 
 
-def compare_group(group: ChunkGroup, advance: Callable[[int], None]) -> Result:
+def compare_group(group: ChunkGroup, advance: Advance) -> Result:
     """Write which candidates some texts nearly repeat, and which of their runs were seen."""
     index = Index.load(group.index)
     index.compare(texts_of_group(group, advance))

@@ -16,7 +16,7 @@ from endonym.cleaning.personal import mask_warnings
 from endonym.copies.held_out.split import HeldOut, Side
 from endonym.corpus.corpus_stats import SourceStats, total
 from endonym.corpus.work import EvaluationFile, Progress, Sources, Work, no_progress
-from endonym.disk import packaged_tables, read_json, write_json
+from endonym.disk import Json, packaged_tables, read_json, write_json
 from endonym.errors import CorpusError, RecipeError
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.document import Document, Reject
@@ -43,7 +43,7 @@ def make_corpus(
     work: Path | None = None,
     runner: Runner | None = None,
     progress: Progress = no_progress,
-) -> dict[str, Any]:
+) -> Json:
     """Make a corpus in the folder `out`; returns its card.
 
     contrast: files of texts in other languages, each named by its language. evaluation: files whose
@@ -100,19 +100,19 @@ def write_card(
     *,
     out: Path,
     card_notes: Mapping[str, Any],
-) -> dict[str, Any]:
+) -> Json:
     """Write card.json; returns its content.
 
     card_notes: of copies and of evaluation texts, and warnings about the corpus as a whole.
     """
-    warnings: list[str] = []
+    warnings = list[str]()
     for stats, (source, _) in zip(all_stats, sources, strict=True):
         warnings += [f"{stats.name}: {note}" for note in source_warnings(stats, source)]
     source_tables = {
         stats.name: stats.as_dict() | {"covered": round(covered, 6)}
         for stats, covered in zip(all_stats, held.covered_of, strict=True)
     }
-    card: dict[str, Any] = {
+    card: Json = {
         "sources": source_tables,
         "total": total(all_stats),
         "overlap": round(held.overlap, 6),
@@ -172,7 +172,7 @@ class Corpus:
                 where=str(folder),
                 do="Make one with `endonym run RECIPE --until corpus`.",
             )
-        self.card: dict[str, Any] = read_json(path)
+        self.card: Json = read_json(path)
 
     def documents(self, split: Side) -> Iterator[Document]:
         """The documents of one split, in order."""
@@ -209,10 +209,12 @@ def some_dropped(folder: Path, reason: str, count: int, kind: str = DROPPED) -> 
     kind: see dropped_records.
     """
     found: dict[str, list[Reject]] = {}
-    numbers, strides = Counter[str](), dict[str, int]()
+    numbers = Counter[str]()
+    strides = dict[str, int]()
     # Every stride-th record of a source is kept; if these are too many, every second one goes.
     for reject in dropped_records(folder, reason, kind) if count > 0 else ():
-        kept, stride = found.setdefault(reject.source, []), strides.setdefault(reject.source, 1)
+        kept = found.setdefault(reject.source, [])
+        stride = strides.setdefault(reject.source, 1)
         if numbers[reject.source] % stride == 0:
             kept.append(reject)
         numbers[reject.source] += 1

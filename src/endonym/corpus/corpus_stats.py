@@ -17,12 +17,14 @@ import regex
 from endonym.cleaning.packs import packs
 from endonym.cleaning.tally import RuleCount, Tally
 from endonym.copies.held_out.split import SIDES, Side
+from endonym.disk import Json
 from endonym.errors import CorpusError
 from endonym.formats.broken import has_lost_letters
 from endonym.formats.document import Reject
 from endonym.formats.readable import Reading
 from endonym.formats.reasons import is_one_record, is_reported, is_unread, is_unreadable
 
+Counts = Counter[str]
 SAMPLES = 5
 KEPT = ("documents", "bytes", "text_bytes", "chars")
 MAX_DAMAGES = 20
@@ -48,19 +50,19 @@ class SourceStats:
 
     name: str
     files: int = 0
-    read: Counter[str] = field(default_factory=lambda: Counter(records=0, bytes=0))
-    kept: dict[Side, Counter[str]] = field(
+    read: Counts = field(default_factory=lambda: Counter(records=0, bytes=0))
+    kept: dict[Side, Counts] = field(
         default_factory=lambda: {side: Counter(dict.fromkeys(KEPT, 0)) for side in SIDES}
     )
-    dropped: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
-    encodings: Counter[str] = field(default_factory=Counter[str])
+    dropped: dict[str, Counts] = field(default_factory=dict[str, Counts])
+    encodings: Counts = field(default_factory=Counts)
     changed_documents: int = 0
     tally: Tally = field(default_factory=Tally)
     near_copies: int = 0
     of_articles: int = 0
-    warnings: Counter[str] = field(default_factory=Counter[str])
+    warnings: Counts = field(default_factory=Counts)
     examples: dict[str, str] = field(default_factory=dict[str, str])
-    unreadable: Counter[str] = field(default_factory=Counter[str])
+    unreadable: Counts = field(default_factory=Counts)
     damages: list[str] = field(default_factory=list[str])
     samples: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
@@ -74,7 +76,7 @@ class SourceStats:
             file = file or reject.id.rpartition("#")[0]
             self.unreadable[f"{reason}  {file}"] += size
 
-    def counts(self) -> dict[str, Any]:
+    def counts(self) -> Json:
         """What was read and dropped, as JSON; `add` reads it."""
         return {
             "read": dict(self.read),
@@ -97,7 +99,8 @@ class SourceStats:
 
     def reading(self) -> Reading:
         """How much of what should be read could not be read."""
-        meant, n_bad = self.read.copy(), 0
+        meant = self.read.copy()
+        n_bad = 0
         for reason, each in self.dropped.items():
             n_bad += each["records"] * is_one_record(reason)
             if is_unread(reason):
@@ -106,7 +109,7 @@ class SourceStats:
 
     def balance(self) -> None:
         """Raise CorpusError unless read = kept + dropped, in records and in bytes."""
-        kept, dropped = (sum(each.values(), Counter[str]()) for each in (self.kept, self.dropped))
+        kept, dropped = (sum(each.values(), Counts()) for each in (self.kept, self.dropped))
         read = (self.read["records"], self.read["bytes"])
         counted = (kept["documents"] + dropped["records"], kept["bytes"] + dropped["bytes"])
         if counted != read:
@@ -117,7 +120,7 @@ class SourceStats:
                 do="This is a fault of endonym: please report it with the files.",
             )
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Json:
         """The counts as they stand in card.json."""
         return {
             "files": self.files,
@@ -133,7 +136,7 @@ class SourceStats:
         }
 
 
-def rules_table(rules: dict[str, RuleCount], read: int) -> dict[str, Any]:
+def rules_table(rules: dict[str, RuleCount], read: int) -> Json:
     """The work of each rule as it stands in card.json. read: records of which it is a share."""
     return {name: rule.as_dict(read) for name, rule in sorted(rules.items())}
 
@@ -146,9 +149,10 @@ def added(values: list[Any]) -> Any:
     return sum(values)
 
 
-def total(all_stats: list[SourceStats]) -> dict[str, Any]:
+def total(all_stats: list[SourceStats]) -> Json:
     """The counts of all sources together."""
-    tables, tally = [stats.as_dict() for stats in all_stats or [SourceStats("")]], Tally()
+    tables = [stats.as_dict() for stats in all_stats or [SourceStats("")]]
+    tally = Tally()
     for table in tables:
         del table["samples"], table["rules"]
     for stats in all_stats:
@@ -160,7 +164,7 @@ def total(all_stats: list[SourceStats]) -> dict[str, Any]:
 
 def reasons_table(all_stats: list[SourceStats]) -> str:
     """Dropped records by reason, one line each, the most frequent first."""
-    dropped = Counter[str]()
+    dropped = Counts()
     for stats in all_stats:
         dropped.update({reason: each["records"] for reason, each in stats.dropped.items()})
     return "\n".join(f"    {count:>12,}  {reason}" for reason, count in dropped.most_common())

@@ -29,7 +29,7 @@ from endonym.corpus.comparing import SearchByWorkers
 from endonym.corpus.corpus_stats import SAMPLES, SourceStats, reasons_table
 from endonym.corpus.work import EvaluationFile, Sources, Work
 from endonym.corpus.written import Placed, Reason
-from endonym.disk import link_or_copy
+from endonym.disk import Json, link_or_copy
 from endonym.errors import CorpusError
 from endonym.formats.chunks import read_arrays, write_arrays
 from endonym.formats.config import Clean, Split
@@ -76,7 +76,7 @@ class Making:
     evaluation: Sequence[EvaluationFile] = ()
     samples: int = RULE_SAMPLES
     most_bytes: int | None = None
-    card_notes: dict[str, Any] = field(init=False, default_factory=dict[str, Any])
+    card_notes: Json = field(init=False, default_factory=Json)
     marked: set[str] = field(init=False, default_factory=set[str])
     removed: list[Path] = field(init=False, default_factory=list[Path])
 
@@ -129,23 +129,28 @@ class Making:
 
     def read(self) -> tuple[list[ChunkTask], list[int]]:
         """Read the raw files; the tasks of cleaning, with their sizes."""
-        read_to, clean_to = self.work.place("read"), self.work.place("clean")
+        read_to = self.work.place("read")
+        clean_to = self.work.place("clean")
         new_group = partial(chunk_steps.Group, folder=read_to, most_bytes=self.most_bytes)
-        groups, group_sizes = list[chunk_steps.Group](), list[int]()
+        groups = list[chunk_steps.Group]()
+        group_sizes = list[int]()
         for source, files in self.sources:
             for first, end, size in chunk_steps.groups_of(files):
-                name, some_files = f"{len(groups):05d}", tuple(files[first:end])
+                name = f"{len(groups):05d}"
+                some_files = tuple(files[first:end])
                 rules = self.cleans[source.name]
                 group = new_group(source, some_files, first=first, name=name, clean=rules)
                 groups.append(group)
                 group_sizes.append(size)
         results = self.work.step("read", chunk_steps.read_group, groups, group_sizes)
-        tasks, sizes = list[ChunkTask](), list[int]()
+        tasks = list[ChunkTask]()
+        sizes = list[int]()
         for group, result in zip(groups, results, strict=True):
             names = tuple(raw_file.name for raw_file in group.files)
             new_task = partial(self.task, folder=clean_to, first=group.first, files=names)
             for file in result["files"]:
-                chunk, name = group.folder / file["name"], f"{len(tasks):05d}.arrow"
+                chunk = group.folder / file["name"]
+                name = f"{len(tasks):05d}.arrow"
                 tasks.append(new_task(chunk, group.source.name, name=name))
                 sizes.append(file["size"])
         return tasks, sizes
@@ -154,11 +159,11 @@ class Making:
         self, step: str, chunks: Sequence[Chunk], knowledge: Path | None = None
     ) -> tuple[list[ChunkTask], list[int]]:
         """The tasks of a step on cleaned chunks, with their sizes. knowledge: see ChunkTask."""
-        tasks, first = list[ChunkTask](), 0
+        tasks = list[ChunkTask]()
+        first = 0
         new_task = partial(self.task, folder=self.work.place(step), knowledge=knowledge)
         for number, chunk in enumerate(chunks):
-            name = f"{number:05d}"
-            tasks.append(new_task(chunk.path, chunk.source, name=name, first=first))
+            tasks.append(new_task(chunk.path, chunk.source, name=f"{number:05d}", first=first))
             first += chunk.documents
         return tasks, [chunk.size for chunk in chunks]
 
@@ -207,9 +212,11 @@ class Making:
         made: what the jobs of an earlier run returned, if it judged all chunks.
         """
         if made is None:
-            contrast, facts = chunk_steps.contrast_texts(self.contrast), None
+            contrast = chunk_steps.contrast_texts(self.contrast)
+            facts = None
             for number in range(self.rounds):
-                step, before = f"count{number}", facts
+                step = f"count{number}"
+                before = facts
                 counted = self.step(step, chunk_steps.count_chunk, chunks, before)
                 counts = [self.work.place(step) / each["counts"] for each in counted]
                 facts = self.work.place(f"facts{number}")
@@ -253,7 +260,7 @@ class Making:
 
         made: what the jobs returned. folder: of their files.
         """
-        left: list[Chunk] = []
+        left = list[Chunk]()
         for chunk, each in zip(chunks, made, strict=True):
             self.stats[chunk.source].add(each["counts"])
             dropped = sorted({*chunk.dropped, *each["counts"]["dropped"]})
@@ -265,7 +272,7 @@ class Making:
     def write_dropped(self, chunks: Sequence[Chunk]) -> None:
         """Write what is dropped, by reason, and what was taken out of documents that stay."""
         folder = self.work.place("dropped")
-        tasks: list[Reason] = []
+        tasks = list[Reason]()
         for reason in sorted({reason for chunk in chunks for reason in chunk.dropped}):
             holding = [(each.source, each.path) for each in chunks if reason in each.dropped]
             tasks.append(Reason(folder, reason, tuple(holding)))
@@ -281,8 +288,7 @@ class Making:
         def chosen() -> Result:
             search = SearchByWorkers(placed.parts, self.work)
             held = held_out(placed.keys, self.split, search, placed.source_sizes())
-            arrays = {"sides": held.sides(), "moved": held.near_copies}
-            files = write_arrays(folder, arrays)
+            files = write_arrays(folder, {"sides": held.sides(), "moved": held.near_copies})
             return {"files": files, "shares": [held.overlap, held.covered, held.covered_of]}
 
         shares = self.work.once("split", chosen)["shares"]

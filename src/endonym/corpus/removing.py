@@ -25,7 +25,7 @@ from endonym.copies.removal import Cuts, removal_by_keys
 from endonym.copies.tables import Tables
 from endonym.corpus.chunk_steps import ChunkTask, Cleaned
 from endonym.corpus.work import EvaluationFile, Work
-from endonym.disk import json_bytes
+from endonym.disk import Json, json_bytes
 from endonym.formats import chunks
 from endonym.formats.document import SHOWN_CHARS, Document, Reject
 from endonym.formats.document_files import seen_files
@@ -47,7 +47,8 @@ def write_judged(
     judge: from the number of a document in its chunk, and the document, to what is left of it, to a
     reject, or to None if nothing goes. reason: under which the parts are noted.
     """
-    made, min_chars = Cleaned(task), task.clean.min_chars or 0
+    made = Cleaned(task)
+    min_chars = task.clean.min_chars or 0
     tally = made.stats.tally
 
     def left(number: int, document: Document, size: int) -> Document | Reject:
@@ -70,7 +71,8 @@ def write_judged(
 
 def shortened(document: Document, part: Judged, reason: str, min_chars: int) -> Document | Reject:
     """What is left of a document; a reject if that is shorter than `min_chars`."""
-    text, detail = part.text, part.detail
+    text = part.text
+    detail = part.detail
     if text is not None and VISIBLE.search(text):
         if len(text) >= min_chars:
             return replace(document, text=text)
@@ -106,7 +108,7 @@ def decontaminate_chunk(task: ChunkTask, advance: Advance) -> Result:
     return {**made, "evaluation": counts}
 
 
-def contamination_of(made: Sequence[Result], runs: Path, folder: Path) -> list[dict[str, Any]]:
+def contamination_of(made: Sequence[Result], runs: Path, folder: Path) -> list[Json]:
     """What the card says of each evaluation file, from what all chunks say."""
     found = Contamination.load(runs)
     for each in made:
@@ -145,7 +147,7 @@ def decide(
         by_keys = functools.partial(rows_that_share, folder=tables.folder, count=documents)
         sharing = by_keys if by_ray else None
         removal = removal_by_keys(tables, keys, texts, clean.near_similarity, sharing=sharing)
-        said: dict[str, Any] = {}
+        said: Json = {}
         if "near" in clean.dedup:
             figures = write_clusters(clustered(removal.near, tasks), tables, out)
             crowded = removal.partly_compared
@@ -178,7 +180,7 @@ def chosen_rows(tasks: Sequence[ChunkTask], numbers: Any, columns: Sequence[str]
             yield each.source, numbers[low:high], table.take(arrow.array(rows))
 
 
-def clustered(near: Copies, tasks: Sequence[ChunkTask]) -> Iterator[dict[str, Any]]:
+def clustered(near: Copies, tasks: Sequence[ChunkTask]) -> Iterator[Json]:
     """The documents that have near copies, and these, as `copies/near.py` takes them."""
     numbers = np.union1d(near.documents, near.stayed)
     for source, some_numbers, table in chosen_rows(tasks, numbers, ["id", "text"]):
@@ -228,7 +230,8 @@ class Decisions:
             return document.reject(kind, detail, stayed=name)
         if number not in self.cuts:
             return None
-        text, cut = document.text, self.cuts[number]
+        text = document.text
+        cut = self.cuts[number]
         spans = paragraphs(text)
         removed = tuple(text[slice(*spans[part])] for part in cut)
         detail = f"{len(removed)} of its {len(spans)} paragraphs stood before"
@@ -238,7 +241,8 @@ class Decisions:
         left = without(text, spans, cut)
         if number in self.emptied:
             rest = "" if len(removed) == len(spans) else "; the rest stands elsewhere, too"
-            left, detail = None, f"{detail}{rest}"
+            left = None
+            detail = f"{detail}{rest}"
         return Judged(left, (), removed, detail)
 
 

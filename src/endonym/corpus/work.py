@@ -51,7 +51,9 @@ class Work:
 
     def __init__(self, folder: Path, runner: Runner, progress: Progress = no_progress) -> None:
         # Workers of a cluster have another current folder.
-        self.folder, self.runner, self.progress = folder.absolute(), runner, progress
+        self.folder = folder.absolute()
+        self.runner = runner
+        self.progress = progress
 
     def place(self, name: str) -> Path:
         """The folder of a step, in which its jobs write."""

@@ -14,7 +14,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from json.encoder import encode_basestring as json_string
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as arrow
@@ -23,6 +22,7 @@ from endonym.copies.hashes import Hashes
 from endonym.copies.held_out.split import FEW_BLOCKS, SIDES, Blocks, Side, split_keys
 from endonym.corpus.comparing import Part
 from endonym.corpus.work import Sources
+from endonym.disk import Json
 from endonym.formats.chunks import digests, memory_mapped, read_chunk, reject_of, write_array
 from endonym.formats.document import SHOWN_CHARS
 from endonym.formats.document_files import GzipLines, Whole, reject_line
@@ -71,16 +71,19 @@ class Placed:
         self, sources: Sources, chunks: Sequence[tuple[str, Path]], block_bytes: int, folder: Path
     ) -> None:
         self.names = [source.name for source, _ in sources]
-        self.parts: list[Part] = []
-        self.keys: list[Hashes] = []
+        self.parts = list[Part]()
+        self.keys = list[Hashes]()
         self.of_articles = dict.fromkeys(self.names, 0)
-        self.documents, self.blocks = 0, Blocks(block_bytes)
+        self.documents = 0
+        self.blocks = Blocks(block_bytes)
         files_before = 0
         for name, (_, files) in zip(self.names, sources, strict=True):
-            self.file, self.files_before = -1, files_before
+            self.file = -1
+            self.files_before = files_before
             files_before += len(files)
             block_keys = [np.empty(0, dtype=np.uint64)]
-            own_keys, are_few = list[Hashes](), True  # own_keys: while the blocks are few
+            own_keys = list[Hashes]()
+            are_few = True  # own_keys: while the blocks are few
             for number, (source, chunk) in enumerate(chunks):
                 if source == name:
                     part = Part(name, chunk, folder / f"{number:05d}.npy", self.documents)
@@ -131,7 +134,7 @@ class Placed:
         """The files to write, with the size of their text. sides: the split of every document."""
         of_all = memory_mapped(sides)
         for index, side in enumerate(SIDES):
-            taken: list[Part] = []
+            taken = list[Part]()
             number = size = 0
             for part in self.parts:
                 sizes = memory_mapped(part.numbers)["bytes"]
@@ -141,7 +144,9 @@ class Placed:
                     size += int(sizes[is_on_side].sum())
                 if size >= SHARD_BYTES:
                     yield Shard(folder, f"{side}-{number:05d}", side, sides, tuple(taken)), size
-                    taken, size, number = [], 0, number + 1
+                    taken = []
+                    size = 0
+                    number = number + 1
             if taken or not number:
                 yield Shard(folder, f"{side}-{number:05d}", side, sides, tuple(taken)), size
 
@@ -155,10 +160,10 @@ class Placed:
 def write_shard(shard: Shard, advance: Advance) -> Result:
     """Write a file of a split; its side, and the counts of what was written of each source."""
     sides = memory_mapped(shard.sides)
-    sources: dict[str, dict[str, Any]] = {}
+    sources: dict[str, Json] = {}
     with GzipLines(shard.folder, f"{shard.name}.jsonl.gz") as lines:
         for part in shard.parts:
-            numbers = np.load(part.numbers, allow_pickle=False)
+            numbers = np.load(part.numbers)
             is_on_side = sides[part.first : part.first + len(numbers)] == SIDES.index(shard.side)
             if not is_on_side.any():
                 continue
@@ -184,7 +189,7 @@ def document_lines(source: str, table: arrow.Table, numbers: Numbers) -> Iterato
         ).encode()
 
 
-def count(table: arrow.Table, numbers: Numbers, counts: dict[str, Any]) -> None:
+def count(table: arrow.Table, numbers: Numbers, counts: Json) -> None:
     """Add documents to the counts of their source.
 
     Of each warning: how many documents, and the position and the example of the first one.

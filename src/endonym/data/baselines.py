@@ -83,11 +83,13 @@ class DocumentCounts:
     """
 
     def __init__(self, whole: Baselines, documents: Sequence[Integers]) -> None:
-        none, end = np.zeros(0, dtype=np.int64), np.array([whole.end_id])
+        none = np.zeros(0, dtype=np.int64)
+        end = np.array([whole.end_id])
         inputs = np.concatenate([none, *(part for ids in documents for part in (end, ids))])
         targets = np.concatenate([none, *(part for ids in documents for part in (ids, end))])
         self.size = len(targets)
-        self.tokens, self.contexts = counts_of(targets), counts_of(inputs)
+        self.tokens = counts_of(targets)
+        self.contexts = counts_of(inputs)
         pairs, counts = counts_of(inputs * whole.vocab + targets)
         whole_counts = whole.pairs.of(pairs)
         self.pairs = NumberCounts(pairs, np.minimum(counts, whole_counts))
@@ -103,12 +105,15 @@ def count(shards: TokenShards, order: Order | None = None) -> Baselines:
     """
     vocab = shards.vocab
     line_ends = [] if order is None or order.line_end is None else order.line_ends(0)
-    tokens, contexts = np.zeros(vocab, dtype=np.int64), np.zeros(vocab, dtype=np.int64)
-    pairs, counts = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    tokens = np.zeros(vocab, dtype=np.int64)
+    contexts = np.zeros(vocab, dtype=np.int64)
+    pairs = np.zeros(0, dtype=np.int64)
+    counts = np.zeros(0, dtype=np.int64)
     for number, part in enumerate(shards.parts):
         for start in range(0, len(part) - 1, CHUNK_TOKENS):
             piece = part[start : start + CHUNK_TOKENS + 1].astype(np.int64)
-            inputs, targets = piece[:-1].copy(), piece[1:]
+            inputs = piece[:-1].copy()
+            targets = piece[1:]
             if line_ends:
                 for ids, offsets in zip((inputs, targets), line_ends[number], strict=True):
                     first, last = np.searchsorted(offsets, (start, start + len(ids)))

@@ -59,8 +59,7 @@ class Batch:
 
     def each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         """The batch with `change` applied to each of its tensors."""
-        always = (self.tokens_BT, self.targets_BT, self.documents_BT)
-        tensors = (*always, self.weights_BT, self.reference_BT, self.places_BT)
+        tensors = [getattr(self, name) for name in Rows._fields]
         changed: list[Any] = [None if tensor is None else change(tensor) for tensor in tensors]
         return Batch(*changed, read=self.read, whole_rows=self.whole_rows)
 
@@ -132,7 +131,8 @@ class Batches:
         if self.subwords is None:
             return whole
         assert not isinstance(self.order, ExampleOrder), "answers are not split"
-        rows, counts = self.order.rows(0, MEASURED_ROWS), self.order.shards.byte_counts
+        rows = self.order.rows(0, MEASURED_ROWS)
+        counts = self.order.shards.byte_counts
         split = self.subwords.split(rows, 0)
         return whole * float(counts[split.targets_BT].sum() / counts[rows.targets_BT].sum())
 

@@ -39,7 +39,8 @@ RECORDS = {"chat": "conversations", "preferences": "preference pairs"}
 """What the records are that an objective learns from."""
 
 
-VAL_SHARE, FEWEST_DIVIDED = 0.05, 640
+VAL_SHARE = 0.05
+FEWEST_DIVIDED = 640
 """The share of prompts that is held out, and the fewest of which some are. Of fewer it would be
 less than 32, too few to choose a step by, and each is missed."""
 
@@ -137,11 +138,13 @@ def read_template(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        message = f"the chat template is no UTF-8 at byte {error.start + 1}"
-        raise RecipeError(message, where=where, do=do) from error
+        raise RecipeError(
+            f"the chat template is no UTF-8 at byte {error.start + 1}", where=where, do=do
+        ) from error
     except OSError as error:
-        message = f"the chat template cannot be read: {error.strerror or error}"
-        raise RecipeError(message, where=where, do=do) from error
+        raise RecipeError(
+            f"the chat template cannot be read: {error.strerror or error}", where=where, do=do
+        ) from error
     if not text.strip():
         raise RecipeError("the chat template is empty", where=where, do=do)
     return text

@@ -54,6 +54,9 @@ class Record(NamedTuple):
         return Reject(reason, self.id, self.source, detail, self.raw[:SHOWN_CHARS], size)
 
 
+Records = Iterator[Record | Reject]
+
+
 class ParsedRecord(NamedTuple):
     """What a record holds. before: the id of a record that says the same, if one stands before.
 
@@ -70,9 +73,12 @@ class ParsedRecord(NamedTuple):
         return self.record.reject("duplicate", f"the same stands before it: {self.before}")
 
 
-LINES, TABLES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv"), (".parquet",)
-BATCH_ROWS, SHOWN_ANSWER = 1024, 80
-MOST_NAMED, MOST_PLACES = 8, 5
+LINES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
+TABLES = (".parquet",)
+BATCH_ROWS = 1024
+SHOWN_ANSWER = 80
+MOST_NAMED = 8
+MOST_PLACES = 5
 """Files and reasons that are named of records which are left out, and places of each."""
 MOST_UNPACKED = 64 << 20
 """Bytes of lines that are unpacked to estimate how many a compressed file holds."""
@@ -113,12 +119,6 @@ def has_records(path: Path) -> bool:
     """Whether a file's name says that `read_records` reads it."""
     name = path.name.lower()
     return unpacked_name(name).endswith(LINES) or name.endswith(TABLES)
-
-
-def require_format(path: Path) -> None:
-    """Raise SourceError for a file whose name does not say that it can be read."""
-    if not has_records(path):
-        raise source_error("no_format_of_chats", printable(str(path)))
 
 
 def parsed_records(
@@ -162,7 +162,8 @@ def _other_answer(
     """As in `ParsedRecord`. seen: gets the question with its first answer, and this answer."""
     told = (*chat.prompt, chat.answer)
     turns = [(each.role, each.content.strip()) for each in told]
-    asked, answered = _key(turns[:-1]), _key(turns)
+    asked = _key(turns[:-1])
+    answered = _key(turns)
     is_other = asked in seen and answered not in seen
     question, answer = (" ".join(content.split())[:SHOWN_ANSWER] for _, content in turns[-2:])
     first = seen.setdefault(asked, answer)
@@ -178,15 +179,14 @@ def several_answers_in_words(several_answers: Mapping[Messages, str]) -> str:
     return f"{asked}, such as {next(iter(several_answers.values()))}" if several_answers else ""
 
 
-def read_records(
-    path: Path, columns: Sequence[str] | None = None, *, name: str = ""
-) -> Iterator[Record | Reject]:
+def read_records(path: Path, columns: Sequence[str] | None = None, *, name: str = "") -> Records:
     """The records of a file, and rejects. Raises SourceError if the disk does not give them all.
 
     columns: that a table may have beside those of a conversation. name: that ids have for the file,
     if it is not its own.
     """
-    require_format(path)
+    if not has_records(path):
+        raise source_error("no_format_of_chats", printable(str(path)))
     name = name or path.name
     origin = Origin(name, printable(name), size_on_disk(path))
     try:
@@ -208,7 +208,8 @@ def share_read(path: Path, records: int, line_bytes: int) -> float:
     A parquet file says how many rows it has. Of compressed lines the first MOST_UNPACKED bytes say
     how many all of them are. Raises SourceError for damaged compressed lines.
     """
-    name, total = path.name.lower(), size_on_disk(path)
+    name = path.name.lower()
+    total = size_on_disk(path)
     if name.endswith(TABLES):
         return min(1.0, records / max(1, parquet.read_metadata(path).num_rows))
     unpacked_bytes = 0
@@ -224,7 +225,7 @@ def share_read(path: Path, records: int, line_bytes: int) -> float:
     return min(1.0, line_bytes / max(1, total))
 
 
-def _lines(path: Path, origin: Origin, columns: Sequence[str]) -> Iterator[Record | Reject]:
+def _lines(path: Path, origin: Origin, columns: Sequence[str]) -> Records:
     """The records of JSON lines, of a JSON list or of a table. Blank lines are none."""
     with path.open("rb") as raw:
         compression = COMPRESSIONS.get(path.suffix.lower(), "")
@@ -245,7 +246,7 @@ def _lines(path: Path, origin: Origin, columns: Sequence[str]) -> Iterator[Recor
             yield from _line_records(lines, origin)
 
 
-def _line_records(lines: Lines, origin: Origin) -> Iterator[Record | Reject]:
+def _line_records(lines: Lines, origin: Origin) -> Records:
     """The records of JSON lines."""
     for item in lines:
         if isinstance(item, Reject):
@@ -258,7 +259,7 @@ def _line_records(lines: Lines, origin: Origin) -> Iterator[Record | Reject]:
             yield value if isinstance(value, Reject) else record
 
 
-def _listed(lines: Lines, path: Path, origin: Origin) -> Iterator[Record | Reject]:
+def _listed(lines: Lines, path: Path, origin: Origin) -> Records:
     """The records of a file that is one JSON list, of at most MAX_DOCUMENT_BYTES, or of lines.
 
     Raises SourceError for a list that is larger, and for JSON over several lines with an error or
@@ -277,16 +278,21 @@ def _listed(lines: Lines, path: Path, origin: Origin) -> Iterator[Record | Rejec
     is_large = size > MAX_DOCUMENT_BYTES
     rejects = [item for item in held if isinstance(item, Reject)]
     if goes_on and rejects and not is_large:
-        why = LONG_LINE if rejects[0].reason == "too_long" else rejects[0].detail
-        raise source_error("bad_json_line", printable(str(path)), why=why)
+        raise source_error(
+            "bad_json_line",
+            printable(str(path)),
+            why=LONG_LINE if rejects[0].reason == "too_long" else rejects[0].detail,
+        )
     try:
         value = json_value("" if is_large else text)
     except (ValueError, RecursionError) as error:
         if goes_on:
-            why = f"it has more than {MAX_DOCUMENT_BYTES >> 20} MiB" if is_large else error
             is_second = isinstance(error, json.JSONDecodeError) and error.msg == "Extra data"
-            kind = "large_json" if is_large else "second_json" if is_second else "bad_json"
-            raise source_error(kind, printable(str(path)), why=why) from error
+            raise source_error(
+                "large_json" if is_large else "second_json" if is_second else "bad_json",
+                printable(str(path)),
+                why=f"it has more than {MAX_DOCUMENT_BYTES >> 20} MiB" if is_large else error,
+            ) from error
         yield from _line_records(chain(held, lines), origin)
         return
     yield from rejects
@@ -297,7 +303,7 @@ def _listed(lines: Lines, path: Path, origin: Origin) -> Iterator[Record | Rejec
 
 def _table_rows(
     rows: Iterator[TableRow | Reject], origin: Origin, columns: Sequence[str]
-) -> Iterator[Record | Reject]:
+) -> Records:
     """The rows of a table as records, by the names in its first row.
 
     A first row without a known name is a reject: it may be data.
@@ -317,8 +323,11 @@ def _table_rows(
                 why = f"{NO_NAMES.format(listed(columns[:2] or EXAMPLE))}: {first}"
                 yield origin.reject("no_columns", why, record=row.number, raw=row.raw.encode())
             if repeated := [name for name in found if found.count(name) > 1]:
-                message = f'the first row names the column "{repeated[0]}" twice'
-                raise SourceError(message, where=origin.name, do="Give one of them another name.")
+                raise SourceError(
+                    f'the first row names the column "{repeated[0]}" twice',
+                    where=origin.name,
+                    do="Give one of them another name.",
+                )
         else:
             value = dict(zip(names, row.fields, strict=True))
             yield Record(f"{origin.name}#{row.number}", origin.source, value, row.raw)
@@ -329,8 +338,11 @@ def _whole(stream: streams.Stream, path: Path) -> Iterator[bytes]:
     for piece in stream:
         if isinstance(piece, streams.Damage):
             if piece.reason == "unknown_encoding":
-                why = piece.detail.partition("; name the right")[0]
-                raise source_error("old_encoding", printable(str(path)), why=why)
+                raise source_error(
+                    "old_encoding",
+                    printable(str(path)),
+                    why=piece.detail.partition("; name the right")[0],
+                )
             raise _damaged(path, piece.detail)
         yield piece
 
@@ -340,12 +352,13 @@ def _damaged(path: Path, why: str) -> SourceError:
     return source_error("cut_off", printable(str(path)), why=why)
 
 
-def _rows(path: Path, origin: Origin) -> Iterator[Record | Reject]:
+def _rows(path: Path, origin: Origin) -> Records:
     """The rows of a parquet table, in small batches."""
     number = 0
     try:
         with parquet.ParquetFile(path) as table:
-            metadata, expansion = table.metadata, streams.Expansion(origin.raw_bytes)
+            metadata = table.metadata
+            expansion = streams.Expansion(origin.raw_bytes)
             groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
             if not expansion.has_room(sum(group.total_byte_size for group in groups)):
                 raise _damaged(path, expansion.message())
@@ -356,5 +369,6 @@ def _rows(path: Path, origin: Origin) -> Iterator[Record | Reject]:
                     number += 1
                     yield Record(f"{origin.name}#{number}", origin.source, row, str(row))
     except (arrow.ArrowException, ValueError, IndexError, OverflowError) as error:
-        why = f"no whole parquet file, after {number:,} rows: {first_line(error)}"
-        raise _damaged(path, why) from error
+        raise _damaged(
+            path, f"no whole parquet file, after {number:,} rows: {first_line(error)}"
+        ) from error

@@ -21,21 +21,21 @@ from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
 from endonym.cleaning.normalize import composed
-from endonym.disk import packaged_tables
+from endonym.disk import Json, packaged_tables
 from endonym.tokenizer.chat_template import ANSWERING, THOUGHTS
 
-COLUMNS: dict[str, Any] = packaged_tables("endonym.data", "columns.toml")
+Fields = Mapping[str, Any]
+"""A record, or a turn of it, by the names of its columns."""
+COLUMNS: Json = packaged_tables("endonym.data", "columns.toml")
 ROLES: dict[str, str] = {name: role for role, names in COLUMNS["roles"].items() for name in names}
 """Roles by the names that data sets have for them."""
-SIDES: tuple[str, str] = ("chosen", "rejected")
-USUAL: frozenset[str] = frozenset(
-    chain(
-        COLUMNS["messages"],
-        chain.from_iterable(COLUMNS["answered"]),
-        *(COLUMNS[side] for side in SIDES),
-    )
-)
+SIDES = ("chosen", "rejected")
+USUAL: set[str] = {
+    *chain.from_iterable(COLUMNS[name] for name in ("messages", *SIDES)),
+    *chain.from_iterable(COLUMNS["answered"]),
+}
 """The usual names of columns that hold a conversation or a part of one."""
+VERDICTS: list[str] = COLUMNS["verdicts"]
 FLAGS: tuple[str, ...] = (*COLUMNS["learns"], *COLUMNS["hides"])
 """What says of a turn whether it is learnt."""
 TEXT_COLUMNS = THOUGHTS[:2]
@@ -43,14 +43,21 @@ TEXT_COLUMNS = THOUGHTS[:2]
 TEMPLATE_COLUMNS = ("tools", "chat_template_kwargs")
 NAMES = {
     *USUAL,
-    *chain.from_iterable(COLUMNS[name] for name in ("added", "asked", "attached", "verdicts")),
+    *chain.from_iterable(COLUMNS[name] for name in ("added", "asked", "attached")),
+    *VERDICTS,
     *FLAGS,
     *TEXT_COLUMNS,
     *TEMPLATE_COLUMNS,
-    *("history", "system", "system_prompt", "answers"),
+    "history",
+    "system",
+    "system_prompt",
+    "answers",
 }
 READ = {
-    *("role", "from", "content", "value"),
+    "role",
+    "from",
+    "content",
+    "value",
     *(name for name in FLAGS if name != "weight"),
     *COLUMNS["calls"],
     *COLUMNS["parts"],
@@ -112,7 +119,8 @@ class Unfit(Exception):
     """Why a record cannot be learnt from: a reason to count by, and a sentence."""
 
     def __init__(self, reason: str, detail: str) -> None:
-        self.reason, self.detail = reason, detail
+        self.reason = reason
+        self.detail = detail
         super().__init__(detail)
 
 
@@ -154,8 +162,10 @@ def pair_of(record: Any) -> Pair:
     question = _question(fields, asking) if asking else ()
     if not is_whole and question and question[-1].role == ANSWERING:
         if question[-1:] not in sides:
-            detail = f'"{asking}" ends with an answer that is neither chosen nor rejected'
-            raise Unfit("no_common_prompt", detail)
+            raise Unfit(
+                "no_common_prompt",
+                f'"{asking}" ends with an answer that is neither chosen nor rejected',
+            )
         question = question[:-1]
     if not asking:
         _require_unused(fields, "chosen")
@@ -202,27 +212,23 @@ def unread_fields(record: Any) -> Counter[str]:
     unread = Counter[str]()
     if not isinstance(record, dict):
         return unread
-    fields: Mapping[str, Any] = record
+    fields: Fields = record
     unread["weight"] += fields.get("weight") not in (None, 1)
-    for name in (*COLUMNS["verdicts"], *FLAGS):
+    for name in (*VERDICTS, *FLAGS, *THOUGHTS):
         value = fields.get(name)
-        is_flag = _verdict(value) is not None or (name in FLAGS and value in (0, 1))
-        unread[name] += name != "weight" and not is_flag and not _is_nothing(value)
-    for name in THOUGHTS:
-        is_read = name in TEXT_COLUMNS and isinstance(fields.get(name), str)
-        unread[name] += not is_read and not _is_nothing(fields.get(name))
+        is_read = name in ("weight", *TEXT_COLUMNS) or _says_learnt(name, value) is not None
+        unread[name] += not is_read and not _is_nothing(value)
     for turn in _turns(fields):
-        role = _role(turn)
-        weight = turn.get("weight")
-        unread["weight"] += role != ANSWERING and weight not in (None, 0)
-        known = {*READ, "weight", *(THOUGHTS if role == ANSWERING else ())}
+        is_answer = _role(turn) == ANSWERING
+        unread["weight"] += not is_answer and turn.get("weight") not in (None, 0)
+        known = {*READ, "weight", *(THOUGHTS if is_answer else ())}
         for name, value in turn.items():
-            is_verdict = name in COLUMNS["verdicts"] and _verdict(value) is not None
-            unread[name] += name not in known and not is_verdict and not _is_nothing(value)
+            is_read = name in known or _says_learnt(name, value) is not None
+            unread[name] += not is_read and not _is_nothing(value)
     return +unread
 
 
-def _turns(fields: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _turns(fields: Fields) -> Iterator[Fields]:
     """All turns in the columns of a record, as far as they have a role."""
     for value in fields.values():
         items: Sequence[Any] = value if isinstance(value, list) else [value]
@@ -234,35 +240,41 @@ def _turns(fields: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _is_nothing(value: Any) -> bool:
-    """Whether a field says nothing: null, or an empty text or list."""
+    """Whether a field says nothing: null, a text without a visible letter, or an empty list."""
+    value = value.strip() if isinstance(value, str) else value
     return value is None or (isinstance(value, str | list | dict) and not value)
 
 
-def _said_unlearnt(record: Mapping[str, Any]) -> str:
+def _said(fields: Fields, names: Iterable[str]) -> list[str]:
+    """Which of these columns say something; false and 0 say nothing."""
+    return [name for name in names if fields.get(name) and not _is_nothing(fields[name])]
+
+
+def _said_unlearnt(record: Fields) -> str:
     """The fields with which answers of a record say that they are not learnt, as in JSON."""
     said = {
         f'"{name}": {json.dumps(turn[name])}': None
         for turn in _turns(record)
         if _role(turn) == ANSWERING
-        for name in (*FLAGS, *COLUMNS["verdicts"])
-        if turn.get(name) is not None and _says_unlearnt(name, turn[name])
+        for name in (*FLAGS, *VERDICTS)
+        if _says_learnt(name, turn.get(name)) is False
     }
     return " or ".join(said)
 
 
-def _fields(record: Any) -> Mapping[str, Any]:
+def _fields(record: Any) -> Fields:
     """The columns of a record, also by the usual names as they are written in small letters.
 
     Raises Unfit if it is no object.
     """
     if not isinstance(record, dict):
         raise Unfit("not_object", f"this is a {type(record).__name__}, not an object")
-    fields: Mapping[str, Any] = record
+    fields: Fields = record
     usual = {composed(name).strip().lower(): value for name, value in fields.items()}
     return {name: value for name, value in usual.items() if name in NAMES} | {**fields}
 
 
-def _conversation(fields: Mapping[str, Any], columns: tuple[str, str] | None) -> Messages:
+def _conversation(fields: Fields, columns: tuple[str, str] | None) -> Messages:
     """The messages of a record, by whichever columns it has; `columns` come first."""
     if columns is not None:
         asking, answering = (written(fields, name) for name in columns)
@@ -278,24 +290,24 @@ def _conversation(fields: Mapping[str, Any], columns: tuple[str, str] | None) ->
     raise _no_columns(fields, "no messages, and no prompt with its answer")
 
 
-def _answered(fields: Mapping[str, Any], asking: str, answering: str) -> Messages:
+def _answered(fields: Fields, asking: str, answering: str) -> Messages:
     """The messages of a record that has a column of the question and one of its answer."""
     if fields[answering] is None:
         raise Unfit("no_answer", f'"{answering}" is null')
     question = _question(fields, asking)
     answer = _messages_of(fields[answering], answering, ANSWERING)
-    thoughts = [name for name in TEXT_COLUMNS if _is_text(fields.get(name))]
+    thoughts = _said(fields, TEXT_COLUMNS)
     if thoughts and isinstance(fields[answering], list):
         raise _without_place(thoughts[0], answering)
     thought = [Message(name, text_of(fields[name], name)) for name in thoughts[:1]]
     return _with_system((*question, *thought, *answer), fields)
 
 
-def _question(fields: Mapping[str, Any], asking: str) -> Messages:
+def _question(fields: Fields, asking: str) -> Messages:
     """The question in the column `asking`, with what it is about, after the history."""
     question = _messages_of(fields[asking], asking, "user")
-    names = [name for name in COLUMNS["added"] if name != asking and fields.get(name)]
-    added = [text_of(fields[name], name) for name in names]
+    names = _said(fields, COLUMNS["added"])
+    added = [text_of(fields[name], name) for name in names if name != asking]
     if isinstance(fields[asking], list) or len(question) != 1:
         _require_unused(fields, asking)
     elif added:
@@ -305,18 +317,18 @@ def _question(fields: Mapping[str, Any], asking: str) -> Messages:
         isinstance(turn, list) and len(turn) == 2 for turn in history
     ):
         raise Unfit("unused_column", '"history" is no list of questions with their answers')
-    turns = [(text_of(ask, "history"), text_of(answer, "history")) for ask, answer in history]
-    earlier = [(Message("user", ask), Message(ANSWERING, answer)) for ask, answer in turns]
-    return (*(message for turn in earlier for message in turn), *question)
+    earlier = [
+        Message(role, text_of(said, "history"))
+        for turn in history
+        for role, said in zip(("user", ANSWERING), turn, strict=True)
+    ]
+    return (*earlier, *question)
 
 
-def _require_unused(fields: Mapping[str, Any], beside: str) -> None:
+def _require_unused(fields: Fields, beside: str) -> None:
     """Raise Unfit if a column says something that has no place in the messages of another."""
-    for name in (*COLUMNS["added"], "history"):
-        if name != beside and fields.get(name):
-            raise _without_place(name, beside)
-    for name in TEXT_COLUMNS:
-        if _is_text(fields.get(name)):
+    for name in _said(fields, (*COLUMNS["added"], "history", *TEXT_COLUMNS)):
+        if name != beside:
             raise _without_place(name, beside)
 
 
@@ -324,52 +336,52 @@ def _without_place(name: str, beside: str) -> Unfit:
     return Unfit("unused_column", f'"{name}" has no place beside the messages of "{beside}"')
 
 
-def _is_text(value: Any) -> bool:
-    """Whether a value is a text with a visible letter."""
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _require_unattached(fields: Mapping[str, Any]) -> None:
+def _require_unattached(fields: Fields) -> None:
     """Raise Unfit for pictures and the like, which cannot be read."""
-    for name in COLUMNS["attached"]:
-        if not _is_nothing(fields.get(name)):
-            raise Unfit("unused_column", f'"{name}" cannot be read')
+    if attached := _said(fields, COLUMNS["attached"]):
+        raise Unfit("unused_column", f'"{attached[0]}" cannot be read')
 
 
-def _require_good(fields: Mapping[str, Any]) -> None:
+def _require_good(fields: Fields) -> None:
     """Raise Unfit if a record says that it, or its answer, is not to be learnt."""
     _require_unattached(fields)
-    for name in COLUMNS["verdicts"]:
-        if _verdict(fields.get(name)) is False:
-            raise Unfit("unwanted_answer", f'"{name}" is false: the answer is not one to learn')
-    for name in FLAGS:
-        value = fields.get(name)
-        is_unlearnt = _says_unlearnt(name, value if _verdict(value) is None else _verdict(value))
-        if name != "weight" and is_unlearnt:
+    for name in (*VERDICTS, *FLAGS):
+        if name != "weight" and _says_learnt(name, value := fields.get(name)) is False:
+            if name in VERDICTS:
+                raise Unfit("unwanted_answer", f'"{name}" is false: the answer is not one to learn')
             raise Unfit("nothing_learnt", f'the record has "{name}": {json.dumps(value)}')
 
 
-def _verdict(value: Any) -> bool | None:
-    """Whether an answer is a good one, also as a table writes it; None if this is no verdict."""
+def _says_learnt(name: str, value: Any) -> bool | None:
+    """Whether a field says that a turn or a record is learnt; None if it says nothing of that.
+
+    A truth may be written as a table does. A verdict is no number, which would be of a class.
+    """
     if isinstance(value, str):
-        return {"true": True, "false": False}.get(value.strip().lower())
-    return value if isinstance(value, bool) else None
+        value = {"true": True, "false": False}.get(value.strip().lower())
+    if name in VERDICTS:
+        return value if isinstance(value, bool) else None
+    if name not in FLAGS or value not in (0, 1):
+        return None
+    return bool(value) != (name in COLUMNS["hides"])
 
 
-def _given(fields: Mapping[str, Any]) -> str:
+def _given(fields: Fields) -> str:
     """What the chat template gets beside the messages, as JSON by name; "" for nothing.
 
     Both columns may be JSON in a text, as in tables. Raises Unfit for other values.
     """
-    values: dict[str, Any] = {}
+    values: Json = {}
     for name, kind in zip(TEMPLATE_COLUMNS, (list, dict), strict=True):
         value = fields.get(name)
-        if isinstance(value, str) and value.strip():
+        if _is_nothing(value):
+            continue
+        if isinstance(value, str):
             try:
                 value = json.loads(value)
             except ValueError:
                 raise Unfit("tools", f'"{name}" is no JSON') from None
-        if _is_nothing(value) or not str(value).strip():
+        if _is_nothing(value):
             continue
         if not isinstance(value, kind):
             expected = "list" if kind is list else "object"
@@ -383,7 +395,7 @@ def _given(fields: Mapping[str, Any]) -> str:
     return json.dumps(values, ensure_ascii=False) if values else ""
 
 
-def _pair_fields(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+def _pair_fields(fields: Fields) -> Fields:
     """The columns of a pair by their first names: chosen and rejected.
 
     OpenAI's `input` holds the question and its tools. Of several answers with a rank the best and
@@ -392,13 +404,13 @@ def _pair_fields(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     asked: Any = fields.get("input")
     answers: Any = fields.get("answers")
     if isinstance(asked, dict):
-        fields = {**{name: each for name, each in fields.items() if name != "input"}, **asked}
+        fields = {**fields, "input": None, **asked}
     sides = {
         side: next((fields[n] for n in COLUMNS[side] if fields.get(n) is not None), None)
         for side in SIDES
     }
     if sides == dict.fromkeys(SIDES) and _are_ranked(answers):
-        ranked: list[Mapping[str, Any]] = sorted(answers, key=lambda each: each["rank"])
+        ranked: list[Fields] = sorted(answers, key=lambda each: each["rank"])
         if ranked[0]["rank"] == ranked[-1]["rank"]:
             raise Unfit("equal_sides", '"answers" all have the same rank')
         sides = {"chosen": ranked[0]["answer"], "rejected": ranked[-1]["answer"]}
@@ -409,7 +421,7 @@ def _pair_fields(fields: Mapping[str, Any]) -> Mapping[str, Any]:
                 fields = {**fields, name: messages[:-1]}
                 sides["chosen"] = messages[-1:]
                 break
-    return {**fields, **{side: said for side, said in sides.items() if said is not None}}
+    return {**fields, **sides}
 
 
 def _are_ranked(answers: Any) -> bool:
@@ -422,7 +434,7 @@ def _are_ranked(answers: Any) -> bool:
     )
 
 
-def _with_system(messages: Messages, fields: Mapping[str, Any]) -> Messages:
+def _with_system(messages: Messages, fields: Fields) -> Messages:
     """The messages after the one of the column `system`, if they do not begin with it.
 
     Raises Unfit for a system message behind one of another role.
@@ -483,18 +495,20 @@ def _messages(value: Any, name: str) -> Messages:
     """A list of messages, each with a role and its content."""
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         raise Unfit("not_messages", f'"{name}" is no list of messages')
-    messages: list[Message] = []
+    messages = list[Message]()
     for number, each in enumerate(value, 1):
-        where, role = f"message {number}", _role(each)
+        where = f"message {number}"
+        role = _role(each)
         if role == "calling":
             raise Unfit("tool_calls", f"{where} is a call of a tool, which is not learnt")
         if role is None:
             name_of_role = str(each.get("role", each.get("from")))[:40]
-            detail = f"{where} is of {name_of_role!r}; known are {', '.join(ROLES)}"
-            raise Unfit("unknown_role", detail)
-        if calls := [key for key in COLUMNS["calls"] if each.get(key)]:
+            raise Unfit(
+                "unknown_role", f"{where} is of {name_of_role!r}; known are {', '.join(ROLES)}"
+            )
+        if calls := _said(each, COLUMNS["calls"]):
             raise Unfit("tool_calls", f'{where} has "{calls[0]}", which is not learnt')
-        if parts := [key for key in COLUMNS["parts"] if each.get(key)]:
+        if parts := _said(each, COLUMNS["parts"]):
             raise Unfit("part_of_answer", f'{where} has "{parts[0]}": answers are learnt whole')
         is_learnt = _is_learnt(each, role, where)
         content = each.get("content")
@@ -507,22 +521,21 @@ def _messages(value: Any, name: str) -> Messages:
     return tuple(messages)
 
 
-def _thoughts(message: Mapping[str, Any], where: str) -> list[Message]:
+def _thoughts(message: Fields, where: str) -> list[Message]:
     """What was thought before an answer, if anything: in a field, or in a piece of the content."""
-    found = [
-        Message(name, text_of(message[name], f'{where}, "{name}",'))
-        for name in THOUGHTS
-        if not _is_nothing(message.get(name))
-    ]
     content = message.get("content")
-    for piece in content if isinstance(content, list) else ():
-        if _is_thought(piece):
-            kind = piece["type"]
-            found.append(Message(kind, text_of(piece.get(kind, piece.get("text")), where)))
-    found = [said for said in found if said.content.strip()]
-    if len({said.content for said in found}) > 1:
-        raise Unfit("thoughts", f"{where} has several thoughts: {', '.join(e.role for e in found)}")
-    return found[:1]
+    pieces = [piece for piece in content if _is_thought(piece)] if isinstance(content, list) else []
+    said = [(name, message.get(name)) for name in THOUGHTS]
+    said += [(piece["type"], piece.get(piece["type"], piece.get("text"))) for piece in pieces]
+    thoughts = [
+        Message(name, text_of(value, f'{where}, "{name}",'))
+        for name, value in said
+        if not _is_nothing(value)
+    ]
+    if len({thought.content for thought in thoughts}) > 1:
+        names = ", ".join(thought.role for thought in thoughts)
+        raise Unfit("thoughts", f"{where} has several thoughts: {names}")
+    return thoughts[:1]
 
 
 def _is_thought(piece: Any) -> bool:
@@ -530,40 +543,32 @@ def _is_thought(piece: Any) -> bool:
     return isinstance(piece, dict) and piece.get("type") in THOUGHTS
 
 
-def _role(message: Mapping[str, Any]) -> str | None:
+def _role(message: Fields) -> str | None:
     """Who says a message; None if that is not known."""
     name = message.get("role") or message.get("from")
     return ROLES.get(name.strip().lower()) if isinstance(name, str) else None
 
 
-def _is_learnt(message: Mapping[str, Any], role: str, where: str) -> bool:
+def _is_learnt(message: Fields, role: str, where: str) -> bool:
     """Whether a turn may be learnt: an answer is, unless one of its fields says otherwise.
 
     Raises Unfit for a field that cannot be obeyed: a value between 0 and 1, or a question to learn.
     """
     is_answer = role == ANSWERING
-    names = [name for name in FLAGS if message.get(name) is not None]
-    for name in names:
-        value = message[name]
-        if name == "weight" and not is_answer:
+    for name in FLAGS:
+        value = message.get(name)
+        if value is None or (name == "weight" and not is_answer):
             continue
-        if value not in (0, 1):
+        is_learnt = _says_learnt(name, value)
+        if is_learnt is None:
             said = f"{where}, {'an answer' if is_answer else 'no answer'}, has the {name} "
             known = "known are 0 or false, and 1 or true"
             raise Unfit("bad_weight", f"{said}{str(value)[:40]!r}; {known}")
-        if not is_answer and not _says_unlearnt(name, value):
+        if is_learnt and not is_answer:
             detail = f'{where}, of the {role}, has "{name}": {json.dumps(value)}'
             raise Unfit("learnt_question", f"{detail}, but only answers are learnt")
-    if not is_answer:
-        return True
-    return not any(_says_unlearnt(n, message.get(n)) for n in (*names, *COLUMNS["verdicts"]))
-
-
-def _says_unlearnt(name: str, value: Any) -> bool:
-    """Whether a field of a turn with this value says that it is not learnt."""
-    if name in COLUMNS["verdicts"]:
-        return _verdict(value) is False
-    return value in (0, 1) and bool(value) == (name in COLUMNS["hides"])
+    says = [_says_learnt(name, message.get(name)) for name in (*FLAGS, *VERDICTS)]
+    return not is_answer or False not in says
 
 
 def _content(value: Any, where: str) -> str:
@@ -571,12 +576,13 @@ def _content(value: Any, where: str) -> str:
     if value is None:
         return ""
     if isinstance(value, list):
-        pieces: Sequence[Any] = value
-        if all(isinstance(piece, dict) and piece.get("type") == "text" for piece in pieces):
-            return "".join(text_of(piece.get("text"), where) for piece in pieces)
-        kinds = [str(piece.get("type"))[:40] for piece in pieces if isinstance(piece, dict)]
-        if other := next((kind for kind in kinds if kind != "text"), ""):
-            raise Unfit("not_text", f'{where} holds list with a piece of type "{other}", not text')
+        pieces: list[Any] = value
+        kinds = [p.get("type") if isinstance(p, dict) else type(p).__name__ for p in pieces]
+        for kind in kinds:
+            if kind != "text":
+                what = f'list with a piece of type "{str(kind)[:40]}"'
+                raise Unfit("not_text", f"{where} holds {what}, not text")
+        return "".join(text_of(piece.get("text"), where) for piece in pieces)
     return text_of(value, where)
 
 
@@ -600,6 +606,6 @@ def _require_content(messages: Messages) -> None:
             raise Unfit("empty_prompt", f"message {number}, a question, is empty")
 
 
-def _no_columns(fields: Mapping[str, Any], what: str) -> Unfit:
+def _no_columns(fields: Fields, what: str) -> Unfit:
     columns = ", ".join(str(key)[:40] for key in list(fields)[:8])
     return Unfit("no_columns", f"{what}; the columns are: {columns}")

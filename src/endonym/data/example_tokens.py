@@ -14,7 +14,7 @@ import numpy as np
 
 from endonym.data.order import Integers, Numbers, Rows, runs, shuffled
 from endonym.data.shards import damaged, id_type
-from endonym.disk import read_json
+from endonym.disk import Json, read_json
 from endonym.seed import named_seed
 
 ExampleSplit = Literal["train", "dev"]
@@ -33,28 +33,32 @@ class ExampleTokens:
 
     def __init__(self, folder: Path, split: ExampleSplit) -> None:
         described = read_json(folder / "examples.json")
-        self.folder, self.split = folder, split
+        self.folder = folder
+        self.split = split
         self.vocab: int = described["vocab"]
         self.end_id: int = described["end"]
         self.together = 2 if described["objective"] == "preferences" else 1
         kind = id_type(self.vocab)
-        offsets = np.load(folder / "offsets.npy", allow_pickle=False).astype(np.int64)
+        offsets = np.load(folder / "offsets.npy").astype(np.int64)
         for name, size in (("ids.bin", kind.itemsize), ("learnt.bin", 1)):
             if (folder / name).stat().st_size != offsets[-1] * size:
-                message = f"the index needs {offsets[-1]:,} tokens, the file has another size"
-                raise damaged(folder, message, name)
-        is_dev = np.load(folder / "dev.npy", allow_pickle=False)
+                raise damaged(
+                    folder,
+                    f"the index needs {offsets[-1]:,} tokens, the file has another size",
+                    name,
+                )
+        is_dev = np.load(folder / "dev.npy")
         is_of_split = is_dev == (split == "dev" and is_dev.any())
         self.starts: Integers = offsets[:-1][is_of_split]
         if described["opening"] is None:  # Templates of other models may begin in several ways.
-            openings = np.load(folder / "openings.npy", allow_pickle=False)
+            openings = np.load(folder / "openings.npy")
         else:
             openings = np.full(len(is_dev), described["opening"], dtype=np.int64)
         self.openings: Integers = openings[is_of_split]
         self.lengths: Integers = np.diff(offsets)[is_of_split]
         self.ids = np.memmap(folder / "ids.bin", dtype=kind, mode="r")
         self.learnt = np.memmap(folder / "learnt.bin", dtype=np.uint8, mode="r")
-        self.byte_counts: Integers = np.load(folder / "bytes.npy", allow_pickle=False)
+        self.byte_counts: Integers = np.load(folder / "bytes.npy")
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -66,22 +70,26 @@ class ExampleTokens:
 
     def prompt(self, number: int) -> Integers:
         """The ids of an example before its first answer, as the model reads them."""
-        stored = slice(self.starts[number], self.starts[number] + self.lengths[number])
-        ids = self.ids[stored][: int(self.learnt[stored].argmax())]
-        return np.concatenate((self.openings[number : number + 1], ids)).astype(np.int64)
+        ids, is_learnt = self._stored(number)
+        return np.concatenate((self.openings[number : number + 1], ids[: is_learnt.argmax()]))
 
     def answers(self, number: int) -> list[Integers]:
         """The ids of each stretch of an example that is learnt."""
-        stored = slice(self.starts[number], self.starts[number] + self.lengths[number])
-        ids, is_learnt = self.ids[stored].astype(np.int64), self.learnt[stored].astype(np.bool_)
+        ids, is_learnt = self._stored(number)
         stretches = np.split(ids, np.flatnonzero(is_learnt[1:] != is_learnt[:-1]) + 1)
         return stretches[0 if is_learnt[0] else 1 :: 2]  # in turn learnt and only read
 
+    def _stored(self, number: int) -> tuple[Integers, Integers]:
+        """The ids of an example but the first, and for each whether it is learnt, 0 or 1."""
+        stored = runs(self.starts[number : number + 1], self.lengths[number : number + 1])
+        return self.ids[stored].astype(np.int64), self.learnt[stored].astype(np.int64)
+
     def totals(self) -> dict[str, int]:
         """Examples, their tokens, the tokens that are learnt, and the bytes of these."""
-        n_tokens, n_learnt, n_bytes = int(self.lengths.sum()), 0, 0
-        groups = 1 + n_tokens // GROUP_TOKENS
-        for numbers in np.array_split(np.arange(len(self)), groups):
+        n_tokens = int(self.lengths.sum())
+        n_learnt = 0
+        n_bytes = 0
+        for numbers in np.array_split(np.arange(len(self)), 1 + n_tokens // GROUP_TOKENS):
             stored = runs(self.starts[numbers], self.lengths[numbers])
             learnt = stored[self.learnt[stored] > 0]
             n_learnt += len(learnt)
@@ -89,7 +97,7 @@ class ExampleTokens:
         return {"examples": len(self), "tokens": n_tokens, "learnt": n_learnt, "bytes": n_bytes}
 
 
-def figures(tokens: ExampleTokens, rows: int, context: int) -> dict[str, Any]:
+def figures(tokens: ExampleTokens, rows: int, context: int) -> Json:
     """What a manifest says of a split: totals, rows, and the share of rows that is empty."""
     gap = 1 - float(tokens.lengths.sum()) / max(1, rows * context)
     return {**tokens.totals(), "rows": rows, "gap": round(gap, 6)}
@@ -113,7 +121,9 @@ class ExampleOrder:
     """
 
     def __init__(self, tokens: ExampleTokens, *, context: int, seed: int) -> None:
-        self.tokens, self.context, self.seed = tokens, context, seed
+        self.tokens = tokens
+        self.context = context
+        self.seed = seed
         self.reference: Numbers | None = None
         self._bytes: float | None = None
         self.item_lengths = tokens.lengths.reshape(-1, tokens.together).sum(axis=1)
@@ -134,7 +144,8 @@ class ExampleOrder:
         """The rows from `first` up to `first + count`, whose end is not included."""
         size = count * self.context
         tokens, targets = np.full((2, size), self.tokens.end_id, dtype=np.int64)
-        documents, places = np.full(size, GAP, dtype=np.int64), np.zeros(size, dtype=np.int64)
+        documents = np.full(size, GAP, dtype=np.int64)
+        places = np.zeros(size, dtype=np.int64)
         weights = np.zeros(size, dtype=np.float32)
         reference = None if self.reference is None else np.zeros(size, dtype=np.float32)
         for index in range(count):
@@ -142,7 +153,8 @@ class ExampleOrder:
             examples = self.examples(epoch, row)
             lengths = self.tokens.lengths[examples]
             starts = index * self.context + np.cumsum(lengths) - lengths
-            positions, stored = runs(starts, lengths), runs(self.tokens.starts[examples], lengths)
+            positions = runs(starts, lengths)
+            stored = runs(self.tokens.starts[examples], lengths)
             places[positions] = stored
             targets[positions] = self.tokens.ids[stored]
             tokens[positions[1:]] = targets[positions[:-1]]
@@ -168,8 +180,7 @@ class ExampleOrder:
 
     def _made(self, epoch: int) -> tuple[Integers, Integers]:
         """The items of an epoch in their places, and the order of the rows."""
-        seed = named_seed(self.seed, "examples", epoch)
-        drawn = shuffled(len(self.item_lengths), seed)
+        drawn = shuffled(len(self.item_lengths), named_seed(self.seed, "examples", epoch))
         # By length, and within a length in the order drawn: the same places, other items.
         by_length = drawn[np.argsort(self.item_lengths[drawn], kind="stable")]
         places = np.argsort(self.item_lengths[self.packing.items], kind="stable")
@@ -195,7 +206,7 @@ def packed(lengths: Integers, size: int) -> Packing:
     lengths_left = sum(1 << length for length in left)  # bit n: some item of length n is left
     mirrored = sum(1 << (size - length) for length in left)  # bit size - n: the same
     assert lengths_left.bit_length() <= size + 1, "too long ones are rejected"
-    items: list[int] = []
+    items = list[int]()
     starts = [0]
     while lengths_left:
         room = size

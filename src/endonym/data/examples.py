@@ -16,7 +16,7 @@ import json
 import random
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from itertools import chain, islice
 from pathlib import Path
@@ -26,7 +26,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endonym.copies.held_out.split import digest
-from endonym.data import conversations
 from endonym.data.chat_layout import Layout, Layouts, learning_only
 from endonym.data.config import FEWEST_DIVIDED, VAL_SHARE, ExampleSettings
 from endonym.data.conversation_files import (
@@ -35,27 +34,29 @@ from endonym.data.conversation_files import (
     parsed_records,
     several_answers_in_words,
 )
+from endonym.data.conversations import Conversation, Message, Messages, Unfit, unread_fields
 from endonym.data.example_tokens import ExampleOrder, ExampleTokens, figures
 from endonym.data.kept_out import KeptOut
 from endonym.data.shards import id_type
 from endonym.device import program
-from endonym.disk import packaged_tables
+from endonym.disk import Json, packaged_tables
 from endonym.errors import CorpusError
 from endonym.formats.document import SHOWN_CHARS, Reject
 from endonym.formats.document_files import DROPPED, GzipLines, reject_line
 from endonym.formats.source_errors import source_error
 from endonym.log import counted, number
 from endonym.tokenizer.chat_template import ANSWERING, CHATML, template_of
-from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.tokenizer import Ids, Tokenizer
+from endonym.workers import Advance
 
 BATCH_RECORDS = 1024
 SHOWN_REASONS = 6
-HELD_OUT, TOO_LONG = "held_out", "longer_than_context"
+HELD_OUT = "held_out"
+TOO_LONG = "longer_than_context"
 ADVICE: dict[str, str] = packaged_tables("endonym.data", "advice.toml")
 ALLOWED = ("duplicate", "commented", "nothing_learnt", "unwanted_answer", HELD_OUT)
 """Reasons that do not count as rejected: the data are not at fault, or say so themselves."""
-Ids = NDArray[np.int64]
-Side = tuple[Sequence[conversations.Message], Layout]
+Side = tuple[Sequence[Message], Layout]
 """The messages of an example, and their layout."""
 Example = tuple[int, Ids, NDArray[np.bool_]]
 """The first id of an example, the ids after it, and which of these are learnt."""
@@ -69,7 +70,7 @@ class Prepared(NamedTuple):
     """
 
     record: Record
-    prompt: Sequence[conversations.Message]
+    prompt: Sequence[Message]
     sides: Sequence[Side]
     given: str = ""
 
@@ -94,10 +95,10 @@ def make_examples(
     settings: ExampleSettings,
     *,
     out: Path,
-    advance: Callable[[int], None],
+    advance: Advance,
     kept_out: KeptOut | None = None,
     held_out: Sequence[int] = (),
-) -> dict[str, Any]:
+) -> Json:
     """Write the examples of some files; returns what was counted.
 
     tokenizer: with a chat template, whose end of a turn is noted in it. advance: called with the
@@ -112,16 +113,18 @@ def make_examples(
     longest = settings.context // (2 if settings.is_of_pairs else 1)
     layouts = Layouts(template_of(tokenizer), tokenizer, longest)
     layouts.probe()  # A broken template ends this before anything is read.
-    seen, are_pairs = dict[bytes, str](), settings.is_of_pairs
+    seen = dict[bytes, str]()
+    are_pairs = settings.is_of_pairs
     fits = chain.from_iterable(
         parsed_records(path, settings.columns, seen=seen, are_pairs=are_pairs) for path in paths
     )
     # Where some are held out, or were by an earlier phase, each is learnt as it is; pairs always.
     are_as_they_are = settings.val_share is not None or len(held_out) > 0 or are_pairs
-    few, are_many = list[Prepared](), are_as_they_are
+    few = list[Prepared]()
+    are_many = are_as_they_are
     with ExampleWriter(out, tokenizer, settings, held_out) as writer:
         while batch := list(islice(fits, BATCH_RECORDS)):  # for the tokenizer's threads
-            prepared: list[Prepared] = []
+            prepared = list[Prepared]()
             for item in batch:
                 result = item if isinstance(item, Reject) else _prepared(item, layouts, writer)
                 if isinstance(result, Reject):
@@ -146,16 +149,17 @@ def make_examples(
 
 def _prepared(fit: ParsedRecord, layouts: Layouts, writer: "ExampleWriter") -> Prepared | Reject:
     """The messages of a record with their layouts, or why it is left out."""
-    record, value = fit.record, fit.value
-    writer.unread.update(conversations.unread_fields(record.value))
+    record = fit.record
+    value = fit.value
+    writer.unread.update(unread_fields(record.value))
     writer.several_answers |= [fit.several_answers] if fit.several_answers else []
     if fit.before:
         return fit.copy()
     try:
-        if isinstance(value, conversations.Conversation):
+        if isinstance(value, Conversation):
             messages = value.messages
             roles = [message.role for message in messages]
-            examples = layouts.given(value.given).of(roles)
+            examples = layouts.of(roles, value.given)
             is_learnt = [message.is_learnt for message in messages]
             if not all(is_learnt):
                 learning = (learning_only(layout, is_learnt) for layout in examples)
@@ -165,9 +169,9 @@ def _prepared(fit: ParsedRecord, layouts: Layouts, writer: "ExampleWriter") -> P
             return Prepared(record, value.prompt, sides, value.given)
         roles = [*(each.role for each in value.prompt), ANSWERING]
         (layout,) = layouts.of(roles, is_last_only=True)
-    except conversations.Unfit as unfit:
+    except Unfit as unfit:
         return record.reject(unfit.reason, unfit.detail)
-    answers = (conversations.Message(ANSWERING, each) for each in (value.chosen, value.rejected))
+    answers = (Message(ANSWERING, each) for each in (value.chosen, value.rejected))
     return Prepared(record, value.prompt, [((*value.prompt, each), layout) for each in answers])
 
 
@@ -179,31 +183,32 @@ def _again(prepared: list[Prepared], layouts: Layouts, seed: int) -> list[Prepar
     (docs/log.md). Those with a system message: without it, as `chat` asks them, unless others ask
     the same question.
     """
-    pick, found = random.Random(seed), list[Prepared]()
+    pick = random.Random(seed)
+    found = list[Prepared]()
     singles = [n for n, each in enumerate(prepared) if [*map(_turns, each.sides)] == [1]]
     asked = Counter(tuple(without_system(each.prompt)) for each in prepared)
     for n, each in enumerate(prepared):
         own = each.sides[0][0]
         rest = without_system(own)
         is_bare = len(rest) < len(own) and asked[tuple(without_system(each.prompt))] == 1
-        with suppress(conversations.Unfit):
+        with suppress(Unfit):
             if is_bare and all(said.is_learnt for said in own):
                 roles = [said.role for said in rest]
-                bare = [(rest, layout) for layout in layouts.given(each.given).of(roles)]
+                bare = [(rest, layout) for layout in layouts.of(roles, each.given)]
                 found.append(each._replace(sides=bare))
         if n not in singles or len(singles) < 2:
             continue
         place = singles.index(n) + pick.randrange(1, len(singles))
         before = without_system(prepared[singles[place % len(singles)]].sides[0][0])
         joined = [*own[: 0 if is_bare else len(own) - len(rest)], *before, *rest]
-        with suppress(conversations.Unfit):
+        with suppress(Unfit):
             roles = [said.role for said in joined]
-            (layout,) = layouts.given(each.given).of(roles, is_last_only=True)
+            (layout,) = layouts.of(roles, each.given, is_last_only=True)
             found.append(each._replace(sides=[(joined, layout)]))
     return found
 
 
-def without_system(messages: Iterable[conversations.Message]) -> list[conversations.Message]:
+def without_system(messages: Iterable[Message]) -> list[Message]:
     """The messages that are no system message."""
     return [said for said in messages if said.role != "system"]
 
@@ -223,7 +228,7 @@ def _apart(prepared: list[Prepared], kept_out: KeptOut, writer: "ExampleWriter")
         for each in prepared
     ]
     shared = kept_out.shared_by(sorted(set[str]().union(*contents_by_record)))
-    apart: list[Prepared] = []
+    apart = list[Prepared]()
     for each, contents in zip(prepared, contents_by_record, strict=True):
         if own := contents & shared:
             detail = f"shares text with held-out or evaluation texts: {min(own)[:SHOWN_CHARS]}"
@@ -243,14 +248,19 @@ class ExampleWriter:
         settings: ExampleSettings,
         held_out: Sequence[int] = (),
     ) -> None:
-        self.out, self.tokenizer, self.settings = out, tokenizer, settings
+        self.out = out
+        self.tokenizer = tokenizer
+        self.settings = settings
         self.held_out = np.array(held_out, dtype=np.uint64)
         self.kind = id_type(tokenizer.vocab)
-        self.cut, self.unread = 0, Counter[str]()
-        self.several_answers = dict[conversations.Messages, str]()
-        self._lengths, self._keys = list[int](), list[int]()
+        self.cut = 0
+        self.unread = Counter[str]()
+        self.several_answers = dict[Messages, str]()
+        self._lengths = list[int]()
+        self._keys = list[int]()
         self._openings = list[int]()
-        self._counts, self._turns = list[int](), list[int]()
+        self._counts = list[int]()
+        self._turns = list[int]()
         self._records = self._again = 0
         self._dropped: Counter[str] = Counter()
         self._first: dict[str, Reject] = {}
@@ -285,7 +295,8 @@ class ExampleWriter:
 
     def add(self, prepared: Sequence[Prepared]) -> list[Prepared]:
         """Encode and write records; those that are longer than a row are rejected. The others."""
-        context, is_pair = self.settings.context, self.settings.is_of_pairs
+        context = self.settings.context
+        is_pair = self.settings.is_of_pairs
         added = list[Prepared]()
         for each, examples in self._encoded(prepared):
             sizes = [len(example) for _, example, _ in examples]
@@ -340,7 +351,7 @@ class ExampleWriter:
         first = 1 - (len(whole) - len(ids))  # 0 if the tokenizer put its start token there
         return int(whole[0]), whole[1:], learnt[first:]
 
-    def finish(self) -> dict[str, Any]:
+    def finish(self) -> Json:
         """Write the index, and return what was counted.
 
         Raises SourceError if too many records were rejected, CorpusError if too few are left.
@@ -352,8 +363,7 @@ class ExampleWriter:
             left = f"no example to learn from is left of {counted(self._records, 'record')}"
             left += f", {number(len(keys))} of which an earlier phase holds out" * bool(keys.size)
             left += f"; dropped were:\n{_shown(self._dropped)}" * bool(self._dropped)
-            do = _advice(self._dropped, self._first)
-            raise CorpusError(left, where="phase.data", do=do)
+            raise CorpusError(left, where="phase.data", do=_advice(self._dropped, self._first))
         require_usable(self._dropped, self._first, self._records, self.settings.max_rejected)
         arrays = {
             "offsets": np.concatenate(([0], np.cumsum(self._lengths))).astype("<i8"),
@@ -396,8 +406,7 @@ def require_usable(
     unusable = Counter({why: n for why, n in dropped.items() if why not in ALLOWED})
     if (share := unusable.total() / max(1, n_records)) > most:
         words = {"share": share, "records": n_records, "most": most, "reasons": _shown(dropped)}
-        do = _advice(unusable, first)
-        raise source_error("many_rejected", "phase.data", advice=do, **words)
+        raise source_error("many_rejected", "phase.data", advice=_advice(unusable, first), **words)
 
 
 def _shown(dropped: Counter[str]) -> str:
@@ -417,7 +426,7 @@ def advice(reason: str, first: Reject | None) -> str:
     return ADVICE.get(reason, ADVICE["others"]).format(first=first, program=program())
 
 
-def prompt_key(prompt: Sequence[conversations.Message], seed: int) -> int:
+def prompt_key(prompt: Sequence[Message], seed: int) -> int:
     """The keyed hash of a prompt, without blanks around its contents: 64 bits."""
     messages = [[message.role, message.content.strip()] for message in prompt]
     text = json.dumps(messages, ensure_ascii=False).encode("utf-8")
@@ -426,7 +435,7 @@ def prompt_key(prompt: Sequence[conversations.Message], seed: int) -> int:
 
 def read_held_out(folder: Path) -> list[int]:
     """The keys of the prompts that the examples of a folder hold out, and those before them."""
-    return np.load(folder / "held_out.npy", allow_pickle=False).tolist()
+    return np.load(folder / "held_out.npy").tolist()
 
 
 def held_out_prompts(

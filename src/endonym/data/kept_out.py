@@ -44,10 +44,10 @@ class KeptOut:
     """
 
     def __init__(self, files: Iterable[tuple[str, Iterable[str]]]) -> None:
-        self._whole, self._changed = set[bytes](), ChangedLines()
+        self._whole = set[bytes]()
+        self._changed = ChangedLines()
         self._lengths = defaultdict[int, set[int]](set)
-        noted = ((name, self._noted(texts)) for name, texts in files)
-        self._runs = Contamination.of_files(noted)
+        self._runs = Contamination.of_files((name, self._noted(texts)) for name, texts in files)
         heads = np.fromiter(self._lengths, dtype=np.uint64)
         self._heads = Postings.made(heads, np.zeros(len(heads), dtype=np.int64))
 
@@ -80,7 +80,8 @@ class KeptOut:
         """Whether a message, or most of its letters in lines or in sentences, are changed lines."""
         lines = message.splitlines()
         sentences = [part for line in lines for part in SENTENCE_END.split(line)]
-        lengths, is_known = range(LEAST_LETTERS, 2 * MOST_LETTERS + 1), self._changed.has
+        lengths = range(LEAST_LETTERS, 2 * MOST_LETTERS + 1)
+        is_known = self._changed.has
         for parts in {(message,), tuple(lines), tuple(sentences)}:
             folded = letters.folded_letters(parts)
             spans = [(first, last) for first, last in _spans(folded) if last - first in lengths]
@@ -92,12 +93,14 @@ class KeptOut:
     def _holding(self, messages: Sequence[str]) -> Iterator[str]:
         """The messages in which a line that is kept out stands whole, between borders of words."""
         folded = letters.folded_letters(messages)
-        heads, is_border = _heads(folded), _borders(folded)
+        heads = _heads(folded)
+        is_border = _borders(folded)
         matches, _ = self._heads.matches(heads.hashes)
         matches = matches[is_border[heads.firsts[matches]]]
         owners = folded.owners(heads.firsts[matches])  # the message of each
         for number, owner in zip(matches.tolist(), owners.tolist(), strict=True):
-            first, end = int(heads.firsts[number]), int(folded.firsts[owner + 1])
+            first = int(heads.firsts[number])
+            end = int(folded.firsts[owner + 1])
             for length in self._lengths[int(heads.hashes[number])]:
                 last = first + length
                 if last > end or not (length == MOST_LETTERS or is_border[last]):

@@ -27,6 +27,8 @@ from endonym.data.config import ALONE_SHARE, PART_BYTES, PackConfig
 from endonym.data.shards import TokenShards, follow
 from endonym.seed import named_seed
 
+Shares = Mapping[str, float]
+"""The shares of sources in what is read."""
 Integers = NDArray[np.int64]
 Numbers = NDArray[np.float32]
 
@@ -80,10 +82,14 @@ class Order:
         join: Collection[str] = (),
         source: str | None = None,
     ) -> None:
-        self.shards, self.context, self.seed = shards, context, seed
-        self.index, self.streams = shards.index, ()
+        self.shards = shards
+        self.context = context
+        self.seed = seed
+        self.index = shards.index
+        self.streams = ()
         if source is not None:
-            self.index, self.streams = shards.index[shards.documents_of(source)], (source,)
+            self.index = shards.index[shards.documents_of(source)]
+            self.streams = (source,)
         self.lengths: Integers = self.index["length"] + 1
         self.positions_per_epoch = int(self.lengths.sum())
         self.joined: dict[str, Integers] = {}
@@ -107,7 +113,7 @@ class Order:
     def bytes_per_position(self) -> float:
         """Bytes per position: none for end-of-text, one for the line ends of joined sources."""
         if self._bytes is None:
-            of_source = self.shards.bytes_by_source()
+            of_source = self.shards.sums_by_source(self.shards.byte_counts)
             read = np.unique(self.index["source"])
             self._bytes = int(of_source[read].sum() + self.is_joined.sum())
         return self._bytes / max(1, self.positions_per_epoch)
@@ -119,7 +125,8 @@ class Order:
     def rows(self, first: int, count: int) -> Rows:
         """The rows from `first` up to `first + count`, whose end is not included."""
         starts_B = self._starts(np.arange(first, first + count))
-        length, shape = self.positions_per_epoch, (count, self.context)
+        length = self.positions_per_epoch
+        shape = (count, self.context)
         arrays = tuple(np.empty(count * self.context, dtype=np.int64) for _ in range(4))
         # Rows are cut where an epoch ends, so that each piece is of one epoch.
         rows_P, epochs_P = _ranges(starts_B // length, (starts_B + self.context - 1) // length)
@@ -163,7 +170,8 @@ class Order:
         number: of the epoch. Both are offsets of stored tokens: what precedes a document is stored
         at its start, what follows it at its end.
         """
-        index, starts = self.index, self.index["start"]
+        index = self.index
+        starts = self.index["start"]
         is_inner = np.ones(len(index), dtype=np.bool_)  # not the first document of a stretch
         is_inner[self._stretches(number)] = False
         ends = starts + index["length"]
@@ -172,9 +180,11 @@ class Order:
 
     def _starts(self, rows_B: Integers) -> Integers:
         """Where rows start in the stream of all epochs, after shuffling within each epoch."""
-        epochs_B, starts_B = rows_B * self.context // self.positions_per_epoch, rows_B.copy()
+        epochs_B = rows_B * self.context // self.positions_per_epoch
+        starts_B = rows_B.copy()
         for epoch in np.unique(epochs_B):
-            is_of_epoch, first = epochs_B == epoch, self.first_row(int(epoch))
+            is_of_epoch = epochs_B == epoch
+            first = self.first_row(int(epoch))
             order = self.epoch(int(epoch)).rows
             starts_B[is_of_epoch] = first + order[rows_B[is_of_epoch] - first]
         return starts_B * self.context
@@ -187,19 +197,22 @@ class Order:
         number: of the epoch. begins_P, sizes_P: of the pieces, in positions of its stream. Pieces
         are split at documents, so that the search runs once per piece, not per token.
         """
-        epoch, index = self.epoch(number), self.index
+        epoch = self.epoch(number)
+        index = self.index
         stops_P = begins_P + sizes_P
         firsts_P, lasts_P = (
             np.searchsorted(epoch.ends, each, side="right") for each in (begins_P, stops_P - 1)
         )
         pieces_S, ranks_S = _ranges(firsts_P, lasts_P)
-        documents_S, ends_S = epoch.documents[ranks_S], epoch.ends[ranks_S]
+        documents_S = epoch.documents[ranks_S]
+        ends_S = epoch.ends[ranks_S]
         starts_S = ends_S - epoch.lengths[ranks_S]
         begins_S = np.maximum(begins_P[pieces_S], starts_S)
         sizes_S = np.minimum(stops_P[pieces_S], ends_S) - begins_S
-        stored_S = index["start"][documents_S] + begins_S - starts_S
-        stored, shard = runs(stored_S, sizes_S), np.repeat(index["shard"][documents_S], sizes_S)
-        tokens, targets = self.shards.at(shard, stored), self.shards.at(shard, stored + 1)
+        stored = runs(index["start"][documents_S] + begins_S - starts_S, sizes_S)
+        shard = np.repeat(index["shard"][documents_S], sizes_S)
+        tokens = self.shards.at(shard, stored)
+        targets = self.shards.at(shard, stored + 1)
         first_inputs = (np.cumsum(sizes_S) - sizes_S)[begins_S == starts_S]
         if self.line_end is not None:
             # An end-of-text that does not start a stretch is a line end.
@@ -230,11 +243,13 @@ class Order:
         """
         is_first = np.ones(len(self.lengths), dtype=np.bool_)
         for name, documents in self.joined.items():
-            lengths, follows = self.lengths[documents], follow(self.index[documents])
+            lengths = self.lengths[documents]
+            follows = follow(self.index[documents])
             if name in self.parts:
                 is_first[documents[1:]] = ~follows
                 continue
-            shortest, longest = float(lengths.mean()), float(self.context)
+            shortest = float(lengths.mean())
+            longest = float(self.context)
             seed = named_seed(self.seed, "join", name, number)
             drawn, coins = np.split(uniform(2 * len(lengths), seed), 2)
             # No distance is below the mean length, so as many cuts as documents reach the end.
@@ -274,8 +289,7 @@ def runs(starts: Integers, counts: Integers) -> Integers:
 
 def training_order(shards: Path, pack: PackConfig, seed: int) -> Order:
     """The order in which a model reads its training text."""
-    train = TokenShards(shards, "train")
-    return Order(train, context=pack.context, seed=seed, join=pack.join)
+    return Order(TokenShards(shards, "train"), context=pack.context, seed=seed, join=pack.join)
 
 
 PARTS = 1_000_000
@@ -293,14 +307,16 @@ class Mixture:
     def __init__(
         self,
         shards: TokenShards,
-        shares: Mapping[str, float],
+        shares: Shares,
         *,
         context: int,
         seed: int,
         join: Collection[str] = (),
         first_rows: Mapping[str, int] | None = None,
     ) -> None:
-        self.shards, self.context, self.first_rows = shards, context, first_rows or {}
+        self.shards = shards
+        self.context = context
+        self.first_rows = first_rows or {}
         self.shares = largest_first(shares)
         self.parts = parts_of(self.shares)
         order_of = functools.partial(Order, shards, context=context, seed=seed, join=join)
@@ -347,61 +363,72 @@ class Mixture:
         Of the rows that no earlier source has, source k has every one at which
         round(row × part / parts left) grows by one.
         """
-        numbers_B, indices_B = np.zeros_like(rows_B), np.zeros_like(rows_B)
-        left_B, is_open_B, parts = rows_B.copy(), np.ones(len(rows_B), dtype=np.bool_), PARTS
+        numbers_B = np.zeros_like(rows_B)
+        indices_B = np.zeros_like(rows_B)
+        left_B = rows_B.copy()
+        is_open_B = np.ones(len(rows_B), dtype=np.bool_)
+        parts = PARTS
         for number, part in enumerate(self.parts):
             before_B = (left_B * part + parts // 2) // parts
             after_B = ((left_B + 1) * part + parts // 2) // parts
             takes_B = is_open_B & (after_B > before_B)
             numbers_B[takes_B], indices_B[takes_B] = number, before_B[takes_B]
             is_open_B &= ~takes_B
-            left_B, parts = left_B - before_B, parts - part
+            left_B = left_B - before_B
+            parts = parts - part
         return numbers_B, indices_B
 
     def tokens_by_source(self, documents: Integers) -> dict[str, int]:
         """How many of the inputs of these document numbers are of each source."""
-        counts, numbers = Counter[str](), documents % len(self.orders)
+        counts = Counter[str]()
+        numbers = documents % len(self.orders)
         for number, order in enumerate(self.orders):
             counts.update(order.tokens_by_source(documents[numbers == number] // len(self.orders)))
         return dict(counts)
 
 
-def main_source(shares: Mapping[str, float], sizes: Mapping[str, int]) -> str:
+def main_source(shares: Shares, sizes: Mapping[str, int]) -> str:
     """The source that says when an epoch ends: that with the largest share, of equal shares the
     largest one. sizes: in positions."""
     return max(sorted(shares), key=lambda name: (shares[name], sizes[name]))
 
 
-def largest_first(shares: Mapping[str, float]) -> dict[str, float]:
+def largest_first(shares: Shares) -> dict[str, float]:
     """The shares in the order of a mixture; of equal ones by name."""
     return dict(sorted(shares.items(), key=lambda each: (-each[1], each[0])))
 
 
-def rows_by_source(shares: Mapping[str, float], rows: int) -> dict[str, int]:
+def rows_by_source(shares: Shares, rows: int) -> dict[str, int]:
     """How many of the first rows of a mixture are of each source."""
     ordered = largest_first(shares)
-    left, parts, counts = rows, PARTS, dict[str, int]()
+    left = rows
+    parts = PARTS
+    counts = dict[str, int]()
     for name, part in zip(ordered, parts_of(ordered), strict=True):
         counts[name] = (left * part + parts // 2) // parts
-        left, parts = left - counts[name], parts - part
+        left = left - counts[name]
+        parts = parts - part
     return counts
 
 
-def largest_gap(shares: Mapping[str, float], ends: Sequence[int]) -> float:
+def largest_gap(shares: Shares, ends: Sequence[int]) -> float:
     """The largest error of a source's share in the rows from one of these row numbers to the next.
 
     Rows are of one source each, so that few rows cannot have any share.
     """
-    gap, before, first = 0.0, dict.fromkeys(shares, 0), 0
+    gap = 0.0
+    before = dict.fromkeys(shares, 0)
+    first = 0
     for end in ends:
         counts = rows_by_source(shares, end)
         for name, share in shares.items() if end > first else ():
             gap = max(gap, abs((counts[name] - before[name]) / (end - first) - share))
-        before, first = counts, end
+        before = counts
+        first = end
     return gap
 
 
-def parts_of(shares: Mapping[str, float]) -> list[int]:
+def parts_of(shares: Shares) -> list[int]:
     """Shares as whole parts of PARTS; the largest, which is the first, takes what rounding left."""
     parts = [max(1, round(share * PARTS)) for share in shares.values()]
     return [parts[0] + PARTS - sum(parts), *parts[1:]]

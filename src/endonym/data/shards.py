@@ -16,9 +16,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from endonym.disk import Json
 from endonym.errors import Damaged, RecipeError, StoreError
-from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.tokenizer import Ids, Tokenizer
 from endonym.tokenizer.words import in_batches
+from endonym.workers import Advance
 
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
@@ -53,8 +55,8 @@ def write_shards(
     sources: list[str],
     documents: Callable[[Split], Iterable[ShardDocument]],
     *,
-    advance: Callable[[int], None],
-) -> dict[str, Any]:
+    advance: Advance,
+) -> Json:
     """Write a corpus as shards; returns documents, tokens, bytes and chars by split and source.
 
     "unused" is how many ids do not occur in the training text, in all and by source.
@@ -83,7 +85,7 @@ def write_shards(
         description |= start
     (out / "shards.json").write_text(json.dumps(description, ensure_ascii=False), encoding="utf-8")
     totals = {split: TokenShards(out, split).totals() for split in SPLITS}
-    by_split: dict[str, Any] = {split: by_source for split, (by_source, _) in totals.items()}
+    by_split: Json = {split: by_source for split, (by_source, _) in totals.items()}
     _, unused = totals["train"]
     return {**by_split, "unused": unused}
 
@@ -92,17 +94,22 @@ def _write_split(
     start: str, tokenizer: Tokenizer, batches: Iterable[list[ShardDocument]], sources: list[str]
 ) -> NDArray[Any]:
     """Write the shards of a split, in files `{start}-00000.bin` and so on; returns its index."""
-    kind, end = id_type(tokenizer.vocab), tokenizer.end_id
-    index, numbers = [np.zeros(0, dtype=INDEX)], {name: n for n, name in enumerate(sources)}
-    shard, offset, file = -1, SHARD_TOKENS, None
+    kind = id_type(tokenizer.vocab)
+    end = tokenizer.end_id
+    index = [np.zeros(0, dtype=INDEX)]
+    numbers = {name: n for n, name in enumerate(sources)}
+    shard = -1
+    offset = SHARD_TOKENS
+    file = None
     with ExitStack() as opened:
         for batch in batches:
-            entries: list[tuple[int, ...]] = []
+            entries = list[tuple[int, ...]]()
             encoded = tokenizer.encode_documents([each.text for each in batch])
             for each, ids in zip(batch, encoded, strict=True):
                 if file is None or offset >= SHARD_TOKENS:
                     opened.close()
-                    shard, offset = shard + 1, 0
+                    shard = shard + 1
+                    offset = 0
                     file = opened.enter_context(Path(f"{start}-{shard:05d}.bin").open("wb"))
                     file.write(np.array([end], dtype=kind).tobytes())
                 place = (numbers[each.source], each.block, each.position)
@@ -126,7 +133,7 @@ def follow(entries: NDArray[Any]) -> NDArray[np.bool_]:
 class DocumentTokens:
     """One document's ids, without end-of-text, and the number of its source."""
 
-    ids: NDArray[np.int64]
+    ids: Ids
     source: int
 
 
@@ -139,7 +146,8 @@ class TokenShards:
 
     def __init__(self, folder: Path, split: Split) -> None:
         description = json.loads((folder / "shards.json").read_text(encoding="utf-8"))
-        self.folder, self.split = folder, split
+        self.folder = folder
+        self.split = split
         self.vocab: int = description["vocab"]
         self.end_id: int = description["end"]
         self.start_id: int = description.get("start", self.end_id)
@@ -153,11 +161,11 @@ class TokenShards:
         self.line_end_id: int | None = description["line_end"]
         self.sources: list[str] = description["sources"]
         self.source_bytes: dict[str, int] = description["bytes"]
-        self.index = np.load(folder / f"{split}.index.npy", allow_pickle=False)
+        self.index = np.load(folder / f"{split}.index.npy")
         self.index.dtype.names = FIELDS  # shards of version 3 called the position place
-        byte_counts, char_counts = np.load(folder / "counts.npy", allow_pickle=False)
-        self.byte_counts: NDArray[np.int64] = byte_counts
-        self.char_counts: NDArray[np.int64] = char_counts
+        byte_counts, char_counts = np.load(folder / "counts.npy")
+        self.byte_counts: Ids = byte_counts
+        self.char_counts: Ids = char_counts
         paths = sorted(folder.glob(f"{split}-*.bin"))
         self.parts = [np.memmap(path, dtype=id_type(self.vocab), mode="r") for path in paths]
         self._check()
@@ -165,7 +173,7 @@ class TokenShards:
     def __len__(self) -> int:
         return len(self.index)
 
-    def lengths(self) -> NDArray[np.int64]:
+    def lengths(self) -> Ids:
         """Tokens of each document and its end-of-text together."""
         return self.index["length"] + 1
 
@@ -181,7 +189,7 @@ class TokenShards:
         ids = self.parts[entry["shard"]][start : start + int(entry["length"])]
         return DocumentTokens(ids.astype(np.int64), int(entry["source"]))
 
-    def documents_of(self, source: str) -> NDArray[np.int64]:
+    def documents_of(self, source: str) -> Ids:
         """The numbers of a source's documents, in order. Raises RecipeError for unknown sources."""
         if source not in self.sources:
             raise RecipeError(
@@ -191,22 +199,22 @@ class TokenShards:
             )
         return np.nonzero(self.index["source"] == self.sources.index(source))[0]
 
-    def bytes_by_source(self) -> NDArray[np.int64]:
-        """Bytes of text of each source in this split."""
-        source_bytes = np.zeros(len(self.sources), dtype=np.int64)
+    def sums_by_source(self, counts: Ids) -> Ids:
+        """The bytes or the characters of text of each source in this split. counts: of each id."""
+        sums = np.zeros(len(self.sources), dtype=np.int64)
         for number, part in enumerate(self.parts):
             entries = self.index[self.index["shard"] == number]
             for group in np.array_split(entries, -(-len(part) // CHUNK_TOKENS)):
                 if not len(group):
                     continue
-                first, last = int(group["start"][0]), int(group["start"][-1] + group["length"][-1])
-                sizes = self.byte_counts[part[first : last + 1]]
-                document_bytes = np.add.reduceat(sizes, group["start"] - first)
-                document_bytes -= self.space_first * (group["length"] > 0)
-                np.add.at(source_bytes, group["source"], document_bytes)
-        return source_bytes
+                first = int(group["start"][0])
+                last = int(group["start"][-1] + group["length"][-1])
+                sizes = np.add.reduceat(counts[part[first : last + 1]], group["start"] - first)
+                sizes -= self.space_first * (group["length"] > 0)
+                np.add.at(sums, group["source"], sizes)
+        return sums
 
-    def bytes_of(self, ids: NDArray[np.int64]) -> int:
+    def bytes_of(self, ids: Ids) -> int:
         """The bytes of a document's text."""
         return int(self.byte_counts[ids].sum()) - int(self.space_first and len(ids) > 0)
 
@@ -227,12 +235,12 @@ class TokenShards:
             )
         return self.line_end_id
 
-    def places(self, shards: NDArray[np.int32], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    def places(self, shards: NDArray[np.int32], offsets: Ids) -> Ids:
         """These offsets in these shards, counted from the beginning of the first shard."""
         sizes = np.array([0, *(len(part) for part in self.parts)], dtype=np.int64)
         return np.cumsum(sizes)[shards] + offsets
 
-    def targets_of(self, sources: Collection[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def targets_of(self, sources: Collection[str]) -> tuple[Ids, Ids]:
         """Of each document of these sources, in order: the place of its first target, and how many
         targets it has."""
         numbers = [self.sources.index(name) for name in sources]
@@ -245,7 +253,7 @@ class TokenShards:
             return sum(map(len, self.parts))
         return int(self.targets_of(sources)[1].sum())
 
-    def at(self, shards: NDArray[np.int32], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    def at(self, shards: NDArray[np.int32], offsets: Ids) -> Ids:
         """The ids at these offsets in these shards; all arrays have the same shape."""
         if len(self.parts) == 1:
             return self.parts[0][offsets].astype(np.int64)
@@ -260,41 +268,47 @@ class TokenShards:
 
         Special tokens are left out of the unused ids.
         """
-        nothing = {"documents": 0, "tokens": 0, "bytes": 0, "chars": 0}
-        totals: dict[str, dict[str, int]] = {name: dict(nothing) for name in self.sources}
-        used = np.zeros((len(self.sources), self.vocab), dtype=np.bool_)
+        sources = self.index["source"]
+        n_sources = len(self.sources)
+        used = np.zeros((n_sources, self.vocab), dtype=np.bool_)
         for number in range(len(self)):
             document = self.document(number)
-            total = totals[self.sources[document.source]]
-            total["documents"] += 1
-            total["tokens"] += len(document.ids)
-            total["bytes"] += self.bytes_of(document.ids)
-            total["chars"] += int(self.char_counts[document.ids].sum())
-            total["chars"] -= int(self.space_first and len(document.ids) > 0)
             used[document.source, document.ids] = True
         unused = ~used & (self.byte_counts > 0)
-        for total, count in zip(totals.values(), unused.sum(axis=1).tolist(), strict=True):
-            total["unused"] = count
+        columns = {
+            "documents": np.bincount(sources, minlength=n_sources),
+            "tokens": np.bincount(sources, self.index["length"], minlength=n_sources),
+            "bytes": self.sums_by_source(self.byte_counts),
+            "chars": self.sums_by_source(self.char_counts),
+            "unused": unused.sum(axis=1),
+        }
+        totals = {
+            name: {key: int(column[source]) for key, column in columns.items()}
+            for source, name in enumerate(self.sources)
+        }
         return totals, int(unused.all(axis=0).sum())
 
     def _check(self) -> None:
         """Raise Damaged if the number or the lengths of the files do not match the index."""
         needed = int(self.index["shard"].max(initial=-1)) + 1
         if needed != len(self.parts):
-            message = (
-                f"the index needs {needed} shards of {self.split}, there are {len(self.parts)}"
+            raise damaged(
+                self.folder,
+                f"the index needs {needed} shards of {self.split}, there are {len(self.parts)}",
             )
-            raise damaged(self.folder, message)
         for number, part in enumerate(self.parts):
             entries = self.index[self.index["shard"] == number]
             end = int(entries["start"][-1] + entries["length"][-1]) + 2 if len(entries) else 1
             if end != len(part):
-                file = f"{self.split}-{number:05d}.bin"
-                message = f"the index needs {end} tokens, the file has {len(part)}"
-                raise damaged(self.folder, message, file)
+                raise damaged(
+                    self.folder,
+                    f"the index needs {end} tokens, the file has {len(part)}",
+                    f"{self.split}-{number:05d}.bin",
+                )
 
 
 def damaged(folder: Path, message: str, file: str = "") -> Damaged:
     """The error of an artefact of tokens whose files do not fit together."""
-    do = f"Remove the folder {folder} and run again."
-    return Damaged(message, where=str(folder / file), do=do)
+    return Damaged(
+        message, where=str(folder / file), do=f"Remove the folder {folder} and run again."
+    )

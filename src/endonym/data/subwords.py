@@ -82,7 +82,8 @@ class Subwords:
             return tokens_T, targets_T, documents_T
         size = len(targets_T)
         split, origins = self._split(targets_T, seed)
-        split, origins = split[:size], origins[:size]
+        split = split[:size]
+        origins = origins[:size]
         before = np.concatenate((tokens_T[:1], split[:-1]))
         # An input that is not the target before it is the start of a document.
         is_first = np.diff(origins, prepend=0) > 0
@@ -92,7 +93,9 @@ class Subwords:
 
     def _split(self, ids: Integers, seed: int) -> tuple[Integers, Integers]:
         """Ids with some of them split, their parts too; and for each which one it was."""
-        origins, is_new, level = np.arange(len(ids)), np.ones(len(ids), dtype=np.bool_), 0
+        origins = np.arange(len(ids))
+        is_new = np.ones(len(ids), dtype=np.bool_)
+        level = 0
         while True:
             level += 1
             draws = uniform(len(ids), named_seed(seed, "level", level))

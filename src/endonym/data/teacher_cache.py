@@ -14,9 +14,11 @@ from endonym.data.shards import id_type
 from endonym.disk import free_bytes, read_json, write_json
 from endonym.errors import RecipeError
 from endonym.log import size
+from endonym.tokenizer.tokenizer import Ids
 
 CHANCES = np.dtype("<f2")
-ABOUT, STARTS = "teacher.json", "starts.npy"
+ABOUT = "teacher.json"
+STARTS = "starts.npy"
 MORE_ROOM = "Give a smaller top_k, free some space, or set distill.live = true."
 """What to do if the disk has no room for what is kept."""
 
@@ -31,15 +33,16 @@ class TeacherCache:
     def __init__(
         self, folder: Path, shape: tuple[int, int], vocab: int, mode: Literal["r", "w+"] = "r"
     ) -> None:
-        ids, chances = folder / "ids.bin", folder / "chances.bin"
+        ids = folder / "ids.bin"
+        chances = folder / "chances.bin"
         self.ids: NDArray[Any] = np.memmap(ids, dtype=id_type(vocab), mode=mode, shape=shape)
         self.chances: NDArray[Any] = np.memmap(chances, dtype=CHANCES, mode=mode, shape=shape)
         file = folder / STARTS
-        self.starts: NDArray[np.int64] | None = None
+        self.starts: Ids | None = None
         if file.is_file():
-            self.starts = np.load(file, allow_pickle=False)
+            self.starts = np.load(file)
 
-    def rows(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+    def rows(self, places: Ids) -> Ids:
         """The rows of the arrays in which these places of the text stand."""
         if self.starts is None:
             return places
@@ -55,7 +58,7 @@ class TeacherCache:
         places: int,
         top_k: int,
         vocab: int,
-        kept: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
+        kept: tuple[Ids, Ids] | None = None,
     ) -> "TeacherCache":
         """An empty one, to be filled. kept: as `TokenShards.targets_of`, if not all is kept."""
         if kept is not None:

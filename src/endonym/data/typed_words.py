@@ -45,7 +45,8 @@ ALONE_SHARE = 0.5
 """Of the typed words, without any context: then nothing but the keys can tell the word."""
 LONGEST_CONTEXT = 64
 """Tokens before the other typed words, about; their number is drawn log-uniformly."""
-SHORTEST_WORD, SHORT_SHARE = 2, 1 / 3
+SHORTEST_WORD = 2
+SHORT_SHARE = 1 / 3
 """Letters: of a single one any slip makes another word. Of two letters there are few words, which
 stand everywhere and are learnt soon: so this share of them is typed."""
 LAYOUT = layout_of("", "latin")
@@ -62,6 +63,10 @@ class Place(NamedTuple):
 
     token: int
     word: str
+
+
+Stretch = tuple[int, list[int], int]
+"""Of a stretch its document, its ids, and how many are learnt."""
 
 
 class Keyboard:
@@ -105,7 +110,9 @@ class Keyboard:
         ends = np.cumsum([len(piece) for piece in pieces])
         first_bytes = {int(end): index for index, end in enumerate(ends[:-1])}
         text = b"".join(pieces).decode("utf-8", "surrogateescape")
-        found, characters, n_bytes = list[Place](), 0, 0
+        found = list[Place]()
+        characters = 0
+        n_bytes = 0
         for match in WORD.finditer(text):
             between = text[characters : match.start()]
             n_bytes += len(between.encode("utf-8", "surrogateescape"))
@@ -141,8 +148,11 @@ class TypedOrder:
     """
 
     def __init__(self, order: Order | Mixture, keyboard: Keyboard, *, seed: int) -> None:
-        self.order, self.keyboard, self.seed = order, keyboard, seed
-        self.shards, self.context = order.shards, order.context
+        self.order = order
+        self.keyboard = keyboard
+        self.seed = seed
+        self.shards = order.shards
+        self.context = order.context
         self.positions_per_epoch = order.positions_per_epoch
 
     @cached_property
@@ -182,7 +192,8 @@ class TypedOrder:
         stretches = self._stretches(tokens_T, targets_T, documents_T, random)
         if not stretches:
             return
-        end_id, last = self.shards.end_id, documents_T[-1] // self.context * self.context
+        end_id = self.shards.end_id
+        last = documents_T[-1] // self.context * self.context
         tokens_T[:], targets_T[:], weights_T[:] = end_id, end_id, 0.0
         documents_T[:] = last + self.context - 1
         start = 0
@@ -195,15 +206,18 @@ class TypedOrder:
 
     def _stretches(
         self, tokens_T: Integers, targets_T: Integers, documents_T: Integers, random: Random
-    ) -> list[tuple[int, list[int], int]]:
+    ) -> list[Stretch]:
         """Of each stretch that fits into the row: its document, its ids, and how many are learnt.
 
         The next one begins with the word that the one before it was to write.
         """
-        found, room = list[tuple[int, list[int], int]](), len(targets_T)
+        found = list[Stretch]()
+        room = len(targets_T)
         is_new = np.flatnonzero(np.diff(documents_T)) + 1
         for start, stop in pairwise([0, *is_new.tolist(), len(documents_T)]):
-            ids, begin, wanted = targets_T[start:stop], 0, drawn_length(random)
+            ids = targets_T[start:stop]
+            begin = 0
+            wanted = drawn_length(random)
             for token, word in self.keyboard.places(int(tokens_T[start]), ids):
                 is_passed = len(word) == SHORTEST_WORD and random.random() > SHORT_SHARE
                 if token < begin + wanted or is_passed:
@@ -216,7 +230,8 @@ class TypedOrder:
                     return found
                 found.append((int(documents_T[start]), stretch, len(answer)))
                 room -= len(stretch)
-                begin, wanted = token, drawn_length(random)
+                begin = token
+                wanted = drawn_length(random)
         return found
 
 

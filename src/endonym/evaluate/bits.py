@@ -135,7 +135,7 @@ def drawn_documents(shards: TokenShards, most_tokens: int | None) -> dict[int, i
 
 def split_bytes(shards: TokenShards) -> dict[str, int]:
     """Bytes of text of each source that has documents in a split."""
-    sizes = zip(shards.sources, shards.bytes_by_source().tolist(), strict=True)
+    sizes = zip(shards.sources, shards.sums_by_source(shards.byte_counts).tolist(), strict=True)
     return {name: size for name, size in sizes if size}
 
 

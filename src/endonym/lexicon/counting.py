@@ -9,7 +9,8 @@ from endonym.lexicon.spans import Place, Spans, in_lower_case, places
 
 PART_CHARS = 10_000
 """A long document counts as several: each part of so many characters, such as a chapter, is one."""
-MOST_WORDS, MOST_PAIRS = 3_000_000, 3_000_000
+MOST_WORDS = 3_000_000
+MOST_PAIRS = 3_000_000
 """What is counted at a time. When there are more, the rarest half goes."""
 
 BESIDE = r"[\p{N}_@#\\]"
@@ -31,14 +32,20 @@ class Counted:
     """
 
     def __init__(self, language: str) -> None:
-        self.language, self.running, self.forgotten = language, 0, 0
-        self.inside, self.others = Counter[str](), Counter[str]()
-        self.documents, self.pairs = Counter[str](), Counter[tuple[str, str]]()
+        self.language = language
+        self.running = 0
+        self.forgotten = 0
+        self.inside = Counter[str]()
+        self.others = Counter[str]()
+        self.documents = Counter[str]()
+        self.pairs = Counter[tuple[str, str]]()
         self.refused = defaultdict[str, Counter[str]](Counter[str])
 
     def add(self, text: str, spans: Spans) -> None:
         """Count the words of a document."""
-        before, part, seen = "", 0, set[str]()
+        before = ""
+        part = 0
+        seen = set[str]()
         for place in places(text, spans):
             self.running += 1
             if reason := refusal(text, place):
@@ -52,7 +59,8 @@ class Counted:
             before = key
             if place.begin // PART_CHARS > part:
                 self.documents.update(seen)
-                part, seen = place.begin // PART_CHARS, set()
+                part = place.begin // PART_CHARS
+                seen = set()
             seen.add(key)
         self.documents.update(seen)
         if len(self.pairs) > MOST_PAIRS:

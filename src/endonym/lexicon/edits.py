@@ -30,7 +30,8 @@ from endonym.script.scripts import BREAK_SCRIPTS, script_class
 COSTS: Mapping[str, float] = TABLES["costs"]
 LONG = 8
 """Letters of a word that may have two errors."""
-DEAREST, DEAREST_LONG = 12.0, 21.0
+DEAREST = 12.0
+DEAREST_LONG = 21.0
 """Bits that the errors of a word may cost; those of a long one."""
 OF_COUNT = 1.5
 """Bits of cost that a word is worth which is twice as frequent, where candidates are chosen."""
@@ -55,9 +56,11 @@ class WordIndex:
     """
 
     def __init__(self, counts: Mapping[str, int], layout: Layout) -> None:
-        self.counts, self.layout = counts, layout
+        self.counts = counts
+        self.layout = layout
         self.words = sorted(word for word in counts if len(word) <= LONGEST)
-        keys, numbers = list[int](), list[int]()
+        keys = list[int]()
+        numbers = list[int]()
         for number, word in enumerate(self.words):
             entries = {hash(each) for each in shortened(skeleton(word), 1)}
             keys += entries
@@ -80,13 +83,11 @@ class WordIndex:
             for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)
             for number in self.numbers[begin:end].tolist()
         }
+        words = (self.words[number] for number in found)
         dearest = DEAREST_LONG if is_long else DEAREST
-        near = [Near(each, error_cost(each, word, self.layout)) for each in map(self._word, found)]
+        near = [Near(each, error_cost(each, word, self.layout)) for each in words]
         near = [each for each in near if each.word != word and each.cost <= dearest]
         return sorted(near, key=self._rank)[:most]
-
-    def _word(self, number: int) -> str:
-        return self.words[number]
 
     def _rank(self, near: Near) -> tuple[float, str]:
         """The order of candidates."""
@@ -144,7 +145,8 @@ def error_cost(meant: str, written: str, layout: Layout) -> float:
     if meant != written and in_order(meant) == in_order(written):
         return COSTS["order"]
     around = ["", *meant, ""]
-    before, above = list[float](), [0.0]
+    before = list[float]()
+    above = [0.0]
     for letter in written:
         above.append(above[-1] + added(letter, "", around[1], layout))
     for row, wanted in enumerate(meant):
@@ -158,7 +160,8 @@ def error_cost(meant: str, written: str, layout: Layout) -> float:
             if row and column and (wanted, meant[row - 1]) == (written[column - 1], letter):
                 ways.append(before[column - 1] + COSTS["swap"])
             here.append(min(ways))
-        before, above = above, here
+        before = above
+        above = here
     return above[-1]
 
 

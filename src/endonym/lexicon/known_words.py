@@ -30,7 +30,8 @@ LEAST_TIMES = 3
 """A letter with its signs is known if it stands so often in the texts."""
 MOST_DIGITS = 12
 """Digits of a count in a file of words."""
-ADDRESS, CHUNK = regex.compile(r"://|@|www\."), regex.compile(r"\S+")
+ADDRESS = regex.compile(r"://|@|www\.")
+CHUNK = regex.compile(r"\S+")
 HAS_LETTER = regex.compile(r"\p{L}")
 
 
@@ -82,7 +83,8 @@ class KnownWords:
 
         has_blanks: whether blanks part words, if it is not to be told from the words.
         """
-        counts, listed = Counter[str](), dict[str, str]()
+        counts = Counter[str]()
+        listed = dict[str, str]()
         if has_blanks is None:
             has_blanks = have_blanks([*words])
         if not has_blanks:

@@ -17,7 +17,8 @@ Spans = Callable[[str], list[tuple[int, int]]]
 """Where the words of a text begin and end."""
 WORD = regex.compile(r"[\p{L}\p{M}\u200c\u200d]+(?:['’-][\p{L}\p{M}]+)*")
 """Letters with their signs; an apostrophe or a hyphen between letters parts no words."""
-SAMPLE_CHARS, PIECES = 100_000, 8192
+SAMPLE_CHARS = 100_000
+PIECES = 8192
 """Of a script without blanks: what is looked at to tell, and pieces that stand for its words."""
 DOTLESS = ("tr", "az", "crh", "gag")
 """Languages in which I is the capital of ı, and İ that of i."""
@@ -71,7 +72,8 @@ def places(text: str, spans: Spans) -> Iterator[Place]:
     last = None
     for run in WORD.finditer(text):
         for begin, end in spans(run[0]):
-            begin, end = run.start() + begin, run.start() + end
+            begin = run.start() + begin
+            end = run.start() + end
             if word := as_listed(text[begin:end]):
                 is_inside = last is not None and INSIDE.fullmatch(text, last, begin) is not None
                 is_next = last is not None and NEXT.fullmatch(text, last, begin) is not None

@@ -14,7 +14,7 @@ from unicodedata import normalize
 import regex
 
 from endonym.cleaning.normalize import LATIN, twins
-from endonym.disk import packaged_tables
+from endonym.disk import Json, packaged_tables
 from endonym.script.scripts import script_class
 
 TABLES = packaged_tables("endonym.lexicon", "layouts.toml")
@@ -53,7 +53,7 @@ def layout_of(language: str, script: str = "") -> Layout:
 
     language: its code, such as "tt". script: its name in lower case, such as "cyrillic".
     """
-    layouts: dict[str, dict[str, Any]] = TABLES["layouts"]
+    layouts: dict[str, Json] = TABLES["layouts"]
     of_language = [n for n, each in layouts.items() if language in each.get("languages", ())]
     of_script = [name for name, each in layouts.items() if script and each.get("script") == script]
     name = next(iter(of_language + of_script), "")
@@ -152,7 +152,8 @@ def swap(word: str, place: int, layout: Layout, random: Random) -> str | None:
     two = word[place : place + 2]
     if len(LETTER.findall(two)) < 2:
         return None
-    first, second = cased(two[1].lower(), two[0]), cased(two[0].lower(), two[1])
+    first = cased(two[1].lower(), two[0])
+    second = cased(two[0].lower(), two[1])
     return word[:place] + first + second + word[place + 2 :]
 
 
@@ -175,7 +176,8 @@ def add(word: str, place: int, layout: Layout, random: Random) -> str | None:
     keys = layout.beside.get(word[place].lower())
     if not keys:
         return None
-    key, letter = random.choice(keys), word[place]
+    key = random.choice(keys)
+    letter = word[place]
     before = place > 0 and random.random() < 0.5
     return with_letter(word, place, key + letter if before else letter + key)
 

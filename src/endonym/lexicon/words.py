@@ -26,7 +26,10 @@ from endonym.script.scripts import COMMON_SCRIPTS, script_class, script_share
 
 REASONS: dict[str, str] = packaged_tables("endonym.lexicon", "reasons.toml")
 """Why words are left out, in words."""
-LEAST_DOCUMENTS, MANY_WORDS = 2, 1_000_000
+Pairs = dict[tuple[str, str], int]
+"""How often words follow each other."""
+LEAST_DOCUMENTS = 2
+MANY_WORDS = 1_000_000
 """A word must stand in so many documents. In a corpus of so many running words in one more, and in
 another one more for each ten times as many."""
 LEAST_PAIRS = 2
@@ -73,7 +76,7 @@ class WordList:
     """
 
     words: dict[str, Word]
-    pairs: dict[tuple[str, str], int]
+    pairs: Pairs
     left_out: dict[str, LeftOut]
     running: int
     least: int
@@ -101,7 +104,8 @@ class WordList:
 
     def summary(self) -> str:
         """How many words there are and were left out, in a line."""
-        told, left_out = self.told(), self.left_out.items()
+        told = self.told()
+        left_out = self.left_out.items()
         left = "; ".join(f"{each.words:,} {told[reason]}" for reason, each in left_out)
         counts = f"{len(self.words):,} words and {len(self.pairs):,} pairs"
         return f"{counts}; left out: {left}" if left else counts
@@ -147,7 +151,8 @@ def word_list(
             for key, forms in forms_of.items()
         }
     )
-    script, least = main_script(times), least or least_documents(counted.running)
+    script = main_script(times)
+    least = least or least_documents(counted.running)
     reasons = _reasons(times, counted.documents, script, least)
     entries = {
         key: _entries(key, forms, counted) for key, forms in forms_of.items() if key not in reasons
@@ -187,7 +192,7 @@ def misspellings(times: Mapping[str, int]) -> set[str]:
     """
     words = [*times]
     signs = [regex.sub("[^'-]", "", word) for word in words]
-    most = dict[tuple[str, str], int]()
+    most = Pairs()
     bare = [*zip(folded(words), signs, strict=True)]
     for word, key in zip(words, bare, strict=True):
         most[key] = max(most.get(key, 0), times[word])
@@ -222,9 +227,11 @@ def _entries(key: str, forms: Iterable[str], counted: Counted) -> dict[str, Word
 
     key: the word in lower case. forms: how it is written in the texts.
     """
-    inside, others = counted.inside, counted.others
+    inside = counted.inside
+    others = counted.others
     every = {form: inside[form] + others[form] for form in forms}
-    total, documents = sum(every.values()), counted.documents[key]
+    total = sum(every.values())
+    documents = counted.documents[key]
     written = max(every, key=lambda form: (inside[form], form == key))
     if not inside[written] or written == key:
         return {key: Word(total, documents, is_name=False)}
@@ -238,9 +245,7 @@ def _entries(key: str, forms: Iterable[str], counted: Counted) -> dict[str, Word
     }
 
 
-def _pairs(
-    written: Mapping[str, str], counts: Mapping[tuple[str, str], int]
-) -> dict[tuple[str, str], int]:
+def _pairs(written: Mapping[str, str], counts: Mapping[tuple[str, str], int]) -> Pairs:
     """The pairs of listed words, the most frequent first. written: how each is listed."""
     kept = {
         (written[one], written[other]): count

@@ -12,10 +12,12 @@ import mmap
 import os
 import select
 import struct
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
+Message = dict[str, Any]
+"""A message, as JSON and texts."""
 HEAD = struct.Struct(">II")
 """The bytes of the JSON, and of the texts."""
 WHEREABOUTS = struct.Struct("=qq")
@@ -65,13 +67,13 @@ def readable(name: str) -> Generator[str]:
         yield path
 
 
-def framed(message: Mapping[str, Any], texts: bytes = b"") -> bytes:
+def framed(message: Message, texts: bytes = b"") -> bytes:
     """A message as bytes. texts: arrive in the message under "texts", as they are."""
     body = utf8(ENCODE(message))
     return b"".join((HEAD.pack(len(body), len(texts)), body, texts))
 
 
-def send(descriptor: int, message: Mapping[str, Any]) -> None:
+def send(descriptor: int, message: Message) -> None:
     """Write one message."""
     write(descriptor, framed(message))
 
@@ -120,7 +122,7 @@ class Incoming:
         """Whether bytes, or the end, can be read within so many seconds."""
         return bool(self.held) or bool(self.poll.poll(max(0, seconds) * 1_000))
 
-    def receive(self) -> dict[str, Any] | None:
+    def receive(self) -> Message | None:
         """The next message, however long it takes; None at the end."""
         while (message := self.whole()) is None:
             if not self.more():
@@ -133,7 +135,7 @@ class Incoming:
         self.held += data
         return bool(data)
 
-    def whole(self) -> dict[str, Any] | None:
+    def whole(self) -> Message | None:
         """The first message, if it has arrived as a whole. Raises BadFrame."""
         if len(self.held) < HEAD.size:
             return None

@@ -14,7 +14,9 @@ import struct
 import sys
 from contextlib import suppress
 
-CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
+CREATE_RULESET = 444
+ADD_RULE = 445
+RESTRICT_SELF = 446
 """Numbers of system calls, the same on every machine of today."""
 SAY_VERSION = 1
 PR_SET_NO_NEW_PRIVS = 38
@@ -22,7 +24,8 @@ BELOW = 1
 """The kind of rule that gives rights for a folder and all in it."""
 EXECUTE, WRITE_FILE, READ_FILE, REFER, TRUNCATE, IOCTL_DEV = (1 << n for n in (0, 1, 2, 13, 14, 15))
 REMOVE_AND_MAKE = sum(1 << n for n in range(4, 13))
-TCP, SCOPES = 0b11, 0b11
+TCP = 0b11
+SCOPES = 0b11
 """To bind and to connect; abstract sockets and signals."""
 
 
@@ -48,7 +51,8 @@ def restrict_by_landlock() -> bool:
     """Take these rights, and the way to get more by a program; whether the kernel did so."""
     if sys.platform != "linux":
         return False
-    libc, kernel_version = ctypes.CDLL(None), version()
+    libc = ctypes.CDLL(None)
+    kernel_version = version()
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if kernel_version <= 0:
         return False

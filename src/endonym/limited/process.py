@@ -17,9 +17,8 @@ import threading
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any
 
-from endonym.limited.frames import BadFrame, Incoming, framed, write
+from endonym.limited.frames import BadFrame, Incoming, Message, framed, write
 
 START = """
 import importlib, json, sys
@@ -58,17 +57,13 @@ class LimitedProcess:
     def __init__(self, function: str) -> None:
         self.function = function
         self._process: subprocess.Popen[bytes] | None = None
-        self._lock, self._owner = threading.Lock(), os.getpid()
+        self._lock = threading.Lock()
+        self._owner = os.getpid()
         atexit.register(self.close)
 
     def ask(
-        self,
-        question: Mapping[str, Any],
-        limits: Limits,
-        data: bytes = b"",
-        *,
-        is_last: bool = False,
-    ) -> dict[str, Any]:
+        self, question: Message, limits: Limits, data: bytes = b"", *, is_last: bool = False
+    ) -> Message:
         """The answer. Raises Failure if there is none within the limits.
 
         is_last: whether the process ends after it.
@@ -84,7 +79,7 @@ class LimitedProcess:
             raise Failure(str(answer["failed"]))
         return answer
 
-    def _answer(self, message: bytes, limits: Limits) -> dict[str, Any]:
+    def _answer(self, message: bytes, limits: Limits) -> Message:
         """Send a message as bytes and wait for the answer. Raises Failure if there is none."""
         is_ours = self._owner == os.getpid()
         if self._process is None or not is_ours or self._process.poll() is not None:
@@ -96,7 +91,8 @@ class LimitedProcess:
                 stderr=subprocess.DEVNULL,
                 variables=ONE_THREAD | A_FOLDER,
             )
-        process, is_late = self._process, threading.Event()
+        process = self._process
+        is_late = threading.Event()
         assert process.stdin is not None, "a pipe"
         assert process.stdout is not None, "a pipe"
 
@@ -131,7 +127,8 @@ class LimitedProcess:
 
     def close(self) -> None:
         """End the process."""
-        process, self._process = self._process, None
+        process = self._process
+        self._process = None
         if process is not None:
             end(process, self._owner)
 

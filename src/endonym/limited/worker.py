@@ -13,9 +13,8 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-from endonym.limited.frames import Incoming, send
+from endonym.limited.frames import Incoming, Message, send
 from endonym.limited.landlock import restrict_by_landlock
 
 MAX_FILES = 128
@@ -37,9 +36,7 @@ def main() -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)  # cancel the alarm
 
 
-def answer(
-    function: Callable[[Mapping[str, Any]], Mapping[str, Any]], message: Mapping[str, Any]
-) -> Mapping[str, Any]:
+def answer(function: Callable[[Message], Message], message: Message) -> Message:
     """What the function gives, or why it failed."""
     question = message["question"]
     if "texts" in message:
@@ -55,7 +52,8 @@ def answer(
 
 def own_pipes() -> tuple[Incoming, int]:
     """The two pipes under numbers of their own: a library that prints must not write into one."""
-    requests, answers = os.dup(0), os.dup(1)
+    requests = os.dup(0)
+    answers = os.dup(1)
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
@@ -80,7 +78,7 @@ def address_space() -> int:
     return int(pages) * resource.getpagesize()
 
 
-def set_limits(limits: Mapping[str, Any], loaded_bytes: int = 0) -> None:
+def set_limits(limits: Message, loaded_bytes: int = 0) -> None:
     """Limit what the next question may take. limits: the fields of `process.Limits`.
 
     loaded_bytes: address space of the function's module, which is not the question's: torch for a

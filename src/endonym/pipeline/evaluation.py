@@ -373,7 +373,9 @@ def made_pairs(
 ) -> tuple[minimal_pairs.Made, float]:
     """Minimal pairs of held-out documents, and the share of the training text that was read."""
     train, held_out = TokenShards(shards, "train"), TokenShards(shards, split)
-    share = min(1.0, minimal_pairs.READ_BYTES / max(1, int(train.bytes_by_source().sum())))
+    share = min(
+        1.0, minimal_pairs.READ_BYTES / max(1, int(train.sums_by_source(train.byte_counts).sum()))
+    )
     training = joined_texts(train, tokenizer, share=share)
     return minimal_pairs.make_minimal_pairs(training, joined_texts(held_out, tokenizer)), share
 

@@ -260,7 +260,11 @@ class Part(NamedTuple):
         """The size of these texts or answers."""
         if isinstance(self.tokens, ExampleTokens):
             return self.tokens.totals()["bytes"]
-        sizes = zip(self.tokens.sources, self.tokens.bytes_by_source().tolist(), strict=True)
+        sizes = zip(
+            self.tokens.sources,
+            self.tokens.sums_by_source(self.tokens.byte_counts).tolist(),
+            strict=True,
+        )
         return sum(size for name, size in sizes if self.sources is None or name in self.sources)
 
     def texts(self) -> Iterator[str]:

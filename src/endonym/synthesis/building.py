@@ -8,7 +8,7 @@ from typing import NamedTuple
 from endonym.errors import RecipeError, did_you_mean
 from endonym.synthesis.grammar_file import BLANKS, PlotTables
 from endonym.synthesis.patterns import MOST_LETTERS, Pattern
-from endonym.synthesis.plot import Group, Plot
+from endonym.synthesis.plot import Group, Lines, Plot
 from endonym.synthesis.templates import NAME, Choice, Mention, RawTemplate, Template, parse
 from endonym.synthesis.words import Slot, Word, Words, listed, require_something_left
 
@@ -22,6 +22,10 @@ BRACKETS = "["
 """Brackets among the blocks above; no block is called so."""
 
 
+Block = list[tuple[RawTemplate, Template]]
+"""The alternatives of a block, as they are written and parsed."""
+
+
 class Extent(NamedTuple):
     """The most characters of a text, and how many blocks and brackets stand in one another."""
 
@@ -33,9 +37,10 @@ class Builder:
     """Makes the plot that its tables describe."""
 
     def __init__(self, plot: PlotTables) -> None:
-        self.source, self.tables = plot, plot.tables
+        self.source = plot
+        self.tables = plot.tables
         self.slots: dict[str, Slot] = {}
-        self.written: dict[str, list[tuple[RawTemplate, Template]]] = {}
+        self.written: dict[str, Block] = {}
         self.extents: dict[str, Extent] = {}
 
     def plot(self) -> Plot:
@@ -77,11 +82,17 @@ class Builder:
             for name in names:
                 where = self._where(table, name)
                 if not NAME.fullmatch(name):
-                    do = "Names are letters, digits and _."
-                    raise RecipeError(f"{table}.{name} cannot be named.", where=where, do=do)
+                    raise RecipeError(
+                        f"{table}.{name} cannot be named.",
+                        where=where,
+                        do="Names are letters, digits and _.",
+                    )
                 if name in homes:
-                    message = f"{name} stands in {table} and is a name of {homes[name]}."
-                    raise RecipeError(message, where=where, do="Give one of them another name.")
+                    raise RecipeError(
+                        f"{name} stands in {table} and is a name of {homes[name]}.",
+                        where=where,
+                        do="Give one of them another name.",
+                    )
                 homes[name] = table
 
     def _pattern(self, find: str, key: str, name: str = "") -> Pattern:
@@ -92,35 +103,44 @@ class Builder:
         """Slots of the cast that depend on each other, with their allowed combinations."""
         if len(slots) == 1:
             return Group(tuple(slots), None)
-        count, names = prod(len(slot.entries) for slot in slots), listed([s.name for s in slots])
+        count = prod(len(slot.entries) for slot in slots)
+        names = listed([s.name for s in slots])
         where = self._where("cast", slots[-1].name)
         if count > MOST_LINKED:
-            message = f"the slots {names} have {count:,} combinations; {MOST_LINKED:,} fit."
-            do = "Take fewer words, or write one of them below [drawn], where it is not counted."
-            raise RecipeError(message, where=where, do=do)
+            raise RecipeError(
+                f"the slots {names} have {count:,} combinations; {MOST_LINKED:,} fit.",
+                where=where,
+                do="Take fewer words, or write one of them below [drawn], where it is not counted.",
+            )
         allowed = array("L", _allowed(slots, {}))
         if not allowed:
-            message = f"no words of the slots {names} may stand together."
-            do = "Look at like, unlike, other_than and only: they leave nothing."
-            raise RecipeError(message, where=where, do=do)
+            raise RecipeError(
+                f"no words of the slots {names} may stand together.",
+                where=where,
+                do="Look at like, unlike, other_than and only: they leave nothing.",
+            )
         return Group(tuple(slots), allowed)
 
-    def _block(self, name: str) -> list[tuple[RawTemplate, Template]]:
+    def _block(self, name: str) -> Block:
         """The alternatives of a block."""
-        texts, where = self.tables.blocks[name], self._where("blocks", name)
+        texts = self.tables.blocks[name]
+        where = self._where("blocks", name)
         if not texts:
-            do = "Write one or more, with a blank line between them."
-            raise RecipeError(f"blocks.{name} has no alternatives.", where=where, do=do)
-        parsed: list[tuple[RawTemplate, Template]] = []
+            raise RecipeError(
+                f"blocks.{name} has no alternatives.",
+                where=where,
+                do="Write one or more, with a blank line between them.",
+            )
+        parsed: Block = []
         for number, text in enumerate(texts, start=1):
             which = f", alternative {number}" if len(texts) > 1 else ""
             written = RawTemplate(text, f"blocks.{name}{which}", where)
             parsed.append((written, parse(written)))
         return parsed
 
-    def _lines(self) -> list[tuple[tuple[str, ...], tuple[Template, ...]]]:
+    def _lines(self) -> list[Lines]:
         """The lines of the text, with the blocks that are drawn before them."""
-        finished: list[tuple[tuple[str, ...], tuple[Template, ...]]] = []
+        finished = list[Lines]()
         where = self._where("lines")
         for each in self.tables.lines:
             drawn = RawTemplate(" ".join(each.draw), "draw", where)
@@ -134,8 +154,11 @@ class Builder:
                 self._visit(line, template, ())
             finished.append((each.draw, templates))
         if not any(templates for _, templates in finished):
-            do = 'Write [[lines]] and below it text = "{A} …"'
-            raise RecipeError("the grammar has no text.", where=where, do=do)
+            raise RecipeError(
+                "the grammar has no text.",
+                where=where,
+                do='Write [[lines]] and below it text = "{A} …"',
+            )
         return finished
 
     def _visit(self, written: RawTemplate, template: Template, chain: tuple[str, ...]) -> Extent:
@@ -157,8 +180,10 @@ class Builder:
             within = max(each.depth for each in inner)
             depth = max(depth, within + isinstance(node, Choice))
         if letters > MOST_LETTERS:
-            do = "Let blocks name each other less often."
-            raise written.error(f"its text may have more than {MOST_LETTERS:,} characters", do)
+            raise written.error(
+                f"its text may have more than {MOST_LETTERS:,} characters",
+                "Let blocks name each other less often.",
+            )
         return Extent(letters, depth)
 
     def _named(self, written: RawTemplate, mention: Mention, chain: tuple[str, ...]) -> Extent:
@@ -171,13 +196,15 @@ class Builder:
         if name not in self.written:
             raise self._unknown(written, name, [*self.slots, *self.written], "slot or block")
         if mention.key or mention.parts:
-            do = f"Write {{{name}}}; only slots have forms."
-            raise written.error(f"{mention} asks for a form of a block", do)
+            raise written.error(
+                f"{mention} asks for a form of a block", f"Write {{{name}}}; only slots have forms."
+            )
         if name in chain:
             loop = " → ".join(_blocks((*chain[chain.index(name) :], name)))
             raise written.error(f"the grammar loops: {loop}", "Let one of them not name the next.")
         if name not in self.extents and len(chain) < DEEPEST:
-            above, block = (*chain, name), self.written[name]
+            above = (*chain, name)
+            block = self.written[name]
             inner = [self._visit(*each, above) for each in block]
             deepest = max(each.depth for each in inner)
             self.extents[name] = Extent(max(each.letters for each in inner), deepest + 1)
@@ -187,28 +214,33 @@ class Builder:
 
     def _check_slot(self, written: RawTemplate, mention: Mention) -> None:
         """Refuse a form that a word does not have."""
-        slot, agreement = self.slots[mention.name], self.tables.agreement
+        slot = self.slots[mention.name]
+        agreement = self.tables.agreement
         if mention.parts:
             if len(mention.parts) != len(agreement):
-                do = f"Write one for each tag, with / between them; agreement = {listed(agreement)}"
-                message = f"{mention} needs {len(agreement)} forms and has {len(mention.parts)}"
-                raise written.error(message, do)
+                raise written.error(
+                    f"{mention} needs {len(agreement)} forms and has {len(mention.parts)}",
+                    f"Write one for each tag, with / between them; agreement = {listed(agreement)}",
+                )
             for word in slot.words:
                 if word.number is None:
-                    do = f"Give it one in [words] or [tags]: {listed(agreement)}"
-                    message = f"{mention} agrees with {word.text}, which has no tag of agreement"
-                    raise written.error(message, do)
+                    raise written.error(
+                        f"{mention} agrees with {word.text}, which has no tag of agreement",
+                        f"Give it one in [words] or [tags]: {listed(agreement)}",
+                    )
         for word in slot.words:
             if mention.key not in word.forms:
                 forms = [key for key in word.forms if key]
-                do = f"{did_you_mean(mention.key, forms)}Forms of {word.text}: {listed(forms)}"
-                message = f"{mention} asks for the form {mention.key}, and {word.text} has none"
-                raise written.error(message, do)
+                raise written.error(
+                    f"{mention} asks for the form {mention.key}, and {word.text} has none",
+                    f"{did_you_mean(mention.key, forms)}Forms of {word.text}: {listed(forms)}",
+                )
 
     def _unknown(self, written: RawTemplate, name: str, names: list[str], kind: str) -> RecipeError:
         """The error of a name that nothing has."""
-        do = f"{did_you_mean(name, names)}There are: {listed(names)}"
-        return written.error(f"there is no {kind} {name}", do)
+        return written.error(
+            f"there is no {kind} {name}", f"{did_you_mean(name, names)}There are: {listed(names)}"
+        )
 
 
 def _blocks(chain: Sequence[str]) -> list[str]:
@@ -219,8 +251,10 @@ def _blocks(chain: Sequence[str]) -> list[str]:
 def _too_deep(written: RawTemplate, chain: Sequence[str]) -> RecipeError:
     """The error of blocks and brackets that stand too deep in one another."""
     names = " → ".join(_blocks(chain)[:3])
-    do = f"Write some of them in one: {names} → …" if names else "Write [a|b|c] for [a|[b|c]]."
-    return written.error(f"more than {DEEPEST} blocks and brackets stand in one another", do)
+    return written.error(
+        f"more than {DEEPEST} blocks and brackets stand in one another",
+        f"Write some of them in one: {names} → …" if names else "Write [a|b|c] for [a|[b|c]].",
+    )
 
 
 def _lines_of(text: str) -> list[str]:
@@ -231,7 +265,7 @@ def _lines_of(text: str) -> list[str]:
 
 def _linked(slots: Sequence[Slot]) -> list[list[Slot]]:
     """Slots in groups that depend on each other, in the order of each group's first."""
-    groups: list[list[Slot]] = []
+    groups = list[list[Slot]]()
     for slot in slots:
         near = [group for group in groups if slot.links & {other.name for other in group}]
         if not near:
@@ -247,7 +281,8 @@ def _allowed(slots: Sequence[Slot], chosen: Mapping[str, Word], above: int = 0) 
     if not slots:
         yield above
         return
-    slot, number = slots[0], above * len(slots[0].entries)
+    slot = slots[0]
+    number = above * len(slots[0].entries)
     for place, entry in enumerate(slot.entries):
         if slot.allows(entry, chosen):
             yield from _allowed(slots[1:], {**chosen, slot.name: entry[0]}, number + place)

@@ -21,6 +21,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from endonym.disk import Json
 from endonym.errors import EndpointError, RecipeError, first_line, printable
 from endonym.log import Log, counted, duration
 from endonym.synthesis.shards import Answer, Ask, json_line
@@ -42,8 +43,10 @@ UNKNOWN_FIELD = re.compile(
 """What a server says of a field that it does not take."""
 UNFIT = (400, 413, 422)
 """What a server that has answered others says of one prompt that it cannot take."""
-BUSY_TRIES, ODD_TRIES = 8, 3
-LONGEST_BACKOFF, LONGEST_WAIT = 60.0, 3600.0
+BUSY_TRIES = 8
+ODD_TRIES = 3
+LONGEST_BACKOFF = 60.0
+LONGEST_WAIT = 3600.0
 CONNECT_SECONDS = 15.0
 MOST_ODD = 20
 """Prompts in a row without one answer, after which the server is taken to be broken."""
@@ -54,7 +57,8 @@ MOST_BYTES = 16 << 20
 KEPT = "What was finished is kept: the same command goes on."
 BYTES_PER_TOKEN = 3
 """A guess where a server does not count."""
-WORDS, MOST_READ = 300, 10_000
+WORDS = 300
+MOST_READ = 10_000
 """Characters of an error: that are told at most, and that are read for it."""
 KEY_VARIABLE = "ENDONYM_API_KEY"
 ADVICE = {
@@ -116,8 +120,9 @@ def is_address(text: str) -> bool:
 def require_httpx() -> None:
     """Raise RecipeError if the library is not installed."""
     if find_spec("httpx") is None:
-        do = 'pip install "endonym[synthetic]"'
-        raise RecipeError("asking a server needs httpx", where="--endpoint", do=do)
+        raise RecipeError(
+            "asking a server needs httpx", where="--endpoint", do='pip install "endonym[synthetic]"'
+        )
 
 
 @dataclass(slots=True)
@@ -129,7 +134,7 @@ class Endpoint:
     """
 
     address: str
-    fields: dict[str, Any]
+    fields: Json
     key: str = ""
     system: str = ""
     concurrency: int = 8
@@ -241,7 +246,8 @@ class Endpoint:
                 self.log.warn(f"{away}; it is asked again, ever more rarely", once="away")
                 await self._wait(busy, away.seconds)
             else:
-                self._good, self._stalls = self._good + 1, 0
+                self._good = self._good + 1
+                self._stalls = 0
                 why = reply.finish_reason
                 reason = cut_reason(why) or ("" if reply.text.strip() else "empty")
                 return Answer(ask, reply.text, why, reply.tokens, reason)
@@ -256,9 +262,11 @@ class Endpoint:
             await asyncio.sleep(longest * random.uniform(0.5, 1.0))
             return
         if seconds > LONGEST_WAIT:
-            message = f"the server asks to come back in {duration(seconds)}"
-            do = "What was finished is kept: the same command goes on then."
-            raise EndpointError(message, where=self.address, do=do)
+            raise EndpointError(
+                f"the server asks to come back in {duration(seconds)}",
+                where=self.address,
+                do="What was finished is kept: the same command goes on then.",
+            )
         if seconds > LONGEST_BACKOFF:
             self.log.line(f"the server asks to wait {duration(seconds)}")
         self._pause_until = max(self._pause_until, time.monotonic() + seconds)
@@ -285,30 +293,31 @@ class Endpoint:
         if response.is_success:
             self._taken |= sent.keys()
             return read_reply(data, sent)
-        said = words_of(data.decode(errors="replace"))
-        self._raise_for(response, said, sent)
+        self._raise_for(response, words_of(data.decode(errors="replace")), sent)
         return await self._reply(client, ask)  # in another form
 
     async def _posted(
-        self, client: "httpx.AsyncClient", sent: dict[str, Any]
+        self, client: "httpx.AsyncClient", sent: Json
     ) -> "tuple[httpx.Response, bytes]":
         """What the server sends back. Raises Odd for more than any answer has.
 
         Nothing is unpacked: of an error that is compressed the words are lost, and an answer is an
         EndpointError.
         """
-        data, body = bytearray(), json_line(sent)
+        data = bytearray()
+        body = json_line(sent)
         asked = client.stream("POST", self.address + WAY, content=body, headers=HEADERS)
         async with asked as response:
             packed = response.headers.get("content-encoding", "").lower()
             if packed not in ("", "identity"):
                 if not response.is_success:
                     return response, b""
-                message = (
-                    f"the server compresses its answers ({shortened(packed)}), asked for plain ones"
+                raise EndpointError(
+                    f"the server compresses its answers ({shortened(packed)}), asked for plain "
+                    "ones",
+                    where=self.address,
+                    do=f"Look at its settings, or at those of a proxy before it. {KEPT}",
                 )
-                do = f"Look at its settings, or at those of a proxy before it. {KEPT}"
-                raise EndpointError(message, where=self.address, do=do)
             async for part in response.aiter_raw():
                 data += part
                 if len(data) > MOST_BYTES:
@@ -327,7 +336,7 @@ class Endpoint:
                 f" or fewer requests at a time (--concurrency). {KEPT}",
             )
 
-    def _body(self, ask: Ask) -> dict[str, Any]:
+    def _body(self, ask: Ask) -> Json:
         """A request."""
         system = [{"role": "system", "content": self.system}] if self.system else []
         messages = [*system, {"role": "user", "content": ask.prompt}]
@@ -338,8 +347,10 @@ class Endpoint:
         """Raise for an answer that is an error, unless another form of the request may be taken."""
         status = response.status_code
         if status in BUSY:
-            seconds = retry_after(response.headers.get("retry-after", ""), time.time())
-            raise Away(f"the server is busy ({status}: {said})", seconds)
+            raise Away(
+                f"the server is busy ({status}: {said})",
+                retry_after(response.headers.get("retry-after", ""), time.time()),
+            )
         if status >= 500:
             raise Odd("server_error")
         for name, other in OTHER_NAMES.items():
@@ -386,7 +397,8 @@ def read_reply(data: bytes, sent: Mapping[str, Any]) -> Reply:
     except (ValueError, RecursionError):
         raise Odd("no_json") from None
     choice = _within(value, "choices", 0)
-    text, why = _within(choice, "message", "content"), _within(choice, "finish_reason")
+    text = _within(choice, "message", "content")
+    why = _within(choice, "finish_reason")
     tokens = _within(value, "usage", "total_tokens")
     if type(tokens) is not int or tokens < 0:
         asked = sum(len(each["content"].encode("utf-8", "replace")) for each in sent["messages"])

@@ -14,6 +14,7 @@ from typing import Annotated, Any, NamedTuple, cast
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from endonym.config import EXPECTED, Config, value_in_words
+from endonym.disk import Json
 from endonym.errors import RecipeError, did_you_mean
 from endonym.formats.config import require_replacement
 
@@ -57,7 +58,7 @@ def _forms_by_tags(value: Any) -> Any:
     """Forms that stand directly in [forms] are those of all words: of the tags ""."""
     if not isinstance(value, dict):
         return value
-    tables = cast(dict[str, Any], value)
+    tables = cast(Json, value)
     plain = {key: each for key, each in tables.items() if not isinstance(each, dict)}
     named = {key: each for key, each in tables.items() if key not in plain}
     return {"": plain | named.pop("", {})} | named
@@ -165,20 +166,27 @@ class PlotTables(NamedTuple):
 
 def read_plots(path: Path) -> list[PlotTables]:
     """Every plot of a grammar, in the order of its names in a folder, else of its tables."""
-    shared: dict[str, Any] = {}
+    shared: Json = {}
     origins: dict[tuple[str, str], Path] = {}
     for file in [path] if path.is_file() else _files(path):
         data = _read(file, GrammarFile)
         plots = shared.get("plots", {}).keys() & data.get("plots", {}).keys()
         for key in (*(f"plots.{name}" for name in sorted(plots)), *_repeated(shared, data)):
-            message = f"{key} is written here and in another file of the folder."
-            raise RecipeError(message, where=str(file), do="Keep one of the two.")
-        shared, origins = _laid(shared, data), origins | _origins(file, data)
+            raise RecipeError(
+                f"{key} is written here and in another file of the folder.",
+                where=str(file),
+                do="Keep one of the two.",
+            )
+        shared = _laid(shared, data)
+        origins = origins | _origins(file, data)
     plots = {name: (origins["plots", name], data) for name, data in shared.pop("plots", {}).items()}
     for file in _plot_files(path / "plots") if path.is_dir() else ():
         if file.stem in plots:
-            message = f"there are two plots {file.stem}."
-            raise RecipeError(message, where=str(file), do="Give one of them another name.")
+            raise RecipeError(
+                f"there are two plots {file.stem}.",
+                where=str(file),
+                do="Give one of them another name.",
+            )
         plots[file.stem] = (file, _read(file, Tables))
     return [
         PlotTables(
@@ -194,12 +202,18 @@ def read_plots(path: Path) -> list[PlotTables]:
 def _files(folder: Path) -> list[Path]:
     """The shared files of a folder."""
     if not folder.is_dir():
-        do = "Name a .toml file, or a folder of them."
-        raise RecipeError("there is no such grammar.", where=str(folder), do=do)
+        raise RecipeError(
+            "there is no such grammar.",
+            where=str(folder),
+            do="Name a .toml file, or a folder of them.",
+        )
     found = _plot_files(folder)
     if not found:
-        do = "Write a grammar into it, such as words.toml: docs/synthetic.md."
-        raise RecipeError("the folder holds no .toml file.", where=str(folder), do=do)
+        raise RecipeError(
+            "the folder holds no .toml file.",
+            where=str(folder),
+            do="Write a grammar into it, such as words.toml: docs/synthetic.md.",
+        )
     return found
 
 
@@ -216,33 +230,46 @@ def _plot_files(folder: Path) -> list[Path]:
     found = sorted(each for each in folder.glob("*.toml") if each.name[0] != ".")
     for each in found:
         if not each.is_file():
-            do = "Move it away: every .toml file of the folder is read."
-            raise RecipeError("this is no regular file.", where=str(each), do=do)
+            raise RecipeError(
+                "this is no regular file.",
+                where=str(each),
+                do="Move it away: every .toml file of the folder is read.",
+            )
     return found
 
 
-def _read(path: Path, config: type[Tables]) -> dict[str, Any]:
+def _read(path: Path, config: type[Tables]) -> Json:
     """The tables of a file, whose keys and values are right."""
     try:
         with path.open("rb") as file:
             raw = file.read(LARGEST_BYTES + 1)
     except OSError as error:
-        message = f"the file cannot be read ({error.strerror})."
-        raise RecipeError(message, where=str(path), do="Look at its rights.") from None
+        raise RecipeError(
+            f"the file cannot be read ({error.strerror}).",
+            where=str(path),
+            do="Look at its rights.",
+        ) from None
     if len(raw) > LARGEST_BYTES:
-        message = f"a file of a grammar holds at most {LARGEST_BYTES >> 20} MB."
-        raise RecipeError(message, where=str(path), do="Divide it, or take fewer words.")
+        raise RecipeError(
+            f"a file of a grammar holds at most {LARGEST_BYTES >> 20} MB.",
+            where=str(path),
+            do="Divide it, or take fewer words.",
+        )
     try:
         data = tomllib.loads(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        message = f"byte 0x{raw[error.start]:02X} at position {error.start} is not UTF-8."
-        where, do = f"{path}:{line}", "Save the file as UTF-8."
-        raise RecipeError(message, where=where, do=do) from None
+        raise RecipeError(
+            f"byte 0x{raw[error.start]:02X} at position {error.start} is not UTF-8.",
+            where=f"{path}:{line}",
+            do="Save the file as UTF-8.",
+        ) from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        message = f"the file is no TOML: {error}."
-        do = "Put texts in quotes, and what has several lines in three quotes: toml.io"
-        raise RecipeError(message, where=str(path), do=do) from None
+        raise RecipeError(
+            f"the file is no TOML: {error}.",
+            where=str(path),
+            do="Put texts in quotes, and what has several lines in three quotes: toml.io",
+        ) from None
     _validated(path, config, data)
     for tables in (data, *data.get("plots", {}).values()):
         if "forms" in tables:
@@ -250,7 +277,7 @@ def _read(path: Path, config: type[Tables]) -> dict[str, Any]:
     return data
 
 
-def _validated(path: Path, config: type[Tables], data: Mapping[str, Any]) -> Tables:
+def _validated(path: Path, config: type[Tables], data: Json) -> Tables:
     """The tables; raises RecipeError for the first key or value that is wrong."""
     try:
         return config.model_validate(data)
@@ -260,12 +287,16 @@ def _validated(path: Path, config: type[Tables], data: Mapping[str, Any]) -> Tab
     key = ".".join(filter(None, map(str, place))) or "the grammar"
     if detail["type"] == "extra_forbidden":
         if place[0] == "plots" and place[2:]:
-            place, config = place[2:], Tables
+            place = place[2:]
+            config = Tables
         rows: dict[str | int, type[Config]] = {"lines": Lines, "replace": Rule}
         owner = rows.get(place[0], Slot) if place[1:] else config
         names = [*owner.model_fields]
-        do = f"{did_you_mean(str(place[-1]), names)}Keys here: {', '.join(names)}"
-        raise RecipeError(f"{key} is not a key of a grammar.", where=str(path), do=do)
+        raise RecipeError(
+            f"{key} is not a key of a grammar.",
+            where=str(path),
+            do=f"{did_you_mean(str(place[-1]), names)}Keys here: {', '.join(names)}",
+        )
     if "ctx" in detail and "error" in detail["ctx"]:
         message = f"{key}: {detail['ctx']['error']}."
     elif detail["type"] == "missing":
@@ -273,23 +304,20 @@ def _validated(path: Path, config: type[Tables], data: Mapping[str, Any]) -> Tab
     else:
         expected = EXPECTED[detail["type"]]
         message = f"{key} must be {expected}, not {value_in_words(detail['input'])}."
-    do = "docs/synthetic.md says what a grammar holds."
-    raise RecipeError(message, where=str(path), do=do)
+    raise RecipeError(message, where=str(path), do="docs/synthetic.md says what a grammar holds.")
 
 
-def _laid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def _laid(below: Json, above: Json) -> Json:
     """Tables over others: keys of the same table come together, all else is replaced."""
     both = dict(below)
     for key, value in above.items():
         old = both.get(key)
         is_table = isinstance(old, dict) and isinstance(value, dict)
-        both[key] = _laid(cast(dict[str, Any], old), value) if is_table else value
+        both[key] = _laid(cast(Json, old), value) if is_table else value
     return both
 
 
-def _repeated(
-    first: Mapping[str, Any], second: Mapping[str, Any], start: str = ""
-) -> Iterator[str]:
+def _repeated(first: Json, second: Json, start: str = "") -> Iterator[str]:
     """The keys that both have, but tables."""
     for key in first.keys() & second.keys():
         if isinstance(first[key], dict) and isinstance(second[key], dict):
@@ -299,10 +327,10 @@ def _repeated(
             yield start + key
 
 
-def _origins(path: Path, data: Mapping[str, Any]) -> dict[tuple[str, str], Path]:
+def _origins(path: Path, data: Json) -> dict[tuple[str, str], Path]:
     """This file for every key of every table in it."""
     return {
         (table, key): path
         for table, value in data.items()
-        for key in ("", *(cast(dict[str, Any], value) if isinstance(value, dict) else ()))
+        for key in ("", *(cast(Json, value) if isinstance(value, dict) else ()))
     }

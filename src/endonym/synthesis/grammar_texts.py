@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
-from endonym.disk import flush_folder
+from endonym.disk import Json, flush_folder
 from endonym.errors import RecipeError
 from endonym.synthesis.grammar import Grammar
 from endonym.synthesis.plan import Plan
@@ -66,7 +65,8 @@ def count_lines(path: Path) -> int:
 
 def write_shard(task: Task, advance: Advance) -> Result:
     """Write one file: first under another name, then renamed."""
-    plan, grammar = task.plan, _loaded(task.grammar, task.plan.source)
+    plan = task.plan
+    grammar = _loaded(task.grammar, task.plan.source)
     path = task.folder / plan.file(task.shard)
     part = path.with_name(f"{path.name}.part")
     with part.open("wb") as file:
@@ -84,12 +84,15 @@ def write_shard(task: Task, advance: Advance) -> Result:
 def _loaded(path: Path, source: str) -> Grammar:
     """The grammar, read once in each process. Raises RecipeError if it is no longer the plan's."""
     if source_hash(path) != source:
-        do = "Put it back, or write the texts of the new one into another folder."
-        raise RecipeError("the grammar was changed just now", where=str(path), do=do)
+        raise RecipeError(
+            "the grammar was changed just now",
+            where=str(path),
+            do="Put it back, or write the texts of the new one into another folder.",
+        )
     return Grammar.load(path)
 
 
-def grammar_record(plan: Plan, grammar: Grammar, index: int) -> dict[str, Any]:
+def grammar_record(plan: Plan, grammar: Grammar, index: int) -> Json:
     """What is written of a grammar's text."""
     return {
         "id": plan.text_id(index),

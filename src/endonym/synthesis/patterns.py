@@ -26,9 +26,11 @@ class Pattern:
         try:
             return cls(regex.compile(find), name, where)
         except (regex.error, RecursionError) as error:
-            message = f"{name}: the regular expression is not right: {error}"
-            do = f"Write it in single quotes: '{example}'"
-            raise RecipeError(message, where=where, do=do) from None
+            raise RecipeError(
+                f"{name}: the regular expression is not right: {error}",
+                where=where,
+                do=f"Write it in single quotes: '{example}'",
+            ) from None
 
     def is_in(self, text: str, start: int = 0) -> bool:
         """Whether it is found from there on. Raises RecipeError if that takes too long."""
@@ -59,13 +61,17 @@ class Pattern:
         return line
 
     def _endless(self, text: str) -> RecipeError:
-        message = f"{self.name}: it takes more than {MOST_SECONDS} s for {len(text):,} characters."
-        do = "Write the regular expression so that it can match in few ways."
-        return RecipeError(message, where=self.where, do=do)
+        return RecipeError(
+            f"{self.name}: it takes more than {MOST_SECONDS} s for {len(text):,} characters.",
+            where=self.where,
+            do="Write the regular expression so that it can match in few ways.",
+        )
 
     def _require_short(self, letters: int) -> None:
         """Refuse a line that has become longer than any line may be."""
         if letters > MOST_LETTERS:
-            message = f"{self.name}: it makes a line of more than {MOST_LETTERS:,} characters."
-            do = "Let `by` write less, or let `find` match less often."
-            raise RecipeError(message, where=self.where, do=do)
+            raise RecipeError(
+                f"{self.name}: it makes a line of more than {MOST_LETTERS:,} characters.",
+                where=self.where,
+                do="Let `by` write less, or let `find` match less often.",
+            )

@@ -13,12 +13,15 @@ from typing import Any, Literal
 import regex
 
 from endonym import disk
+from endonym.disk import Json
 from endonym.errors import Busy, RecipeError
 from endonym.log import listed, number
 from endonym.seed import named_seed
 from endonym.store import read_sealed, write_sealed
 
-WRITTEN, LOCK, SPENT = "written.json", ".lock", "spent.jsonl"
+WRITTEN = "written.json"
+LOCK = ".lock"
+SPENT = "spent.jsonl"
 VERSION = 2
 """Of the plan and the records. Another one is another plan."""
 SHARD = 10_000
@@ -42,9 +45,9 @@ class Plan:
     count: int
     seed: int = 0
     model: str = ""
-    sampling: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    sampling: Mapping[str, Any] = field(default_factory=Json)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Json:
         """The form in `written.json`."""
         return {**asdict(self), "sampling": dict(self.sampling), "version": VERSION}
 
@@ -87,8 +90,11 @@ def claimed(folder: Path, plan: Plan) -> Generator[None]:
         handle = (folder / LOCK).open("a+", encoding="utf-8", errors="backslashreplace")
 
     def refuse(owner: str) -> None:
-        do = "Wait until it has ended, or name another folder."
-        raise Busy(f"{owner or 'another process'} writes here", where=str(folder), do=do)
+        raise Busy(
+            f"{owner or 'another process'} writes here",
+            where=str(folder),
+            do="Wait until it has ended, or name another folder.",
+        )
 
     with handle, disk.locked(handle, refuse), disk.translated_disk_errors(folder, option="--out"):
         if not _require_ours(folder, plan):  # it may have changed before the lock was free
@@ -110,19 +116,26 @@ def _require_ours(folder: Path, plan: Plan) -> bool:
     if before is None:
         if not beside:
             return False
-        message = f"the folder is not empty, and has no {WRITTEN} of ours"
-        raise RecipeError(message, where=str(folder), do=ELSEWHERE)
+        raise RecipeError(
+            f"the folder is not empty, and has no {WRITTEN} of ours",
+            where=str(folder),
+            do=ELSEWHERE,
+        )
     changes = differences(before, plan.as_dict())
     if beside <= {SPENT}:
         return not changes  # the model may have had a wrong name, or the server no answer
     if changes:
-        message = f"the folder holds texts of another plan: {listed(changes)}"
-        do = f"Give what was given before, or another folder: {ELSEWHERE}"
-        raise RecipeError(message, where=str(folder), do=do)
+        raise RecipeError(
+            f"the folder holds texts of another plan: {listed(changes)}",
+            where=str(folder),
+            do=f"Give what was given before, or another folder: {ELSEWHERE}",
+        )
     if plan.count < before["count"]:
-        message = f"the folder is one of {number(before['count'])} texts already"
-        do = "Give this --count or a larger one, with which it goes on."
-        raise RecipeError(message, where=f"--count {plan.count}", do=do)
+        raise RecipeError(
+            f"the folder is one of {number(before['count'])} texts already",
+            where=f"--count {plan.count}",
+            do="Give this --count or a larger one, with which it goes on.",
+        )
     return True
 
 

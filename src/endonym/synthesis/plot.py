@@ -13,6 +13,8 @@ from endonym.synthesis.words import Slot, Word
 
 LOOK_BACK = 16
 """Characters before a slot that may say that a sentence begins."""
+Lines = tuple[tuple[str, ...], tuple[Template, ...]]
+"""Blocks that are drawn, and the lines that are filled then."""
 SPACES = re.compile("  +")
 
 
@@ -40,7 +42,7 @@ class Plot:
     groups: tuple[Group, ...]
     drawn: tuple[Slot, ...]
     blocks: Mapping[str, tuple[Template, ...]]
-    lines: tuple[tuple[tuple[str, ...], tuple[Template, ...]], ...]
+    lines: tuple[Lines, ...]
     replace: tuple[tuple[Pattern, str], ...]
     sentence_start: Pattern
     capitals: Mapping[str, str]
@@ -68,7 +70,9 @@ class Writer:
     """One text on its way: what was drawn for it, and the chance that draws the rest."""
 
     def __init__(self, plot: Plot, cast: dict[str, Word], chance: random.Random) -> None:
-        self.plot, self.chosen, self.chance = plot, cast, chance
+        self.plot = plot
+        self.chosen = cast
+        self.chance = chance
         self.fixed: dict[str, Template] = {}
         for slot in plot.drawn:
             entries = slot.entries
@@ -78,7 +82,7 @@ class Writer:
 
     def lines(self) -> list[str]:
         """The finished lines."""
-        finished: list[str] = []
+        finished = list[str]()
         for draw, templates in self.plot.lines:
             for name in draw:
                 self.fixed[name] = self.chance.choice(self.plot.blocks[name])
@@ -100,15 +104,13 @@ class Writer:
                 before = self._mentioned(node, before)
         return before
 
-    def _capitalized(self, text: str) -> str:
-        """With a capital, as the grammar or else Unicode writes it at the beginning of a word."""
-        matching = (each for each in self.plot.capitals if text.startswith(each))
-        first = max(matching, key=len, default=text[:1])
-        return self.plot.capitals.get(first, first.title()) + text[len(first) :]
-
     def _mentioned(self, mention: Mention, before: str) -> str:
-        """A slot's words or a block, with a capital where they begin a sentence."""
-        start, name = len(before), mention.name
+        """A slot's words or a block, with a capital where they begin a sentence.
+
+        The grammar says how it is written, or else Unicode.
+        """
+        start = len(before)
+        name = mention.name
         if name in self.plot.blocks:
             block = self.fixed.get(name) or self.chance.choice(self.plot.blocks[name])
             after = self._filled(block, before)
@@ -116,6 +118,9 @@ class Writer:
             after = before + mention.parts[self.chosen[name].number or 0]
         else:
             after = before + self.chosen[name].forms[mention.key]
-        if self.plot.sentence_start.is_in(before, max(0, start - LOOK_BACK)):
-            return after[:start] + self._capitalized(after[start:])
-        return after
+        if not self.plot.sentence_start.is_in(before, max(0, start - LOOK_BACK)):
+            return after
+        capitals = self.plot.capitals
+        matching = (each for each in capitals if after.startswith(each, start))
+        first = max(matching, key=len, default=after[start : start + 1])
+        return before + capitals.get(first, first.title()) + after[start + len(first) :]

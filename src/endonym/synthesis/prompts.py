@@ -41,8 +41,11 @@ def source_hash(path: Path) -> str:
         files = {each.relative_to(path).as_posix(): each for each in grammar_files(path)}
         return fingerprint({name: file_hash(each) for name, each in files.items()})
     if not path.is_file():
-        fault = "this is no regular file" if path.exists() else "there is no such file"
-        raise RecipeError(fault, where=str(path), do=FORMS)
+        raise RecipeError(
+            "this is no regular file" if path.exists() else "there is no such file",
+            where=str(path),
+            do=FORMS,
+        )
     return file_hash(path)
 
 
@@ -59,8 +62,9 @@ def read_prompts(path: Path) -> list[str]:
         lines = data.decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         number = data.count(b"\n", 0, error.start) + 1
-        where, do = f"{path}, line {number}", "Save it as UTF-8."
-        raise RecipeError("this is not UTF-8", where=where, do=do) from error
+        raise RecipeError(
+            "this is not UTF-8", where=f"{path}, line {number}", do="Save it as UTF-8."
+        ) from error
     filled = [(number, line.strip("\r")) for number, line in enumerate(lines, 1) if line.strip()]
     if path.suffix.lower() in JSON_LINES:
         prompts = [_field(line, f"{path}, line {number}") for number, line in filled]

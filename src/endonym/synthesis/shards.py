@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-from endonym.disk import flush_folder
+from endonym.disk import Json, flush_folder
 from endonym.errors import Damaged
 from endonym.synthesis.plan import SHARD, SPENT, Plan
 
@@ -25,7 +25,8 @@ ONLY_THOUGHT = "only_thought"
 """Why an answer is no text that holds nothing else."""
 THOUGHTS = re.compile(r"\A(?:(?!<think>).)*?</think>|<think>.*?(?:</think>|\Z)", re.DOTALL)
 """What models write before they answer. Where a template opens it, the first mark is missing."""
-ANSWERED, PAID = "its text is then written again.", "its tokens then no longer count."
+ANSWERED = "its text is then written again."
+PAID = "its tokens then no longer count."
 """What follows where a line is removed, of the files of answers and of what was paid."""
 SYNC_SECONDS = 1.0
 """How often what was appended is flushed to the disk itself; to the system it is at once."""
@@ -77,8 +78,11 @@ class Shards:
     """
 
     def __init__(self, folder: Path, plan: Plan, model: str) -> None:
-        self.folder, self.plan, self.model = folder, plan, model
-        self.done, self.rejects = set[int](), Counter[str]()
+        self.folder = folder
+        self.plan = plan
+        self.model = model
+        self.done = set[int]()
+        self.rejects = Counter[str]()
         self.texts = self.tokens = 0
         self._files: dict[Path, IO[bytes]] = {}
         self._synced = time.monotonic()
@@ -172,7 +176,8 @@ class Shards:
         for record in whole_lines(self.folder / REJECTS):
             self._count(record)
         for shard in range(self.plan.shards):
-            part, named = self._part(shard), self._part(shard).with_suffix("")
+            part = self._part(shard)
+            named = self._part(shard).with_suffix("")
             is_named = named.is_file()
             if is_named:
                 part.unlink(missing_ok=True)  # a kill came between a name and this
@@ -183,13 +188,16 @@ class Shards:
             elif not is_named and not self._left[shard]:
                 self._name(shard)
 
-    def _count(self, record: dict[str, Any]) -> None:
+    def _count(self, record: Json) -> None:
         """Count an answer by what is written of it."""
         index = record["index"]
         if index in self.done or not 0 <= index < self.plan.count:
-            message = f"text {index} stands there twice, or is none of the plan"
-            do = "The files were changed. Take a whole copy of the folder, or begin in a new one."
-            raise Damaged(message, where=str(self.folder), do=do)
+            raise Damaged(
+                f"text {index} stands there twice, or is none of the plan",
+                where=str(self.folder),
+                do="The files were changed. Take a whole copy of the folder, or begin in a new "
+                "one.",
+            )
         self.done.add(index)
         self._left[index // SHARD] -= 1
         self.tokens += record["tokens"]
@@ -199,7 +207,7 @@ class Shards:
             self.texts += 1
 
 
-def records_in(folder: Path, plan: Plan) -> dict[int, dict[str, Any]]:
+def records_in(folder: Path, plan: Plan) -> dict[int, Json]:
     """What stands in a folder's files and rejects, by number. Rejects have a `reason`.
 
     Another process may be writing there: nothing is changed.
@@ -210,9 +218,7 @@ def records_in(folder: Path, plan: Plan) -> dict[int, dict[str, Any]]:
     return {record["index"]: record for record in lines}
 
 
-def whole_lines(
-    path: Path, lost: str = ANSWERED, *, is_ours: bool = True
-) -> Iterator[dict[str, Any]]:
+def whole_lines(path: Path, lost: str = ANSWERED, *, is_ours: bool = True) -> Iterator[Json]:
     """The records in a file. A last line that a kill has torn is left out.
 
     Raises Damaged for any other line that is no record. lost: what follows if it is removed.
@@ -227,16 +233,18 @@ def whole_lines(
                 break
             record = _record(data)
             if record is None:
-                message = f"line {number} is not what was written there"
-                do = f"Repair or remove this line: {lost}"
-                raise Damaged(message, where=str(path), do=do)
+                raise Damaged(
+                    f"line {number} is not what was written there",
+                    where=str(path),
+                    do=f"Repair or remove this line: {lost}",
+                )
             good += len(data)
             yield record
     if is_ours and good < path.stat().st_size:
         os.truncate(path, good)
 
 
-def _record(data: bytes) -> dict[str, Any] | None:
+def _record(data: bytes) -> Json | None:
     """The record in a line; None if it is not ours."""
     try:
         record: Any = json.loads(data)
@@ -246,6 +254,6 @@ def _record(data: bytes) -> dict[str, Any] | None:
     return record if is_ours else None
 
 
-def json_line(record: dict[str, Any]) -> bytes:
+def json_line(record: Json) -> bytes:
     """A record as a line of JSON; halves of characters, which no UTF-8 has, as escapes."""
     return (json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")

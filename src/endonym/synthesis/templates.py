@@ -56,15 +56,19 @@ def parse(written: RawTemplate) -> Template:
         if piece == "[":
             open_choices.append([[]])
         elif piece in ("]", "|") and len(open_choices) == 1:
-            do = "Alternatives stand in brackets, with | between them: [red|green]"
-            raise written.error(f"{piece} stands behind no [", do)
+            raise written.error(
+                f"{piece} stands behind no [",
+                "Alternatives stand in brackets, with | between them: [red|green]",
+            )
         elif piece == "|":
             open_choices[-1].append([])
         elif piece == "]":
             options = tuple(map(tuple, open_choices.pop()))
             if len(options) == 1:
-                do = "For words that may be left out, write [words|]"
-                raise written.error("there is one alternative in brackets", do)
+                raise written.error(
+                    "there is one alternative in brackets",
+                    "For words that may be left out, write [words|]",
+                )
             open_choices[-1][-1].append(Choice(options))
         else:
             open_choices[-1][-1].append(_mention(written, piece) if piece[0] in "{}" else piece)
@@ -80,7 +84,9 @@ def _mention(written: RawTemplate, piece: str) -> Mention:
         raise written.error(f"{piece} has no {missing}", "Braces stand in pairs: {A}")
     match = MENTION.fullmatch(piece)
     if match is None:
-        do = "Write {A}, {A.key} or {A?one/other}, with the name of a slot or a block."
-        raise written.error(f"{piece} is no slot", do)
+        raise written.error(
+            f"{piece} is no slot",
+            "Write {A}, {A.key} or {A?one/other}, with the name of a slot or a block.",
+        )
     parts = () if match[3] is None else tuple(match[3].split("/"))
     return Mention(match[1], match[2] or "", parts)

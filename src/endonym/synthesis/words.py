@@ -71,7 +71,8 @@ class Words:
     """The words of one plot."""
 
     def __init__(self, plot: PlotTables) -> None:
-        self.plot, self.agreement = plot, plot.tables.agreement
+        self.plot = plot
+        self.agreement = plot.tables.agreement
         self.patterns = {
             tag: Pattern.of(find, f"tags.{tag}", plot.where("tags", tag), example="^[aeiou]")
             for tag, find in plot.tables.tags.items()
@@ -81,36 +82,54 @@ class Words:
 
     def slot(self, name: str, above: Mapping[str, Slot]) -> Slot:
         """A slot with its words. above: those that it may depend on."""
-        asked, table = self.plot.tables, "cast" if name in self.plot.tables.cast else "drawn"
+        asked = self.plot.tables
+        table = "cast" if name in self.plot.tables.cast else "drawn"
         raw = asked.cast.get(name) or asked.drawn[name]
-        where, key = self.plot.where(table, name), f"{table}.{name}"
+        where = self.plot.where(table, name)
+        key = f"{table}.{name}"
         if not raw.words:
-            do = 'Name a list, or several: words = "animals"'
-            raise RecipeError(f"{key} names no list of words.", where=where, do=do)
+            raise RecipeError(
+                f"{key} names no list of words.",
+                where=where,
+                do='Name a list, or several: words = "animals"',
+            )
         for other in filter(None, (raw.like, raw.unlike, *raw.other_than)):
             if other not in above:
-                message = f"{key} depends on {other}, which is no slot above it."
                 do = f"Slots above it: {listed(above)}"
-                raise RecipeError(message, where=where, do=did_you_mean(other, [*above]) + do)
+                raise RecipeError(
+                    f"{key} depends on {other}, which is no slot above it.",
+                    where=where,
+                    do=did_you_mean(other, [*above]) + do,
+                )
         if raw.like and raw.unlike:
-            message = f"{key} is both like {raw.like} and unlike {raw.unlike}."
-            raise RecipeError(message, where=where, do="Keep one of the two.")
+            raise RecipeError(
+                f"{key} is both like {raw.like} and unlike {raw.unlike}.",
+                where=where,
+                do="Keep one of the two.",
+            )
         if (raw.like or raw.unlike) and not self.agreement:
-            do = 'Name the tags at the top: agreement = "m f"'
-            raise RecipeError(f"{key} agrees, and `agreement` is not given.", where=where, do=do)
+            raise RecipeError(
+                f"{key} agrees, and `agreement` is not given.",
+                where=where,
+                do='Name the tags at the top: agreement = "m f"',
+            )
         every = (item for each in raw.words for item in self._list(each, key, where))
         items = [*dict.fromkeys(every)]  # a word that stands twice is one
         spellings = [spelling for spelling, _ in items]
         for word in raw.only:
             if word not in spellings:
-                message = f"{key} takes only {word}, which is not in {' '.join(raw.words)}."
-                do = f'{did_you_mean(word, spellings)}Words with blanks need a list: only = ["…"]'
-                raise RecipeError(message, where=where, do=do)
+                raise RecipeError(
+                    f"{key} takes only {word}, which is not in {' '.join(raw.words)}.",
+                    where=where,
+                    do=f"{did_you_mean(word, spellings)}Words with blanks need a list: "
+                    'only = ["…"]',
+                )
         if raw.only:
             order = {word: place for place, word in enumerate(raw.only)}
             items = sorted((i for i in items if i[0] in order), key=lambda item: order[item[0]])
         entries = tuple(self._entry(*item, is_like=bool(raw.like), key=key) for item in items)
-        like, unlike = (_root(other, above) for other in (raw.like, raw.unlike))
+        # A slot agrees with the slot that the other one agrees with, if it does.
+        like, unlike = (name and (above[name].like or name) for name in (raw.like, raw.unlike))
         slot = Slot(name, entries, like, unlike, raw.other_than)
         self._check_agreement(slot, above, where)
         return slot
@@ -119,37 +138,50 @@ class Words:
         """The words of a list, each with its tags."""
         lists = self.plot.tables.words
         if name not in lists:
-            message = f"{key} takes words from {name}, and there is no such list."
-            do = f"{did_you_mean(name, [*lists])}Lists: {listed(lists)}"
-            raise RecipeError(message, where=where, do=do)
+            raise RecipeError(
+                f"{key} takes words from {name}, and there is no such list.",
+                where=where,
+                do=f"{did_you_mean(name, [*lists])}Lists: {listed(lists)}",
+            )
         items = [(word, tags) for tags, words in lists[name].items() for word in words if word]
         if not items:
-            where, do = self.plot.where("words", name), 'Write some: m = "renard loup"'
-            raise RecipeError(f"words.{name} has no words.", where=where, do=do)
+            raise RecipeError(
+                f"words.{name} has no words.",
+                where=self.plot.where("words", name),
+                do='Write some: m = "renard loup"',
+            )
         return items
 
     def _entry(self, spelling: str, tags: str, *, is_like: bool, key: str) -> Entry:
         """A word of a list, in all its forms."""
         texts = spelling.split("/") if self.agreement else [spelling]
-        own, where = set(tags.split()), self.plot.where("words")
+        own = set(tags.split())
+        where = self.plot.where("words")
         if len(texts) == 1:
             numbers = self._numbers(own) or self._numbers(self._spelled(spelling))
             if len(numbers) > 1:
                 both = " and ".join(self.agreement[number] for number in numbers)
-                do = "Words agree in one tag of `agreement`."
-                raise RecipeError(f"{spelling} has the tags {both}.", where=where, do=do)
+                raise RecipeError(
+                    f"{spelling} has the tags {both}.",
+                    where=where,
+                    do="Words agree in one tag of `agreement`.",
+                )
             if numbers or not is_like:
                 number = numbers[0] if numbers else None
                 return (self._word(spelling, spelling, number, own),)
             texts *= len(self.agreement)
         if len(texts) != len(self.agreement) or self._numbers(own):
             message = f"{spelling} must have one form for each of {listed(self.agreement)}"
-            do = "Write fier/fière, in the order of `agreement`, and no tag of `agreement`."
-            raise RecipeError(f"{message}, not {len(texts)}.", where=where, do=do)
-        if not is_like:
-            do = 'Say what it agrees with: like = "A"'
             raise RecipeError(
-                f"{key} takes {spelling}, which has several forms.", where=where, do=do
+                f"{message}, not {len(texts)}.",
+                where=where,
+                do="Write fier/fière, in the order of `agreement`, and no tag of `agreement`.",
+            )
+        if not is_like:
+            raise RecipeError(
+                f"{key} takes {spelling}, which has several forms.",
+                where=where,
+                do='Say what it agrees with: like = "A"',
             )
         return tuple(self._word(spelling, text, i, own) for i, text in enumerate(texts))
 
@@ -186,12 +218,18 @@ class Words:
             where = self.plot.where("forms", tags)
             for tag in tags.split():
                 if tag not in known:
-                    do = f"{did_you_mean(tag, known)}Tags: {listed(dict.fromkeys(known))}"
-                    raise RecipeError(f"forms.{tags}: no word has {tag}.", where=where, do=do)
+                    raise RecipeError(
+                        f"forms.{tags}: no word has {tag}.",
+                        where=where,
+                        do=f"{did_you_mean(tag, known)}Tags: {listed(dict.fromkeys(known))}",
+                    )
             for key, form in forms.items():
                 if set(form.replace("{word}", "")) & {*"{}"}:
-                    message = f'forms.{tags or key}: braces other than {{word}}, in "{form}".'
-                    raise RecipeError(message, where=where, do='Write "{word}" for the word.')
+                    raise RecipeError(
+                        f'forms.{tags or key}: braces other than {{word}}, in "{form}".',
+                        where=where,
+                        do='Write "{word}" for the word.',
+                    )
 
     def _check_agreement(self, slot: Slot, above: Mapping[str, Slot], where: str) -> None:
         """Refuse like and unlike where words have no tag that they could agree in."""
@@ -200,9 +238,12 @@ class Words:
         for word in (*above[slot.like or slot.unlike].words, *slot.words):
             if word.number is None:
                 tags = f"agreement = {listed(self.agreement)}"
-                do = f"Write it below such a tag in [words], or say its spelling in [tags]; {tags}"
-                message = f"{slot.name}: {word.spelling} has no tag that words agree in."
-                raise RecipeError(message, where=where, do=do)
+                raise RecipeError(
+                    f"{slot.name}: {word.spelling} has no tag that words agree in.",
+                    where=where,
+                    do="Write it below such a tag in [words], or say its spelling in [tags]; "
+                    f"{tags}",
+                )
 
 
 def require_something_left(slot: Slot, above: Mapping[str, Slot], where: str) -> None:
@@ -219,15 +260,11 @@ def require_something_left(slot: Slot, above: Mapping[str, Slot], where: str) ->
         }
         if len(left) <= taken:
             links = ", ".join(sorted(slot.links))
-            message = (
-                f"drawn.{slot.name} has too few words beside {links}: some texts would find none."
+            raise RecipeError(
+                f"drawn.{slot.name} has too few words beside {links}: some texts would find none.",
+                where=where,
+                do="Give its list more words.",
             )
-            raise RecipeError(message, where=where, do="Give its list more words.")
-
-
-def _root(name: str, slots: Mapping[str, Slot]) -> str:
-    """The slot that a slot agrees with, itself if with none."""
-    return slots[name].like or name if name else ""
 
 
 def listed(names: Sequence[str] | Mapping[str, object]) -> str:

@@ -52,7 +52,7 @@ def merged_bytes(counts: Counts, least: float, vocab: int) -> tuple[list[str], M
     Those that stand at least `least` times in the texts, the most frequent first, while ids are
     left of `vocab`; and those of one byte.
     """
-    whole: list[str] = []
+    whole = list[str]()
     merges: dict[tuple[str, str], None] = {}
     for character in sorted(counts.characters, key=lambda c: (-counts.characters[c], c)):
         letters = in_byte_letters(character)

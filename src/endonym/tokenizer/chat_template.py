@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
+from endonym.disk import Json
 from endonym.errors import RecipeError
 from endonym.tokenizer.template_process import fill_many
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -78,7 +79,7 @@ class ChatTemplate:
     text: str
     start: str
     end: str
-    given: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    given: Mapping[str, Any] = field(default_factory=Json)
 
     def filled(self, conversations: Sequence[Conversation]) -> list[str]:
         """The template with each of these conversations, contents included.
@@ -95,8 +96,9 @@ class ChatTemplate:
             if "refused" in result:
                 raise TemplateRefusal(f"the model's chat template says: {result['refused']}")
             if "error" in result:
-                message = f"the model's chat template cannot be filled in: {result['error']}"
-                raise RecipeError(message)
+                raise RecipeError(
+                    f"the model's chat template cannot be filled in: {result['error']}"
+                )
         return [result["text"] for result in results]
 
     @property
@@ -121,9 +123,9 @@ class ChatTemplate:
         secret = f"{secrets.randbits(64):020}"
         most = max((len(roles) for roles, _ in conversations), default=0)
         placeholders = {f"\ue000{secret}.{number}\ue001": number for number in range(most)}
-        to_fill: list[Conversation] = []
+        to_fill = list[Conversation]()
         for roles, opens_answer in conversations:
-            messages: list[dict[str, str]] = []
+            messages = list[dict[str, str]]()
             thought: dict[str, str] = {}
             for role, content in zip(roles, placeholders, strict=False):
                 if role in THOUGHTS:
@@ -154,7 +156,7 @@ def ids_of(
 
     plain: encodes what people wrote. markup: encodes the template's own text.
     """
-    ids: list[int] = []
+    ids = list[int]()
     for place, (text, number) in enumerate(parts):
         ids += markup(text, place == 0) if number is None else plain(contents[number])
     return ids
@@ -168,7 +170,7 @@ def differences(
     They fill in the contents before they encode; here contents are encoded apart. markup: encodes
     the template's own text.
     """
-    found: list[str] = []
+    found = list[str]()
     joining = _joining(vocabulary)
 
     def to_ask(contents: Sequence[str]) -> Conversation:
@@ -212,7 +214,8 @@ class Markup:
     """Encodes a template's own text, in which special tokens stand by their names."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        self._encode, self._spaces = tokenizer.encode, tokenizer.spaces_before
+        self._encode = tokenizer.encode
+        self._spaces = tokenizer.spaces_before
         empty = (index for index in range(tokenizer.vocab) if not tokenizer.bytes_of(index))
         self.specials = {name: index for index in empty if (name := tokenizer.name_of(index))}
         """The ids that stand for no text; the end of a text is always among them."""
@@ -225,7 +228,7 @@ class Markup:
         A tokenizer that puts a space before a text puts it here, too; some do after each special
         token, as `transformers` then reads them.
         """
-        ids: list[int] = []
+        ids = list[int]()
         for place, part in enumerate(self._names.split(text)):
             if part in self.specials:
                 ids.append(self.specials[part])

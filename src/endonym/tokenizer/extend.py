@@ -13,18 +13,19 @@ characters that it lacks. There a frequent character becomes a piece of its own,
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 from tokenizers import Tokenizer as Engine
 
+from endonym.disk import Json
 from endonym.errors import TokenizerError
 from endonym.tokenizer.bpe import byte_alphabet, in_byte_letters, learnt_merges, zipf_least
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.tokenizer import BYTE_TOKEN, Tokenizer, half_characters
 from endonym.tokenizer.train import STRANGE, checked_texts, evenly
-from endonym.tokenizer.words import Counts, count_words
+from endonym.tokenizer.words import Counts, Texts, count_words
 
 FIRST_SYMBOL = 0x100
 """The trainer reads one character for each token; line ends divide words."""
@@ -35,9 +36,7 @@ Merge = tuple[str, ...]
 """Two pieces that become one; a character alone."""
 
 
-def extend_tokenizer(
-    base: Tokenizer, config: TokenizerConfig, texts: Callable[[], Iterator[str]]
-) -> Tokenizer:
+def extend_tokenizer(base: Tokenizer, config: TokenizerConfig, texts: Texts) -> Tokenizer:
     """The tokenizer with up to `config.extend` more pieces, learnt from texts.
 
     texts: a function that iterates over them; it is called several times. Fewer pieces are added if
@@ -45,7 +44,7 @@ def extend_tokenizer(
     tokenizer that is not a BPE of bytes, or with all bytes, and if decoding does not restore the
     texts.
     """
-    described: dict[str, Any] = json.loads(base.to_json())
+    described: Json = json.loads(base.to_json())
     _require_bytes(described)
     try:
         counts = count_words(evenly(texts, config.sample_bytes)())
@@ -56,13 +55,17 @@ def extend_tokenizer(
     vocab |= {each["content"]: each["id"] for each in described["added_tokens"]}
     pieces = _Pieces(described, base.vocab, config.extend or 0)
     if described["model"].get("byte_fallback"):
-        _add_characters(pieces, counts, config)
+        for character in _frequent(counts, config, pieces.room):
+            # A blank is another letter there; line ends stay as they are.
+            if character not in " \r\n":
+                pieces.add((character,))
     else:
         _merge_bytes(pieces, counts, config)
     _merge_characters(pieces, counts, config)
     extended = Tokenizer(pieces.engine(), base.end, base.start)
     extended.chat_template = base.chat_template
-    extended.start, extended.around = base.start, base.around
+    extended.start = base.start
+    extended.around = base.around
     # A tokenizer that normalizes does not restore them all, before or after.
     strange = (text for text in STRANGE if base.restores(text))
     extended.check_lossless(itertools.chain(checked_texts(texts()), strange))
@@ -75,8 +78,10 @@ class _Pieces:
     described: its JSON. next_id: of the next new piece. room: how many may still be added.
     """
 
-    def __init__(self, described: dict[str, Any], next_id: int, room: int) -> None:
-        self.described, self.next_id, self.room = described, next_id, room
+    def __init__(self, described: Json, next_id: int, room: int) -> None:
+        self.described = described
+        self.next_id = next_id
+        self.room = room
         self.vocab: dict[str, int] = described["model"]["vocab"]
         self.merges: list[Any] = described["model"]["merges"]
         self.known_merges = {tuple(merge) for merge in self.merges}
@@ -119,13 +124,6 @@ def _merge_bytes(pieces: _Pieces, counts: Counts, config: TokenizerConfig) -> No
             pieces.add((start, part))
 
 
-def _add_characters(pieces: _Pieces, counts: Counts, config: TokenizerConfig) -> None:
-    """Make frequent characters that are bytes pieces of their own, while there is room."""
-    for character in _frequent(counts, config, pieces.room):
-        if character not in " \r\n":  # A blank is another letter there; line ends stay as they are.
-            pieces.add((character,))
-
-
 def _merge_characters(pieces: _Pieces, counts: Counts, config: TokenizerConfig) -> None:
     """Merge neighbours, the most frequent pair first. Parts of characters divide a word."""
     if not pieces.room:
@@ -156,7 +154,7 @@ def _in_symbols(
     is_text = cache(_is_characters if model.byte_fallback else _is_text_of_a_line)
     for word, count in counts.words.items():
         for piece in _cut(engine, word):
-            spelled: list[str] = []
+            spelled = list[str]()
             for token in (each.value for each in model.tokenize(piece)):
                 if is_text(token):
                     if token not in symbols:
@@ -175,7 +173,8 @@ def _in_symbols(
 
 def _cut(engine: Engine, word: str) -> list[str]:
     """A word as it is written for the merges, and cut before them."""
-    split, is_fallback = engine.pre_tokenizer, engine.model.byte_fallback
+    split = engine.pre_tokenizer
+    is_fallback = engine.model.byte_fallback
     if is_fallback and engine.normalizer is not None:
         word = engine.normalizer.normalize_str(word)
     return [word] if split is None else [piece for piece, _ in split.pre_tokenize_str(word)]
@@ -196,7 +195,7 @@ def _is_text_of_a_line(token: str) -> bool:
     return not {*b"\r\n"} & {*data}
 
 
-def _require_bytes(described: dict[str, Any]) -> None:
+def _require_bytes(described: Json) -> None:
     """Raise TokenizerError if pieces cannot be added to a tokenizer."""
     model = described["model"]
     split = described.get("pre_tokenizer") or {}

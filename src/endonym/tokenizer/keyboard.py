@@ -31,12 +31,11 @@ from endonym.tokenizer.tokenizer import BYTE_TOKEN, Tokenizer
 from endonym.tokenizer.unigram import (
     BYTE_TOKENS,
     SPACE,
-    Texts,
     engine,
     single_pieces,
     trained_scores,
 )
-from endonym.tokenizer.words import Counts
+from endonym.tokenizer.words import Counts, Texts
 
 START = "<s>"
 """The keyboard puts it before a text. So it stands between documents in training, too."""
@@ -45,7 +44,9 @@ UNIGRAM = 1
 """SentencePiece's number of this type of model."""
 NORMAL, UNKNOWN_TYPE, CONTROL, BYTE = 1, 2, 3, 6
 """Types of pieces; their numbers are the same in SentencePiece and llama.cpp."""
-TYPED, WRITTEN, CORRECTED = "<XBU>", "<XBC>", "<XEC>"
+TYPED = "<XBU>"
+WRITTEN = "<XBC>"
+CORRECTED = "<XEC>"
 """Before the keys that were typed, before the word that was meant, and behind it."""
 KEYS = [f"<CHAR_{letter}>" for letter in ascii_uppercase]
 """The typed keys; their ids are consecutive, which the keyboard relies on."""
@@ -77,19 +78,13 @@ def keyboard(config: TokenizerConfig, counts: Counts, texts: Texts) -> Engine:
     single, room = single_pieces(config, counts, len(NAMES) + len(BYTE_TOKENS), SPELLING)
     scores, longer = trained_scores(texts, counts, single, room, blank_behind=True)
     scores |= dict(list(longer.items())[: room - len(scores)])
-    return keyboard_engine(
-        {piece: min(-1, round(score * PARTS)) / PARTS for piece, score in scores.items()}
-    )
-
-
-def keyboard_engine(scores: Mapping[str, float]) -> Engine:
-    """A tokenizer of pieces with these scores."""
-    return engine(scores, NAMES, NAMES.index(UNKNOWN))
+    rounded = {piece: min(-1, round(score * PARTS)) / PARTS for piece, score in scores.items()}
+    return engine(rounded, NAMES, NAMES.index(UNKNOWN))
 
 
 def pieces_of(tokenizer: Tokenizer) -> list[Piece]:
     """The pieces of a keyboard's tokenizer, in the order of their ids."""
-    found: list[Piece] = []
+    found = list[Piece]()
     for index, (name, score) in enumerate(json.loads(tokenizer.to_json())["model"]["vocab"]):
         if not tokenizer.bytes_of(index):
             found.append(Piece(name, 0.0, UNKNOWN_TYPE if name == UNKNOWN else CONTROL))

@@ -4,12 +4,12 @@ import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import numpy as np
 import regex
-import tokenizers
+from tokenizers import Tokenizer as Engine
 
+from endonym.disk import Json
 from endonym.tokenizer.tokenizer import BYTE_TOKEN
 from endonym.tokenizer.words import in_batches
 
@@ -37,7 +37,7 @@ class Fit:
     cut_letters: int = 0
     changed: int = 0
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Json:
         """The counts and their ratios. A ratio without a divisor is None."""
         ratios = {
             "bytes_per_token": (self.bytes, self.tokens),
@@ -69,7 +69,7 @@ class Measured:
         return Fit(**{key: sum(row[key] for row in rows) for key in asdict(Fit())})
 
 
-def measure_tokenizer(engine: tokenizers.Tokenizer, texts: Sequence[tuple[str, str]]) -> Measured:
+def measure_tokenizer(engine: Engine, texts: Sequence[tuple[str, str]]) -> Measured:
     """Measure a tokenizer on pairs of source and text."""
     seen: set[int] = set()
     sources: dict[str, Fit] = {}
@@ -108,12 +108,12 @@ def cut_letters(text: str, offsets: Sequence[tuple[int, int]], tokens: Sequence[
     return int((shared | np.isin(spans[1:, 0], marks)).sum())
 
 
-def megabytes_per_second(engine: tokenizers.Tokenizer, texts: Iterable[str]) -> float:
+def megabytes_per_second(engine: Engine, texts: Iterable[str]) -> float:
     """Megabytes of text encoded in a second on all cores: the best of several times.
 
     Reads about TIMED_BYTES.
     """
-    chosen: list[str] = []
+    chosen = list[str]()
     total = 0
     for text in texts:
         if total >= TIMED_BYTES:

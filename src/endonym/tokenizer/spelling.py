@@ -12,7 +12,8 @@ def spelled(new: Tokenizer, old: Tokenizer) -> list[list[int]]:
     the old one cannot write.
     """
     # A letter's own piece stands before the token of its byte.
-    pieces, byte_tokens = dict[bytes, int](), dict[bytes, int]()
+    pieces = dict[bytes, int]()
+    byte_tokens = dict[bytes, int]()
     for index in range(old.vocab):
         if piece := old.bytes_of(index):
             is_byte = BYTE_TOKEN.fullmatch(old.name_of(index) or "")
@@ -21,7 +22,8 @@ def spelled(new: Tokenizer, old: Tokenizer) -> list[list[int]]:
     spellings: list[list[int]] = [[] for _ in range(new.vocab)]
     texts: dict[int, str] = {}
     for index in range(new.vocab):
-        name, piece = new.name_of(index), new.bytes_of(index)
+        name = new.name_of(index)
+        piece = new.bytes_of(index)
         same = id_of_piece.get(piece) if piece else _same(index, new, old)
         if index < old.vocab and (name, piece) == (old.name_of(index), old.bytes_of(index)):
             spellings[index] = [index]
@@ -55,7 +57,7 @@ def _same(index: int, new: Tokenizer, old: Tokenizer) -> int | None:
 
 def _greedy(piece: bytes, id_of_piece: dict[bytes, int]) -> list[int]:
     """The ids of part of a character: the longest pieces, from the left; [] if a byte has none."""
-    found: list[int] = []
+    found = list[int]()
     while piece:
         size = next((n for n in range(len(piece), 0, -1) if piece[:n] in id_of_piece), 0)
         if not size:

@@ -37,7 +37,7 @@ def fill_asked(question: Mapping[str, Any]) -> dict[str, Any]:
 
 def fill_one(template: str, values: Mapping[str, Any]) -> dict[str, str]:
     """Fill in the template here: its `text`, what it `refused`, or an `error`."""
-    refusals: list[str] = []  # tells raise_exception from other errors
+    refusals = list[str]()  # tells raise_exception from other errors
 
     def refuse(message: str) -> None:
         refusals.append(message)

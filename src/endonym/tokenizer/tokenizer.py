@@ -12,14 +12,18 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import tokenizers
 from numpy.typing import NDArray
+from tokenizers import Tokenizer as Engine
+from tokenizers import decoders, models, pre_tokenizers
 
-from endonym.disk import read_given
+from endonym.disk import Json, read_given
 from endonym.errors import TokenizerError
 from endonym.limited.opened import NEVER, Opened
 from endonym.tokenizer.bpe import byte_alphabet
 from endonym.tokenizer.config import END_OF_TEXT, SEPARATORS, SPECIALS
 from endonym.tokenizer.untrusted import trusted_text
 
+Ids = NDArray[np.int64]
+"""Ids of tokens, or other whole numbers by id."""
 SETTINGS = "tokenizer_config.json"
 MOST_SETTINGS_BYTES = 8 << 20
 """Of the settings, which may list all special tokens, and of a chat template."""
@@ -66,9 +70,7 @@ class Tokenizer:
     turn_ends: tuple[str, ...] = ()
     around: Around | None = None
 
-    def __init__(
-        self, engine: tokenizers.Tokenizer, end: str = END_OF_TEXT, start: str | None = None
-    ) -> None:
+    def __init__(self, engine: Engine, end: str = END_OF_TEXT, start: str | None = None) -> None:
         self._whole = _plain(engine)
         self._engine = without_first_space(engine)
         self.spaces_before = _spaces_before(engine)
@@ -80,7 +82,12 @@ class Tokenizer:
         self.end_id: int = end_id
         self.end: str = end
         self.start: str | None = end if start is None else start
-        self.special_ids = _special_ids(engine)
+        added = engine.get_added_tokens_decoder()
+        specials = {token.content: index for index, token in added.items() if token.special}
+        self.special_ids = {
+            key: specials[name] for key, name in SPECIALS.items() if name in specials
+        }
+        """Those of endonym's special tokens that it has, by their names here."""
         self._bytes = _bytes_of_ids(engine, ids, self.vocab)
         self._bytes[end_id] = b""
         self.used_vocab = max(n for n, b in enumerate(self._bytes) if b or n == end_id) + 1
@@ -126,13 +133,9 @@ class Tokenizer:
         """
         if self.around is None:
             return (self.end_id,)
-        return self.around.before or (self._separator_id(),)
-
-    def _separator_id(self) -> int:
-        """The special token between documents by its name; without one bos, else eos."""
         known = map(self._engine.token_to_id, SEPARATORS)
-        specials = (index for index in known if index is not None and not self._bytes[index])
-        return next(specials, self.start_id)
+        separators = (index for index in known if index is not None and not self._bytes[index])
+        return self.around.before or (next(separators, self.start_id),)
 
     def text_ids(self, text: str) -> list[int]:
         """The ids of a whole text as a model reads it: a prompt.
@@ -150,7 +153,7 @@ class Tokenizer:
         (ids,) = self.encode_documents([text])
         return [*(self.before or self.document_start), *ids.tolist()]
 
-    def encode_whole(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+    def encode_whole(self, texts: Sequence[str]) -> list[Ids]:
         """The ids of each whole text, with a space before it, without those around it."""
         return self._encoded(self._whole, texts)
 
@@ -168,7 +171,7 @@ class Tokenizer:
         """Whether a space is put before each text."""
         return self.spaces_before != ""
 
-    def encode_documents(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+    def encode_documents(self, texts: Sequence[str]) -> list[Ids]:
         """The ids of each document, with the space that the tokenizer puts before a text.
 
         `decode_document` gives the document back, and `document_sizes` its size.
@@ -177,17 +180,17 @@ class Tokenizer:
             return self.encode_many(texts)
         return self.encode_many([f" {text}" if text else text for text in texts])
 
-    def decode_document(self, ids: Sequence[int] | NDArray[np.int64]) -> str:
+    def decode_document(self, ids: Sequence[int] | Ids) -> str:
         """The text of a document's ids, without the space that the tokenizer put before it."""
         text = self.decode(int(index) for index in ids)
         return text.removeprefix(" ") if self.space_first else text
 
-    def document_sizes(self, ids: NDArray[np.int64]) -> tuple[int, int]:
+    def document_sizes(self, ids: Ids) -> tuple[int, int]:
         """The bytes and the characters of a document, without the space before it."""
         added = int(self.space_first and len(ids) > 0)
         return int(self.byte_counts[ids].sum()) - added, int(self.char_counts[ids].sum()) - added
 
-    def document_token_sizes(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    def document_token_sizes(self, ids: Ids) -> Ids:
         """The bytes of each token of a document, without the space before it."""
         sizes = self.byte_counts[ids]
         sizes[:1] -= self.space_first
@@ -241,13 +244,16 @@ class Tokenizer:
         """
         engine = read_engine(path, opened)
         try:
-            if _class_of(path.parent) == UNPROCESSED_CLASS:
+            settings = _json_object(path.parent / SETTINGS)
+            config = _json_object(path.parent / "config.json")
+            kind = str(settings.get("tokenizer_class", "")).removesuffix("Fast")
+            if kind == UNPROCESSED_CLASS:
                 engine.post_processor = None
-            if _is_read_as_llama(path.parent):
-                engine = _as_llama_class(engine, _json_object(path.parent / SETTINGS))
+            if kind == LLAMA_CLASS and config.get("model_type") == "llama":
+                _read_as_llama_class(engine, settings)
             end, start = _ends(path.parent, engine)
             found = cls(engine, end, start)
-            found.around = _around(path.parent, engine)
+            found.around = _around(settings, config, engine)
             if found.around is not None:
                 found.start = start
             found.chat_template = chat_template_in(path.parent)
@@ -266,7 +272,8 @@ class Tokenizer:
             if template is None:
                 return self
             found = copy.copy(self)
-            found.chat_template, found.turn_ends = template, _turn_ends(folder, self)
+            found.chat_template = template
+            found.turn_ends = _turn_ends(folder, self)
         except (OSError, ValueError) as error:
             raise TokenizerError(str(error), where=str(folder)) from error
         return found
@@ -275,13 +282,11 @@ class Tokenizer:
         """The ids of a text, without special tokens."""
         return self.encode_many([text])[0].tolist()
 
-    def encode_many(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+    def encode_many(self, texts: Sequence[str]) -> list[Ids]:
         """The ids of each text, on all cores."""
         return self._encoded(self._engine, texts)
 
-    def _encoded(
-        self, engine: tokenizers.Tokenizer, texts: Sequence[str]
-    ) -> list[NDArray[np.int64]]:
+    def _encoded(self, engine: Engine, texts: Sequence[str]) -> list[Ids]:
         """The ids of each text by one of the two engines, without special tokens."""
         try:
             encodings = engine.encode_batch_fast(list(texts), add_special_tokens=False)
@@ -329,8 +334,8 @@ class Tokenizer:
 
     def pieces(self, ids: Iterable[int]) -> list[tuple[str, int]]:
         """Ids as readable texts, each with its number of ids: those of one character are joined."""
-        found: list[tuple[str, int]] = []
-        waiting: list[int] = []  # the ids of a character that may go on
+        found = list[tuple[str, int]]()
+        waiting = list[int]()  # the ids of a character that may go on
         for index in ids:
             waiting.append(index)
             try:
@@ -351,7 +356,7 @@ class Tokenizer:
     def save(self, folder: Path) -> None:
         """Write `tokenizer.json`; next to it what differs from a tokenizer made by endonym."""
         (folder / "tokenizer.json").write_text(self.to_json(), encoding="utf-8")
-        settings: dict[str, Any] = {}
+        settings: Json = {}
         if (self.end, self.start) != (END_OF_TEXT, END_OF_TEXT) or self.around is not None:
             settings |= {"bos_token": self.start, "eos_token": self.end}
         if self.around is not None:
@@ -398,13 +403,18 @@ def half_characters(texts: Iterable[str]) -> TokenizerError | None:
     return None
 
 
-def read_engine(path: Path, opened: Opened = NEVER) -> tokenizers.Tokenizer:
+def read_engine(path: Path, opened: Opened = NEVER) -> Engine:
     """The tokenizer in a `tokenizer.json`; special tokens in a text are read as plain text.
 
-    Raises TokenizerError if it is none, or has parts that the library does not know.
+    As `transformers` reads it, tokens that the settings beside it name are special, too. Raises
+    TokenizerError if it is none, or has parts that the library does not know.
     """
     try:
-        return _plain(tokenizers.Tokenizer.from_str(trusted_text(path, opened)))
+        engine = _plain(Engine.from_str(trusted_text(path, opened)))
+        known = {token.content for token in engine.get_added_tokens_decoder().values()}
+        named = [name for name in _special_names(path.parent) if name not in known]
+        engine.add_special_tokens([name for name in named if engine.token_to_id(name) is not None])
+        return engine
     except FileNotFoundError as error:
         raise TokenizerError(
             f"there is no {path.name}",
@@ -418,22 +428,24 @@ def read_engine(path: Path, opened: Opened = NEVER) -> tokenizers.Tokenizer:
         # The library raises bare Exception for a file it cannot parse, or panics.
         if type(error) is not Exception and not is_panic(error):
             raise
-        message = f"no tokenizer.json that tokenizers {tokenizers.__version__} reads: {error}"
-        do = "It may be damaged, or written by a newer version."
-        raise TokenizerError(message, where=str(path), do=do) from error
+        raise TokenizerError(
+            f"no tokenizer.json that tokenizers {tokenizers.__version__} reads: {error}",
+            where=str(path),
+            do="It may be damaged, or written by a newer version.",
+        ) from error
 
 
-Steps = dict[str, list[dict[str, Any]]]
+Steps = dict[str, list[Json]]
 """The steps of a tokenizer's rules: normalizer, pre_tokenizer and decoder."""
 RULES = ("normalizer", "pre_tokenizer", "decoder")
 
 
-def _steps_of(rules: Mapping[str, dict[str, Any]]) -> Steps:
+def _steps_of(rules: Mapping[str, Json]) -> Steps:
     """The steps of each rule, which may be a sequence of several."""
     return {key: rule.get(f"{key}s".replace("_", ""), [rule]) for key, rule in rules.items()}
 
 
-def _spaces_before(engine: tokenizers.Tokenizer) -> Literal["", "first", "each"]:
+def _spaces_before(engine: Engine) -> Literal["", "first", "each"]:
     """Where a tokenizer puts a space before a text."""
     steps = _steps_of({key: rule_of(getattr(engine, key)) for key in RULES})
     schemes = [step.get("prepend_scheme", "never") for step in steps["pre_tokenizer"]]
@@ -444,86 +456,61 @@ def _spaces_before(engine: tokenizers.Tokenizer) -> Literal["", "first", "each"]
     return "first" if "first" in schemes else ""
 
 
-def without_first_space(engine: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
+def without_first_space(engine: Engine) -> Engine:
     """The same without the space that it puts before every text; itself if it puts none."""
     if not _spaces_before(engine):
         return engine
-    described: dict[str, Any] = json.loads(engine.to_str())
-    rules = {key: described.get(key) or {} for key in RULES}
-    steps = _steps_of(rules)
-    marked = [step for key in ("pre_tokenizer", "decoder") for step in steps[key]]
-    for step in marked:
+    described: Json = json.loads(engine.to_str())
+    steps = _steps_of({key: described.get(key) or {} for key in RULES})
+    for step in (*steps["pre_tokenizer"], *steps["decoder"]):
         if step.get("type") == "Metaspace":
             step["prepend_scheme"] = "never"
         elif step.get("add_prefix_space"):
             step["add_prefix_space"] = False
-    normalizers = [
-        step for step in steps["normalizer"] if step.get("type") not in (None, "Prepend")
-    ]
-    described["normalizer"] = {"type": "Sequence", "normalizers": normalizers}
-    decoders = [step for step in steps["decoder"] if step.get("type") != "Strip"]
-    described["decoder"] = {"type": "Sequence", "decoders": decoders}
-    return _plain(tokenizers.Tokenizer.from_str(json.dumps(described)))
+    for key, adding in (("normalizer", "Prepend"), ("decoder", "Strip")):
+        kept = [step for step in steps[key] if step.get("type") not in (None, adding)]
+        described[key] = {"type": "Sequence", f"{key}s": kept}
+    return _plain(Engine.from_str(json.dumps(described)))
 
 
-def _is_read_as_llama(folder: Path) -> bool:
-    """Whether `transformers` reads the folder by its class for Llama, whatever its rules say."""
-    is_named = _class_of(folder) == LLAMA_CLASS
-    return is_named and _json_object(folder / "config.json").get("model_type") == "llama"
-
-
-def _class_of(folder: Path) -> str:
-    """The class of `transformers` that a folder's settings name."""
-    return str(_json_object(folder / SETTINGS).get("tokenizer_class", "")).removesuffix("Fast")
-
-
-def _as_llama_class(engine: tokenizers.Tokenizer, settings: dict[str, Any]) -> tokenizers.Tokenizer:
-    """A tokenizer with the rules that the class of `transformers` for Llama has.
+def _read_as_llama_class(engine: Engine, settings: Json) -> None:
+    """Give a tokenizer the rules that the class of `transformers` for Llama has.
 
     It marks spaces itself and puts one before a text that begins with none, by the settings
     add_prefix_space and legacy. Files of bytes, as of Llama 3, are read as they are. Source:
     `LlamaTokenizer` and `AutoTokenizer` of transformers 5.
     """
-    text = engine.to_str()
-    described: dict[str, Any] = json.loads(text)
-    rules = (described.get("pre_tokenizer"), described.get("decoder"))
-    if described["model"]["type"] != "BPE" or '"ByteLevel"' in json.dumps(rules):
-        return engine
-    adds_space = settings.get("add_prefix_space")
-    adds_space = True if adds_space is None else bool(adds_space)
+    rules = [rule_of(engine.pre_tokenizer), rule_of(engine.decoder)]
+    if not isinstance(engine.model, models.BPE) or '"ByteLevel"' in json.dumps(rules):
+        return
+    adds_space = settings.get("add_prefix_space") in (None, True)
     scheme = ("always" if settings.get("legacy") else "first") if adds_space else "never"
-    described["normalizer"] = None
-    metaspace = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": False}
-    described["pre_tokenizer"] = metaspace
-    steps: list[dict[str, Any]] = [
-        {"type": "Replace", "pattern": {"String": "▁"}, "content": " "},
-        {"type": "ByteFallback"},
-        {"type": "Fuse"},
-    ]
-    strip = [{"type": "Strip", "content": " ", "start": 1, "stop": 0}] if adds_space else []
-    described["decoder"] = {"type": "Sequence", "decoders": [*steps, *strip]}
-    return _plain(tokenizers.Tokenizer.from_str(json.dumps(described)))
+    engine.normalizer = None
+    engine.pre_tokenizer = pre_tokenizers.Metaspace("▁", prepend_scheme=scheme, split=False)
+    strip = [decoders.Strip(" ", 1, 0)] if adds_space else []
+    steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), *strip]
+    engine.decoder = decoders.Sequence(steps)
 
 
-def _around(folder: Path, engine: tokenizers.Tokenizer) -> Around | None:
+def _around(
+    settings: Mapping[str, Any], config: Mapping[str, Any], engine: Engine
+) -> Around | None:
     """What a folder's tokenizer puts around a text; None if endonym made it.
 
     Our own settings name it. A folder in the format of `transformers` has a config.json with a
     model_type: there the post-processor of tokenizer.json decides, and `transformers` 5 ignores
     add_bos_token and add_eos_token in tokenizer_config.json next to it.
     """
-    kept = _json_object(folder / SETTINGS).get(AROUND_KEY)
+    kept = settings.get(AROUND_KEY)
     if isinstance(kept, dict):
-        named = [
-            [engine.token_to_id(str(name)) for name in kept.get(k, ())] for k in Around._fields
-        ]
+        named = [map(engine.token_to_id, kept.get(field, ())) for field in Around._fields]
         return Around(*(tuple(index for index in ids if index is not None) for ids in named))
-    if "model_type" not in _json_object(folder / "config.json"):
+    if "model_type" not in config:
         return None
-    encoding = engine.encode("a", add_special_tokens=True)
-    own = [place for place, is_added in enumerate(encoding.special_tokens_mask) if not is_added]
-    first, last = (own[0], own[-1]) if own else (len(encoding.ids), len(encoding.ids))
-    return Around(tuple(encoding.ids[:first]), tuple(encoding.ids[last + 1 :]))
+    ids = engine.encode("a", add_special_tokens=True).ids
+    own = engine.encode("a", add_special_tokens=False).ids
+    first = next(n for n in range(len(ids) + 1) if ids[n : n + len(own)] == own)
+    return Around(tuple(ids[:first]), tuple(ids[first + len(own) :]))
 
 
 def is_panic(error: BaseException) -> bool:
@@ -531,7 +518,7 @@ def is_panic(error: BaseException) -> bool:
     return type(error).__name__ == "PanicException"
 
 
-def _plain(engine: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
+def _plain(engine: Engine) -> Engine:
     """The same, reading a text as it is: all of it, no more, and specials as plain text."""
     engine.encode_special_tokens = True
     engine.no_truncation()
@@ -539,7 +526,7 @@ def _plain(engine: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
     return engine
 
 
-def _ends(folder: Path, engine: tokenizers.Tokenizer) -> tuple[str, str | None]:
+def _ends(folder: Path, engine: Engine) -> tuple[str, str | None]:
     """The eos and bos tokens of a folder, as `transformers` reads them.
 
     By name from the tokenizer's settings, else endonym's own, else by id from the model's config.
@@ -568,6 +555,21 @@ def _ends(folder: Path, engine: tokenizers.Tokenizer) -> tuple[str, str | None]:
     return end, by_name("bos")
 
 
+def _special_names(folder: Path) -> list[str]:
+    """The special tokens that the settings of a folder name.
+
+    Not those of one character, which stand in texts.
+    """
+    tokens = list[Any]()
+    for file in (SETTINGS, "special_tokens_map.json"):
+        settings = _json_object(folder / file)
+        tokens += [value for key, value in settings.items() if key.endswith("_token")]
+        for key in ("additional_special_tokens", "extra_special_tokens"):
+            several = settings.get(key) or ()
+            tokens += several.values() if isinstance(several, dict) else several
+    return [name for name in map(_token, tokens) if name and len(name) > 1]
+
+
 def chat_template_in(folder: Path) -> str | None:
     """The chat template of a folder, as `transformers` writes it; of several the default one."""
     try:
@@ -594,14 +596,7 @@ def _turn_ends(folder: Path, tokenizer: Tokenizer) -> tuple[str, ...]:
     return tuple(name for name in names if name) or tuple(own)
 
 
-def _special_ids(engine: tokenizers.Tokenizer) -> dict[str, int]:
-    """The ids of endonym's special tokens by their names, as far as the tokenizer has them."""
-    added = engine.get_added_tokens_decoder().items()
-    ids = {token.content: index for index, token in added if token.special}
-    return {name: ids[token] for name, token in SPECIALS.items() if token in ids}
-
-
-def rule_of(part: Any) -> dict[str, Any]:
+def rule_of(part: Any) -> Json:
     """A rule of a tokenizer as `tokenizer.json` has it; empty if there is none.
 
     The library writes a whole file, or for copies one part: that of a large vocabulary takes long.
@@ -609,7 +604,7 @@ def rule_of(part: Any) -> dict[str, Any]:
     return {} if part is None else json.loads(part.__getstate__())
 
 
-def _json_object(path: Path) -> dict[str, Any]:
+def _json_object(path: Path) -> Json:
     """The JSON object in a file; empty if there is none."""
     try:
         data = json.loads(read_given(path, MOST_SETTINGS_BYTES))
@@ -626,14 +621,14 @@ def _token(value: Any) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def _bytes_of_ids(engine: tokenizers.Tokenizer, ids: dict[str, int], vocab: int) -> list[bytes]:
+def _bytes_of_ids(engine: Engine, ids: dict[str, int], vocab: int) -> list[bytes]:
     """The bytes of every id, by the tokenizer's own decoder. ids: of all tokens.
 
     Raises TokenizerError for a decoder that does not work token by token.
     """
     added = engine.get_added_tokens_decoder()
     decoder = rule_of(engine.decoder) or {"type": "Sequence", "decoders": []}
-    steps: list[dict[str, Any]] = decoder.get("decoders", [decoder])
+    steps: list[Json] = decoder.get("decoders", [decoder])
     for step in steps:
         is_text = step["type"] != "Replace" or "String" in step["pattern"]
         if step["type"] not in DECODERS or not is_text:
@@ -650,7 +645,7 @@ def _bytes_of_ids(engine: tokenizers.Tokenizer, ids: dict[str, int], vocab: int)
     return pieces
 
 
-def _decoded(token: str, steps: list[dict[str, Any]]) -> bytes:
+def _decoded(token: str, steps: list[Json]) -> bytes:
     """The bytes of one token, by the steps of the decoder."""
     for step in steps:
         if step["type"] == "ByteLevel":

@@ -1,12 +1,12 @@
 """Trains a tokenizer on a corpus, and measures how well it fits."""
 
-import collections
 import itertools
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
+from endonym.disk import Json
 from endonym.errors import TokenizerError
 from endonym.formats.config import REST
 from endonym.tokenizer import bpe
@@ -15,7 +15,7 @@ from endonym.tokenizer.keyboard import START, keyboard
 from endonym.tokenizer.measure import WORD
 from endonym.tokenizer.tokenizer import Tokenizer, half_characters
 from endonym.tokenizer.unigram import BYTE_TOKENS, unigram
-from endonym.tokenizer.words import Counts, count_words, in_batches
+from endonym.tokenizer.words import Counts, Texts, count_words, in_batches
 
 FIT_DOCUMENTS = 256
 _LISTS = tomllib.loads(Path(__file__).with_name("strange.toml").read_text(encoding="utf-8"))
@@ -23,7 +23,7 @@ STRANGE = (*_LISTS["strings"], *SPECIALS.values(), *_LISTS["byte_names"])
 """Strings on which tokenizers of two programs are known to differ, or that tokenizers lose."""
 
 
-def train_tokenizer(config: TokenizerConfig, texts: Callable[[], Iterator[str]]) -> Tokenizer:
+def train_tokenizer(config: TokenizerConfig, texts: Texts) -> Tokenizer:
     """Train the tokenizer of a recipe.
 
     texts: a function that iterates over the training documents; it is called several times.
@@ -63,13 +63,13 @@ def checked_texts(texts: Iterator[str]) -> Iterator[str]:
     return (text[:20_000] for n, text in enumerate(texts) if n < 200 or n % 100 == 0)
 
 
-def fit(tokenizer: Tokenizer, texts: Iterable[tuple[str, str]]) -> dict[str, Any]:
+def fit(tokenizer: Tokenizer, texts: Iterable[tuple[str, str]]) -> Json:
     """Bytes per token and tokens per word, by source.
 
     texts: pairs of source and text. A word is a run of letters, marks and digits; in scripts
     without spaces it may be a clause, so compare tokens per word within one language only.
     """
-    totals: dict[str, collections.Counter[str]] = {}
+    totals: dict[str, Counter[str]] = {}
     for batch in in_batches(texts, lambda _: 1, FIT_DOCUMENTS):
         encoded = tokenizer.encode_many([text for _, text in batch])
         for (source, text), ids in zip(batch, encoded, strict=True):
@@ -80,10 +80,11 @@ def fit(tokenizer: Tokenizer, texts: Iterable[tuple[str, str]]) -> dict[str, Any
                 "tokens": len(ids),
                 "words": sum(1 for _ in WORD.finditer(text)),
             }
-            totals.setdefault(source, collections.Counter()).update(counts)
+            totals.setdefault(source, Counter()).update(counts)
 
-    def with_ratios(counts: collections.Counter[str]) -> dict[str, float]:
-        tokens, words = max(1, counts["tokens"]), max(1, counts["words"])
+    def with_ratios(counts: Counter[str]) -> dict[str, float]:
+        tokens = max(1, counts["tokens"])
+        words = max(1, counts["words"])
         return {
             **counts,
             "bytes_per_token": round(counts["bytes"] / tokens, 4),
@@ -92,7 +93,7 @@ def fit(tokenizer: Tokenizer, texts: Iterable[tuple[str, str]]) -> dict[str, Any
 
     return {
         "vocab": tokenizer.vocab,
-        "total": with_ratios(sum(totals.values(), collections.Counter[str]())),
+        "total": with_ratios(sum(totals.values(), Counter[str]())),
         "sources": {source: with_ratios(counts) for source, counts in sorted(totals.items())},
     }
 
@@ -101,7 +102,7 @@ LEAST_PART = 0.1
 """Of the text without shares. A sample of given shares that is smaller is refused."""
 
 
-def evenly(texts: Callable[[], Iterator[str]], limit_bytes: int) -> Callable[[], Iterator[str]]:
+def evenly(texts: Texts, limit_bytes: int) -> Texts:
     """Every k-th document, up to the limit; the last one may be cut."""
     total = sum(len(text.encode("utf-8")) for text in texts())
     every = max(1, -(-total // limit_bytes))
@@ -119,7 +120,7 @@ def evenly(texts: Callable[[], Iterator[str]], limit_bytes: int) -> Callable[[],
 
 def by_shares(
     documents: Callable[[], Iterator[tuple[str, str]]], shares: Mapping[str, float], limit: int
-) -> Callable[[], Iterator[str]]:
+) -> Texts:
     """The most text, up to `limit` bytes, in which the sources have these shares of the bytes.
 
     documents: pairs of source and text. Of each source documents are taken evenly, and none twice,
@@ -131,7 +132,7 @@ def by_shares(
     def shared(source: str) -> str:
         return source if source in shares else REST
 
-    sizes: collections.Counter[str] = collections.Counter()
+    sizes: Counter[str] = Counter()
     for source, text in documents():
         sizes[shared(source)] += len(text.encode("utf-8"))
     shares = {name: share for name, share in shares.items() if sizes[name]} or shares
@@ -148,8 +149,8 @@ def by_shares(
     quotas = {source: int(total * share) for source, share in shares.items()}
 
     def chosen() -> Iterator[str]:
-        seen: collections.Counter[str] = collections.Counter()
-        taken: collections.Counter[str] = collections.Counter()
+        seen: Counter[str] = Counter()
+        taken: Counter[str] = Counter()
         for source, text in documents():
             source = shared(source)
             quota = quotas.get(source, 0)

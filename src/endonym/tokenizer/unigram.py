@@ -23,7 +23,7 @@ import io
 import itertools
 import math
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tokenizers import Tokenizer as Engine
 from tokenizers import decoders, models
@@ -31,7 +31,7 @@ from tokenizers import decoders, models
 from endonym.errors import TokenizerError
 from endonym.tokenizer.bpe import zipf_least
 from endonym.tokenizer.config import BYTE_VOCAB, SPECIALS, TokenizerConfig
-from endonym.tokenizer.words import LINE_END, Counts
+from endonym.tokenizer.words import LINE_END, Counts, Texts
 
 LOWEST = -9_000_000
 """An unknown character costs 10,000,000 in llama.cpp, so no piece may cost as much."""
@@ -50,14 +50,14 @@ SINGLE = "\t\r\0▁▅\ufffd"
 """Characters that sentencepiece reserves; line ends, too, are never merged."""
 LONGEST = 24
 SETTLED_WORDS = 200_000
-ROUNDS, PASSES = 20, 100
+ROUNDS = 20
+PASSES = 100
 STEPS = 32
 """Scores are changed by one of so many amounts."""
 MOST_CHARACTERS = 60_000_000
 """Of running text: sentencepiece takes about 25 bytes for each. Of a larger text every k-th line is
 read."""
 LINE_CHARACTERS = 1000
-Texts = Callable[[], Iterator[str]]
 THREADS = 8
 """A fixed number: rounding, and so the scores, depend on it."""
 DEFAULT_VOCAB = 4096
@@ -217,7 +217,8 @@ def _whole_numbers(
     # A piece that is a shorter string several times stands twice in itself, but at its edges.
     waiting = [piece for piece in longer if piece not in (piece + piece)[1:-1]]
     while waiting and len(scores) < room:
-        added, waiting = waiting[: room - len(scores)], waiting[room - len(scores) :]
+        added = waiting[: room - len(scores)]
+        waiting = waiting[room - len(scores) :]
         scores |= {piece: min(-1, round(longer[piece] * factor)) for piece in added}
         for _ in range(ROUNDS):
             if not _break_ties(scores, words):
@@ -266,7 +267,8 @@ def equal_overlaps(scores: Mapping[str, int]) -> set[str]:
     equal: set[str] = set()
     for y in scores:
         for n in range(1, len(y) + 1):
-            r, w = y[:n], y[n:]
+            r = y[:n]
+            w = y[n:]
             if w and w not in scores:
                 continue
             for z in ends.get((r, scores[y] - (scores[w] if w else 0)), ()):
@@ -286,7 +288,7 @@ def ties(texts: Sequence[str], scores: Mapping[str, int]) -> list[tuple[list[str
     backwards = engine({piece[::-1]: score for piece, score in scores.items()})
     forward = engine(scores).encode_batch(list(texts), add_special_tokens=False)
     reversed_ = backwards.encode_batch([text[::-1] for text in texts], add_special_tokens=False)
-    found: list[tuple[list[str], list[str]]] = []
+    found = list[tuple[list[str], list[str]]]()
     for longer_last, longer_first in zip(forward, reversed_, strict=True):
         other = [piece[::-1] for piece in reversed(longer_first.tokens)]
         if other != longer_last.tokens:

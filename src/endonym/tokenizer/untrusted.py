@@ -22,12 +22,16 @@ from unicodedata import normalize
 
 import regex
 
-from endonym.disk import read_given
+from endonym.disk import Json, read_given
 from endonym.errors import TokenizerError
 from endonym.limited.opened import NEVER, Opened, key_of
 from endonym.limited.process import Failure, LimitedProcess, Limits
 
-MOST_BYTES, MOST_LISTS, MOST_VALUES = 96 << 20, 4_000_000, 8_000_000
+Described = Mapping[str, Any]
+"""A `tokenizer.json` as JSON."""
+MOST_BYTES = 96 << 20
+MOST_LISTS = 4_000_000
+MOST_VALUES = 8_000_000
 """The largest known has 35 MB, a million lists, and two million values."""
 MOST_GROWTH = 64.0
 """Letters that rules may make of one, beside what Unicode itself makes of it: 18 at most."""
@@ -35,11 +39,13 @@ FIXED_GROWTH = {"BertNormalizer": 3.0, "ByteLevel": 12.0, "Metaspace": 2.0, "Wor
 """Of rules that make more letters each time: blanks around Chinese letters; up to four bytes, whose
 letters Unicode may take apart (¼); blanks before words. Those of Unicode, such as NFKD, change
 nothing the second time: `whole_size` counts what they make of a rule's own letters."""
-IDS_A_TOKEN, FREE_IDS = 4, 1 << 16
+IDS_A_TOKEN = 4
+FREE_IDS = 1 << 16
 """The largest id is below so many for each token, and these."""
 RULES = ("normalizer", "pre_tokenizer", "decoder")
 SEQUENCES = ("normalizers", "pretokenizers", "decoders")
-REPEATS, LONG = 2_000, 50_000
+REPEATS = 2_000
+LONG = 50_000
 MOST_PROBES = 300
 LETTERS = "aAәកéक中1 \n\t.,'_-\u0301\u200d😀"
 SENTENCE = "Әбием миңа җылы сөт бирде; l’été, 1920: ទន្លេនៅមុខភូមិ।\n"
@@ -86,7 +92,7 @@ def refusal(message: str, path: Path) -> TokenizerError:
     return TokenizerError(message, where=str(path), do=DAMAGED)
 
 
-def checked_json(data: bytes, path: Path) -> dict[str, Any]:
+def checked_json(data: bytes, path: Path) -> Json:
     """The JSON of the file, if it does not take much memory. Raises TokenizerError."""
     if data.count(b"[") + data.count(b"{") > MOST_LISTS or data.count(b",") > MOST_VALUES:
         raise refusal(f"more than {MOST_VALUES:,} values", path)
@@ -99,13 +105,13 @@ def checked_json(data: bytes, path: Path) -> dict[str, Any]:
     return found
 
 
-def is_own(described: Mapping[str, Any]) -> bool:
+def is_own(described: Described) -> bool:
     """Whether it has the rules of endonym's own tokenizers, and numbers its tokens from 0."""
     ids = sorted(ids_of(described))
     return ids == [*range(len(ids))] and is_own_frame(described)
 
 
-def is_own_frame(described: Mapping[str, Any]) -> bool:
+def is_own_frame(described: Described) -> bool:
     """Whether it has the rules of one of endonym's own tokenizers."""
     try:
         return frame(described) in (own_frame("bpe"), own_frame("unigram"))
@@ -122,7 +128,7 @@ def own_frame(kind: Literal["bpe", "unigram"]) -> str:
     return frame(json.loads(made.to_str()))
 
 
-def frame(described: Mapping[str, Any]) -> str:
+def frame(described: Described) -> str:
     """The rules of a `tokenizer.json`: all but what training decides and the list of specials."""
     model = described["model"].items()
     kept = {key: value for key, value in model if key not in ("vocab", "merges", "unk_id")}
@@ -131,7 +137,7 @@ def frame(described: Mapping[str, Any]) -> str:
     return json.dumps(rules | {"model": kept}, sort_keys=True)
 
 
-def ids_of(described: Mapping[str, Any]) -> set[int]:
+def ids_of(described: Described) -> set[int]:
     """All ids of a `tokenizer.json`.
 
     Raises TypeError, KeyError or AttributeError for what is no number or list.
@@ -144,7 +150,7 @@ def ids_of(described: Mapping[str, Any]) -> set[int]:
     return set(found)
 
 
-def require_bounds(described: Mapping[str, Any], path: Path) -> None:
+def require_bounds(described: Described, path: Path) -> None:
     """Raise TokenizerError if an id is far beyond the number of tokens, or a text would grow."""
     try:
         ids = ids_of(described)
@@ -175,7 +181,8 @@ def growth_of(rule: Any) -> float:
         texts = blob[4 + int.from_bytes(blob[:4], "little") :].split(b"\0")
         return float(max(1, *(whole_size(text.decode("utf-8", "replace")) for text in texts)))
     if kind == "Replace":
-        old, new = rule["pattern"].get("String"), whole_size(rule["content"])
+        old = rule["pattern"].get("String")
+        new = whole_size(rule["content"])
         # A regular expression may match nothing: before and after a letter.
         return max(1.0, new / whole_size(old)) if old else 1.0 + 2 * new
     if kind in ("BPEDecoder", "CTC"):  # a blank takes its place
@@ -191,7 +198,7 @@ def whole_size(text: str) -> int:
     return len(normalize("NFKD", normalize("NFKD", text).lower()))
 
 
-def risky_letters(described: Mapping[str, Any]) -> list[str]:
+def risky_letters(described: Described) -> list[str]:
     """Letters, and pairs of letters, on which a pattern of the rules may be slow when repeated.
 
     The last item has all letters of the patterns: without them a pattern may be given up at once.
@@ -250,7 +257,7 @@ def example_of(named: str) -> str:
     return found[0] if found else ""
 
 
-def open_and_probe(question: Mapping[str, Any]) -> dict[str, Any]:
+def open_and_probe(question: Described) -> Json:
     """Runs in the process with limits: opens the tokenizer and reads each letter many times.
 
     What it cannot read at all is found later, by an ordinary error.

@@ -1,6 +1,6 @@
 """Counts the words and characters of a stream of texts, in bounded memory."""
 
-import collections
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -34,6 +34,8 @@ BATCH_CHARACTERS = 4_000_000
 FED_CHARACTERS = 10_000
 """Of a text that is given to a trainer: the library holds 256 of them, with 20 bytes a letter."""
 
+Texts = Callable[[], Iterator[str]]
+"""Iterates over texts; it is called once for each time they are read."""
 Item = TypeVar("Item")
 _CUT = regex.compile(TRAINING_SPLIT)
 
@@ -67,7 +69,7 @@ def count_words(texts: Iterable[str], max_words: int = MAX_WORDS) -> Counts:
     words are counted exactly, or short of a few.
     """
     counts = Counts()
-    words: collections.Counter[str] = collections.Counter()
+    words: Counter[str] = Counter()
     codes = np.zeros(0x110000, dtype=np.int64)
     # Long texts in parts that end at a line's end.
     parts = (part for text in texts for part in _parts(text))
@@ -87,7 +89,7 @@ def repeated_lines(parts: Iterable[tuple[str, int]]) -> Iterator[str]:
 
     For a trainer that takes only texts: one that splits them at line ends finds the same counts.
     """
-    waiting: list[str] = []
+    waiting = list[str]()
     length = 0
     for part, count in parts:
         line = part + LINE_END
@@ -99,7 +101,8 @@ def repeated_lines(parts: Iterable[tuple[str, int]]) -> Iterator[str]:
             left -= many
             if length >= FED_CHARACTERS:
                 yield "".join(waiting)
-                waiting, length = [], 0
+                waiting = []
+                length = 0
     yield "".join(waiting)
 
 
@@ -107,14 +110,15 @@ def in_batches(
     items: Iterable[Item], size: Callable[[Item], int], most: int
 ) -> Iterator[list[Item]]:
     """Items in batches; a batch ends with the item that makes their sizes reach `most`."""
-    batch: list[Item] = []
+    batch = list[Item]()
     total = 0
     for item in items:
         batch.append(item)
         total += size(item)
         if total >= most:
             yield batch
-            batch, total = [], 0
+            batch = []
+            total = 0
     if batch:
         yield batch
 
@@ -130,13 +134,13 @@ def _parts(text: str) -> Iterator[str]:
     yield text[start:]
 
 
-def _count_batch(batch: list[str], words: "collections.Counter[str]") -> None:
+def _count_batch(batch: list[str], words: Counter[str]) -> None:
     """Add the words of some texts.
 
     Words never reach over a line's end, or a space between two others. So what stands between
     spaces is counted first, and only what differs is split into words, which takes longer.
     """
-    chunks: collections.Counter[str] = collections.Counter()
+    chunks: Counter[str] = Counter()
     for text in batch:
         lines = text.split(LINE_END)
         if len(lines) > 1:
@@ -148,7 +152,7 @@ def _count_batch(batch: list[str], words: "collections.Counter[str]") -> None:
                 chunks.update([" " + part for part in parts[1:]])
             else:
                 chunks[line] += 1
-    once: list[str] = []  # counted together at the end, which is faster
+    once = list[str]()  # counted together at the end, which is faster
     for chunk, count in chunks.items():
         found = _CUT.findall(chunk)
         if count == 1:
@@ -159,7 +163,7 @@ def _count_batch(batch: list[str], words: "collections.Counter[str]") -> None:
     words.update(once)
 
 
-def _prune(words: "collections.Counter[str]", kept: int) -> None:
+def _prune(words: Counter[str], kept: int) -> None:
     """Drop the rarest words until `kept` are left.
 
     Of those at the limit every k-th stays, so that a script without spaces, where most words stand

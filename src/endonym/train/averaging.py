@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from endonym.train.config import TrainConfig
-from endonym.train.distributed import part_of
+from endonym.train.distributed import Tensors, part_of
 from endonym.train.optimizer import Optimizer
 
 SUFFIX = ".average"
@@ -45,8 +45,9 @@ class Average:
     """
 
     def __init__(self, optimizer: Optimizer, config: TrainConfig) -> None:
-        self.optimizer, self.config = optimizer, config
-        self.tensors: list[Tensor] = []
+        self.optimizer = optimizer
+        self.config = config
+        self.tensors = list[Tensor]()
 
     @torch.no_grad()
     def update(self, step: int) -> None:
@@ -81,16 +82,16 @@ class Average:
     def _masters(self) -> list[Tensor]:
         return [master.detach() for master in self.optimizer.masters]
 
-    def weights(self) -> dict[str, Tensor]:
+    def weights(self) -> Tensors:
         """The average by name, or the weights before it starts."""
         return averaged(self.optimizer.weights(), self.state())
 
-    def state(self) -> dict[str, Tensor]:
+    def state(self) -> Tensors:
         """The average by name, for checkpoints."""
         names = self.optimizer.names if self.tensors else []
         return {f"{n}{SUFFIX}": each for n, each in zip(names, self.tensors, strict=True)}
 
-    def load(self, state: dict[str, Tensor]) -> None:
+    def load(self, state: Tensors) -> None:
         """Load the average from a checkpoint's optimizer state; empty if it has none."""
         self.tensors = []
         for name, master in zip(self.optimizer.names, self.optimizer.masters, strict=True):
@@ -98,6 +99,6 @@ class Average:
                 self.tensors.append(part_of(average, master).clone())
 
 
-def averaged(weights: dict[str, Tensor], state: dict[str, Tensor]) -> dict[str, Tensor]:
+def averaged(weights: Tensors, state: Tensors) -> Tensors:
     """A checkpoint's weights, replaced by their average where it has one."""
     return {name: state.get(f"{name}{SUFFIX}", weight) for name, weight in weights.items()}

@@ -10,18 +10,18 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
-from endonym.disk import flush_files, flush_folder, free_bytes, list_files, write_json
+from endonym.disk import Json, flush_files, flush_folder, free_bytes, list_files, write_json
 from endonym.errors import Damaged, StoreError
 from endonym.log import size
 from endonym.model.weights import load_tensors, save_tensors
-from endonym.train.distributed import Group
+from endonym.train.distributed import Group, Tensors
 
 KEEP_RECENT = 2
-WEIGHTS, OPTIMIZER_STATE = "weights.safetensors", "optimizer.safetensors"
+WEIGHTS = "weights.safetensors"
+OPTIMIZER_STATE = "optimizer.safetensors"
 KEPT = "steps"
 """The folder of the weights of single steps, in that of a training and of the model it makes."""
 
@@ -40,7 +40,7 @@ class TrainState:
     best_step: int = 0
     best_nats: float | None = None
     validations_since_best: int = 0
-    validations: list[dict[str, Any]] = field(default_factory=list)
+    validations: list[Json] = field(default_factory=list)
     is_finished: bool = False
     recent_nats: list[float] = field(default_factory=list)
     recent_log_norms: list[float] = field(default_factory=list)
@@ -50,7 +50,7 @@ class TrainState:
     good_step: int = 0
     micro_rows: int | None = None
     read: dict[str, int] = field(default_factory=dict[str, int])
-    lines: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    lines: list[Json] = field(default_factory=list[Json])
 
     @property
     def updates(self) -> int:
@@ -72,7 +72,9 @@ class TrainState:
         self.validations.append({"step": self.step, "nats": nats, "bits": bits})
         is_best = self.best_nats is None or nats < self.best_nats
         if is_best:
-            self.best_nats, self.best_step, self.validations_since_best = nats, self.step, 0
+            self.best_nats = nats
+            self.best_step = self.step
+            self.validations_since_best = 0
         else:
             self.validations_since_best += 1
         return is_best
@@ -85,11 +87,11 @@ class Checkpoint:
     folder: Path
     state: TrainState
 
-    def weights(self) -> dict[str, Tensor]:
+    def weights(self) -> Tensors:
         """The fp32 weights by name."""
         return _read(self.folder / WEIGHTS)
 
-    def optimizer_state(self) -> dict[str, Tensor]:
+    def optimizer_state(self) -> Tensors:
         """The optimizer state by name."""
         return _read(self.folder / OPTIMIZER_STATE)
 
@@ -97,8 +99,8 @@ class Checkpoint:
 def save(
     work: Path,
     state: TrainState,
-    weights: dict[str, Tensor],
-    optimizer_state: dict[str, Tensor],
+    weights: Tensors,
+    optimizer_state: Tensors,
     *,
     shards_of: Group | None = None,
 ) -> None:
@@ -132,7 +134,7 @@ def _shards(file: Path) -> Path:
     return file.with_suffix("")
 
 
-def _read(file: Path) -> dict[str, Tensor]:
+def _read(file: Path) -> Tensors:
     """Whole tensors from a file or from shards."""
     if not _shards(file).is_dir():
         return load_tensors(file)
@@ -143,7 +145,8 @@ def _read(file: Path) -> dict[str, Tensor]:
 
 def _finish(fresh: Path, state: TrainState) -> None:
     """Write state and manifest, flush, and rename; then remove old checkpoints."""
-    work, folder = fresh.parent, fresh.with_suffix("")
+    work = fresh.parent
+    folder = fresh.with_suffix("")
     write_json(fresh / "state.json", asdict(state))
     flush_files(fresh)
     write_json(fresh / "manifest.json", list_files(fresh))

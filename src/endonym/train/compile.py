@@ -70,7 +70,8 @@ def compile_blocks(decoder: AnyDecoder) -> None:
     for block in list(decoder.blocks)[decoder.checkpointed_blocks :]:
         mixer = block.get_submodule("mixer")
         assert isinstance(mixer, Attention)
-        mixer.cos_sin, mixer.attend = not_compiled(mixer.cos_sin), not_compiled(mixer.attend)
+        mixer.cos_sin = not_compiled(mixer.cos_sin)
+        mixer.attend = not_compiled(mixer.attend)
         block.compile(dynamic=False, options=options)
 
 

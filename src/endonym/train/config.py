@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from endonym.config import NOT_IDENTITY, Config, optional
 from endonym.data.config import ObjectiveProperties
+from endonym.disk import Json
 from endonym.model.adapt_config import Adapt, AdaptConfig
 from endonym.model.config import Positive, Share
 from endonym.model.prune_config import Prune
@@ -18,21 +19,34 @@ FINAL_LRS = {"linear": 0.0, "wsd": 0.0, "cosine": 0.1, "constant": 1.0}
 """Final learning rate as a share of the peak: zero (arXiv:2502.15938), or a tenth for cosine
 (arXiv:2203.15556, appendix B)."""
 AVERAGE_SHARES = {"none": 0.0, "ema": 0.05, "tail": 0.2}
-VALIDATIONS, EVAL_TOKENS = 20, 32_768
+VALIDATIONS = 20
+EVAL_TOKENS = 32_768
 """Validations in a phase, and their dev tokens, at most by default."""
-SAMPLES, SAMPLE_TOKENS = 5, 60
+SAMPLES = 5
+SAMPLE_TOKENS = 60
 """How often samples are written in a phase, beside those before its first step; their length."""
 BETA = 0.1
 """As in arXiv:2305.18290, appendix B."""
-MOST_STEPS, MOST_BATCH_TOKENS = 10**9, 1 << 30
+MOST_STEPS = 10**9
+MOST_BATCH_TOKENS = 1 << 30
 MOST_KEPT = 64
 """Steps whose weights are kept, at most."""
-MOST_TOKENS, MOST_EPOCHS, MOST_FLOPS = 10**16, 1e6, 1e30
+MOST_TOKENS = 10**16
+MOST_EPOCHS = 1e6
+MOST_FLOPS = 1e30
 """More of them is a slip, and would not fit the numbers of rows."""
 USEFUL_TOKENS = 16_384
 """Tokens in a micro-batch; more are no faster on a CPU."""
 UNUSUAL_LR = 0.1
 """Above it, the learning rate is more likely to be wrong than the weight decay."""
+ObjectiveName = Literal["next_token", "autocorrect", "chat", "preferences"]
+Schedule = Literal["linear", "wsd", "cosine", "constant"]
+Averaging = Literal["none", "ema", "tail"]
+Keep = Literal["best", "last", "average"]
+Sharding = Literal["none", "gradients", "weights"]
+OptimizerName = Literal["adamw", "muon"]
+DecaySchedule = Literal["lr", "constant"]
+Part = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Steps = Annotated[int, Field(ge=1, le=MOST_STEPS)]
 
@@ -60,7 +74,7 @@ class Distill(Config):
     """the teacher, with the same tokenizer: a run, a model artefact, or a folder in the
     transformers format, by its path from the recipe; if not given, the members of the phase
     """
-    share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    share: Part = 0.5
     """how much of the loss is the KL divergence from the teacher; the rest is cross-entropy"""
     top_k: Annotated[int, Field(ge=1, le=4096)] = 32
     """the teacher's most likely tokens that are used; all others count as one"""
@@ -77,7 +91,7 @@ class Phase(Config, ObjectiveProperties):
     """name of the phase in the run"""
     start: Literal["previous", "scratch"] = "previous"
     """initial weights; the first phase starts from scratch"""
-    objective: Literal["next_token", "autocorrect", "chat", "preferences"] = "next_token"
+    objective: ObjectiveName = "next_token"
     """what is learnt
 
     - next_token: every token of the texts
@@ -103,7 +117,7 @@ class Phase(Config, ObjectiveProperties):
     """preferences: DPO's beta, the penalty for moving away from the weights that the phase starts
     with; 0.1 if not given
     """
-    sources: dict[str, Annotated[float, Field(gt=0, le=1)]] | tuple[str, ...] | None = None
+    sources: dict[str, Part] | tuple[str, ...] | None = None
     """what is read, as shares of the tokens: `{web = 0.1, books = 0.9}`; a list of names reads each
     by its size
 
@@ -150,7 +164,7 @@ class Phase(Config, ObjectiveProperties):
     """
     warmup_steps: Annotated[int, Field(ge=0, le=MOST_STEPS)] | None = None
     """linear warm-up steps"""
-    schedule: Literal["linear", "wsd", "cosine", "constant"] | None = None
+    schedule: Schedule | None = None
     """learning rate after warm-up: linear decay, constant and then linear decay (wsd), half a
     cosine, or constant
 
@@ -160,9 +174,9 @@ class Phase(Config, ObjectiveProperties):
     """final learning rate as a share of the peak; if not given 0, 0.1 for cosine, or 0.3 where keep
     = "average" was chosen
     """
-    cooldown: Annotated[float, Field(gt=0, le=1)] | None = None
+    cooldown: Part | None = None
     """share of the steps in which wsd decays; 0.2 if not given"""
-    optimizer: Literal["adamw", "muon"] | None = None
+    optimizer: OptimizerName | None = None
     """for the matrices in blocks; AdamW is used for all other parameters
 
     - if not given, muon if text is read at most twice in large enough batches, else adamw
@@ -175,18 +189,18 @@ class Phase(Config, ObjectiveProperties):
     """AdamW's decay rates of first and second moment; normalise uses the second, too"""
     weight_decay: Annotated[float, Field(ge=0)] | None = None
     """decoupled weight decay of the matrices; a step decays by lr × weight_decay"""
-    decay_schedule: Literal["lr", "constant"] | None = None
+    decay_schedule: DecaySchedule | None = None
     """whether weight decay follows the learning rate (if not given) or keeps its value at the peak
     """
     cautious: bool | None = None
     """whether weight decay spares weights whose update moves them away from zero"""
-    average: Literal["none", "ema", "tail"] | None = None
+    average: Averaging | None = None
     """weight averaging for validation and the final model; none if not given
 
     - ema: an exponential moving average
     - tail: the mean over the last steps
     """
-    average_share: Annotated[float, Field(gt=0, le=1)] | None = None
+    average_share: Part | None = None
     """half-life of ema as a share of the steps, 0.05 if not given; or share of the steps that tail
     averages, 0.2 if not given
     """
@@ -221,7 +235,7 @@ class Phase(Config, ObjectiveProperties):
     """dev tokens of a validation; if not given, 32,768, or fewer in a short phase"""
     patience: Count | None = None
     """early stopping: training ends after so many validations without a better one"""
-    keep: Literal["best", "last", "average"] | None = None
+    keep: Keep | None = None
     """keep the weights of the best validation, those of the last step, or the average of the last
     steps, as with average = "tail"
 
@@ -262,9 +276,7 @@ class Phase(Config, ObjectiveProperties):
     - all blocks: a third slower, far less memory, the same result
     - auto: as few as needed to fit
     """
-    shard: Literal["none", "gradients", "weights"] = Field(
-        default="none", json_schema_extra=NOT_IDENTITY
-    )
+    shard: Sharding = Field(default="none", json_schema_extra=NOT_IDENTITY)
     """what is sharded over several processes: nothing, gradients and optimizer state, or weights
     too
     """
@@ -294,7 +306,8 @@ class Phase(Config, ObjectiveProperties):
     @model_validator(mode="after")
     def keys_have_an_effect(self) -> "Phase":
         """Raise ValueError for a key that has no effect without another one."""
-        muon, is_muon = 'optimizer = "muon" in the recipe', self.optimizer == "muon"
+        muon = 'optimizer = "muon" in the recipe'
+        is_muon = self.optimizer == "muon"
         is_averaged = self.average not in (None, "none") or self.keep == "average"
         if self.keep == "average" and self.average not in (None, "tail"):
             raise ValueError(
@@ -304,7 +317,8 @@ class Phase(Config, ObjectiveProperties):
         if self.distill is not None and (self.distill.model is None) == (self.members is None):
             what = "names a model, and members are trained" if self.members else "has no teacher"
             raise ValueError(f"distill {what}: give either distill.model or members")
-        teacher, can_be_taught = self.distill, self.objective in ("next_token", "chat")
+        teacher = self.distill
+        can_be_taught = self.objective in ("next_token", "chat")
         reads_before = teacher is not None and teacher.model is not None and not teacher.live
         needed = (  # a key, whether it has an effect, and what gives it one
             ("cooldown", self.schedule == "wsd", 'schedule = "wsd"'),
@@ -342,7 +356,7 @@ class Execution(Config):
     micro_tokens: int = USEFUL_TOKENS
     recompute: int = 0
     compile: bool = False
-    shard: Literal["none", "gradients", "weights"] = "none"
+    shard: Sharding = "none"
     save_every_steps: int
 
 
@@ -364,7 +378,7 @@ class TrainConfig(Config, ObjectiveProperties):
     """
 
     name: str = Field(default="pretrain", json_schema_extra=NOT_IDENTITY)
-    objective: Literal["next_token", "autocorrect", "chat", "preferences"] = "next_token"
+    objective: ObjectiveName = "next_token"
     beta: float | None = None
     sources: tuple[SourceShare, ...] = ()
     first_row: int | None = None
@@ -374,17 +388,17 @@ class TrainConfig(Config, ObjectiveProperties):
     lr: float
     embedding_lr: float
     warmup_steps: int = 0
-    schedule: Literal["linear", "wsd", "cosine", "constant"] = "linear"
+    schedule: Schedule = "linear"
     final_lr: float = 0.0
     cooldown: float = COOLDOWN
-    optimizer: Literal["adamw", "muon"] = "adamw"
+    optimizer: OptimizerName = "adamw"
     momentum: float = 0.95
     normalise: bool = False
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: float = 0.0
-    decay_schedule: Literal["lr", "constant"] = "lr"
+    decay_schedule: DecaySchedule = "lr"
     cautious: bool = False
-    average: Literal["none", "ema", "tail"] = "none"
+    average: Averaging = "none"
     average_share: float = 0.0
     adapt: AdaptConfig | None = None
     distill: Distill | None = None
@@ -394,7 +408,7 @@ class TrainConfig(Config, ObjectiveProperties):
     eval_every_steps: int
     eval_tokens: int = EVAL_TOKENS
     patience: int = 0
-    keep: Literal["best", "last", "average"] = "best"
+    keep: Keep = "best"
     keep_steps: int | None = None
     number_format: Literal["fp32", "bf16"]
     execution: Execution = Field(json_schema_extra=NOT_IDENTITY)
@@ -454,7 +468,7 @@ def resolve_phase(phase: Phase, *, context: int, positions: int) -> TrainConfig:
     steps, batch_tokens = length_of(phase, context=context, positions=positions)
     eval_every_steps = phase.eval_every_steps or max(1, steps // VALIDATIONS)
     average = phase.average or ("tail" if phase.keep == "average" else "none")
-    defaults: dict[str, Any] = {
+    defaults: Json = {
         "average": average,
         "embedding_lr": phase.lr,
         "final_lr": FINAL_LRS[phase.schedule or "linear"],

@@ -24,12 +24,15 @@ from endonym.data.batches import Batch
 from endonym.device import ProcessInfo, process_info
 from endonym.errors import LostProcess
 
+Tensors = dict[str, Tensor]
+"""Weights, or an optimizer's state, by name."""
 PIECE_ELEMENTS = 1 << 24
 """Numbers summed at once: 64 MB."""
 POLL_SECONDS = 0.1
 PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others within a phase."""
-CALLED, OVER = "called", "over"
+CALLED = "called"
+OVER = "over"
 LOSSES = ("Connection", "connection", "Timed out", "timed out", "Socket", "gloo", "NCCL")
 """Parts of torch's errors when another process is gone, for which it has no exception class."""
 
@@ -88,12 +91,12 @@ class Group:
         """Wait for all processes."""
         self.total(torch.zeros(()))
 
-    def gather(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def gather(self, tensors: Mapping[str, Tensor]) -> Tensors:
         """Whole tensors by name, sharded ones on the first process only; all must call this.
 
         Tensors are gathered one by one, so that the others hold one whole tensor at most.
         """
-        gathered: dict[str, Tensor] = {}
+        gathered: Tensors = {}
         for name, tensor in tensors.items():
             whole = full_tensor(tensor)
             if self.is_first or is_plain(tensor):
@@ -150,12 +153,13 @@ ALONE = Group()
 
 def _pieces(masters: Sequence[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
     """Consecutive parameters of at most PIECE_ELEMENTS numbers, or a single larger one."""
-    piece: list[nn.Parameter] = []
+    piece = list[nn.Parameter]()
     size = 0
     for master in masters:
         if piece and size + master.numel() > PIECE_ELEMENTS:
             yield piece
-            piece, size = [], 0
+            piece = []
+            size = 0
         piece.append(master)
         size += master.numel()
     if piece:
@@ -220,7 +224,8 @@ def called(device: str) -> Generator[Group]:
 @translated_distributed_errors()
 def follow(work: Callable[[Group], object], device: str) -> None:
     """Do the work of each phase that the first process starts, until it ends the last one."""
-    process, number = process_info(), 1
+    process = process_info()
+    number = 1
     board = _board(process)
     while True:
         # The first process may take hours before it starts a phase.
@@ -258,7 +263,8 @@ def _joined(board: dist.Store, process: ProcessInfo, number: int, device: str) -
     """
     backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
     phase_store = dist.PrefixStore(f"phase-{number}/", board)
-    rank, size = process.rank, process.size
+    rank = process.rank
+    size = process.size
     with translated_distributed_errors():
         dist.init_process_group(
             backend, store=phase_store, rank=rank, world_size=size, timeout=PATIENCE

@@ -29,7 +29,8 @@ def most_needed(
     Raises ShapeError if a share takes out nothing or all, or if some layer has no such parts.
     """
     decoder.eval()
-    n_layers, every = decoder.config.layers, list(range(decoder.config.layers))
+    n_layers = decoder.config.layers
+    every = list(range(decoder.config.layers))
     kept = every
     for _ in range(n_layers - left(n_layers, prune.layers, "layers")):
         tried = [[each for each in kept if each != out] for out in kept]
@@ -40,7 +41,8 @@ def most_needed(
         # Before anything is measured: every layer must have such parts.
         counts = [parts_left(mixer, ffn, prune) for mixer, ffn in parts]
         moved = _moved(decoder, names, batches, objective) if names else {}
-    heads, channels = list[list[int]](), list[list[int]]()
+    heads = list[list[int]]()
+    channels = list[list[int]]()
     for place, (mixer, _) in enumerate(parts):
         if prune.heads and isinstance(mixer, AttentionConfig):
             moved_BGK = moved[place, "mixer.output"].unflatten(1, (mixer.kv_heads, -1))

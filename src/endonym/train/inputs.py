@@ -5,7 +5,7 @@ A validation scores the same packed rows each time, by source.
 
 import hashlib
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from endonym.data.batches import AnyOrder, Batch, Batches
 from endonym.data.example_tokens import ExampleOrder, ExampleTokens
-from endonym.data.order import Integers, Mixture, Numbers, Order
+from endonym.data.order import Integers, Mixture, Numbers, Order, Shares
 from endonym.data.shards import TokenShards
 from endonym.data.subwords import Subwords
 from endonym.data.typed_words import Keyboard, TypedOrder
@@ -60,7 +60,8 @@ def scored_batches(
 
     Both are on the CPU; nats: (B, T), float64.
     """
-    share, most_rows = group.share(len(rows)), math.ceil(len(rows) / group.size)
+    share = group.share(len(rows))
+    most_rows = math.ceil(len(rows) / group.size)
     batch_rows = max(1, ROWS_TOKENS // order.context)
     # Sharded weights are gathered in every pass, so each process makes the same number of passes.
     for start in range(0, most_rows, batch_rows):
@@ -79,7 +80,7 @@ def validate(
     *,
     group: Group = ALONE,
     join: Collection[str] = (),
-    shares: Mapping[str, float] | None = None,
+    shares: Shares | None = None,
     keyboard: Keyboard | None = None,
     context: int | None = None,
 ) -> ValidationResult:
@@ -95,19 +96,23 @@ def validate(
     words are typed in the phase; then they are here, too, in as many rows. context: tokens of a
     row; that of the model if None.
     """
-    shares, context = judged_shares(dev, shares or {}), context or decoder.config.context
+    shares = judged_shares(dev, shares or {})
+    context = context or decoder.config.context
     sums: Sums = np.zeros((3, len(dev.sources)))  # nats, bytes and tokens of each source
     for source, most_tokens in _tokens_by_source(dev, shares, tokens).items():
         order = Order(dev, context=context, seed=VALIDATION_SEED, join=join, source=source)
         rows = range(max(1, min(most_tokens, order.positions_per_epoch) // context))
-        read, stretches = order, 1
+        read = order
+        stretches = 1
         if keyboard is not None:
-            read, stretches = TypedOrder(order, keyboard, seed=VALIDATION_SEED), context
+            read = TypedOrder(order, keyboard, seed=VALIDATION_SEED)
+            stretches = context
         for batch, nats_BT in scored_batches(decoder, read, rows, device=device, group=group):
             documents_BT = batch.documents_BT.numpy() // stretches
             sums += _sums_by_source(order, batch, documents_BT, nats_BT.numpy())
     nats, n_bytes, counts = group.total(torch.from_numpy(sums)).numpy()
-    n_tokens, weights = float(counts.sum()), np.ones(len(dev.sources))
+    n_tokens = float(counts.sum())
+    weights = np.ones(len(dev.sources))
     if shares:  # As if each source had its share of these tokens.
         share_by_source = np.array([shares.get(name, 0.0) for name in dev.sources])
         weights = share_by_source * n_tokens / np.maximum(1, counts)
@@ -115,11 +120,12 @@ def validate(
     total_nats, total_bytes, total = totals
     scored = [(index, name) for index, name in enumerate(dev.sources) if counts[index]]
     by_source = {name: bits(nats[index], n_bytes[index]) for index, name in scored}
-    mean_nats, mean_bits = total_nats / max(1, total), bits(total_nats, total_bytes)
+    mean_nats = total_nats / max(1, total)
+    mean_bits = bits(total_nats, total_bytes)
     return ValidationResult(mean_nats, mean_bits, sources=by_source, n_tokens=int(n_tokens))
 
 
-def judged_shares(dev: TokenShards, shares: Mapping[str, float]) -> Mapping[str, float]:
+def judged_shares(dev: TokenShards, shares: Shares) -> Shares:
     """The shares of the sources that have dev text, scaled so that their sum is 1.
 
     Empty if none has any: then all dev text is scored together.
@@ -130,9 +136,7 @@ def judged_shares(dev: TokenShards, shares: Mapping[str, float]) -> Mapping[str,
     return {name: share / sum(with_dev.values()) for name, share in with_dev.items()}
 
 
-def _tokens_by_source(
-    dev: TokenShards, shares: Mapping[str, float], tokens: int
-) -> dict[str | None, int]:
+def _tokens_by_source(dev: TokenShards, shares: Shares, tokens: int) -> dict[str | None, int]:
     """How many tokens of each source are scored; sources that the phase does not read get few.
 
     Without shares all sources are scored together (None).
@@ -151,7 +155,8 @@ def _sums_by_source(order: Order, batch: Batch, documents_BT: Integers, nats_BT:
 
     documents_BT: the document numbers of the order.
     """
-    dev, targets_BT = order.shards, batch.targets_BT.numpy()
+    dev = order.shards
+    targets_BT = batch.targets_BT.numpy()
     sums: Sums = np.zeros((3, len(dev.sources)))
     is_text = targets_BT != dev.end_id
     if batch.weights_BT is not None:
@@ -200,7 +205,8 @@ class TrainingInputs:
     def batches(self, config: TrainConfig, context: int, seed: int) -> Batches:
         """The batches of a phase."""
         order: Order | Mixture | TypedOrder
-        train, join = self.train, self.join
+        train = self.train
+        join = self.join
         if config.sources:
             firsts = {source.name: source.first_row for source in config.sources}
             order = Mixture(
@@ -253,8 +259,8 @@ class ExampleInputs:
     def batches(self, config: TrainConfig, context: int, seed: int) -> Batches:
         """The batches of a phase."""
         order = self.order(self.train, context, seed)
-        rows, first_row = config.batch_tokens // context, config.first_row or 0
-        return Batches(order, rows=rows, device=self.device, first_row=first_row)
+        rows = config.batch_tokens // context
+        return Batches(order, rows=rows, device=self.device, first_row=config.first_row or 0)
 
     def order(self, tokens: ExampleTokens, context: int, seed: int) -> ExampleOrder:
         """The rows of a split."""
@@ -267,7 +273,8 @@ class ExampleInputs:
 
         In a group each process scores its share of the rows, and all get the same sums.
         """
-        context, is_pairs = config.row_tokens(decoder.config.context), config.is_of_pairs
+        context = config.row_tokens(decoder.config.context)
+        is_pairs = config.is_of_pairs
         order = self.order(self.dev, context, VALIDATION_SEED)
         rows = range(max(1, min(config.eval_tokens // context, order.rows_per_epoch)))
         sums: Sums = np.zeros(6)  # as `_pair_sums` has them
@@ -280,8 +287,9 @@ class ExampleInputs:
         count, loss, nats, n_bytes, right, margin = sums.tolist()
         count = max(1.0, count)
         figures = {"accuracy": right / count, "margin": margin / count} if is_pairs else {}
-        mean_loss, mean_bits, n_learnt = loss / count, bits(nats, n_bytes), int(count)
-        return ValidationResult(mean_loss, mean_bits, {}, n_tokens=n_learnt, figures=figures)
+        mean_bits = bits(nats, n_bytes)
+        n_learnt = int(count)
+        return ValidationResult(loss / count, mean_bits, {}, n_tokens=n_learnt, figures=figures)
 
 
 PhaseInputs = TrainingInputs | ExampleInputs
@@ -310,7 +318,8 @@ def _pair_sums(batch: Batch, nats_BT: Tensor, tokens: ExampleTokens, beta: float
     margin_P = pairs.margins(nats_N, beta)
     is_chosen = pairs.examples_N % 2 == 0
     targets = batch.targets_BT.flatten()[pairs.learnt_N][is_chosen]
-    loss, nats = -F.logsigmoid(margin_P).sum(), nats_N[is_chosen].sum()
+    loss = -F.logsigmoid(margin_P).sum()
+    nats = nats_N[is_chosen].sum()
     n_bytes = tokens.byte_counts[targets.numpy()].sum()
     right = (margin_P > TIE).sum() + (margin_P.abs() <= TIE).sum() / 2
     return np.array([len(pairs), loss, nats, n_bytes, right, margin_P.sum()], dtype=np.float64)

@@ -6,11 +6,10 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
-from torch import Tensor
 
+from endonym.disk import Json
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.weights import weights_of
@@ -22,14 +21,15 @@ from endonym.train import compile as compiler
 from endonym.train.averaging import Average, averaged
 from endonym.train.checkpoint import Checkpoint, TrainState
 from endonym.train.config import TrainConfig
-from endonym.train.distributed import ALONE, Group
+from endonym.train.distributed import ALONE, Group, Tensors
 from endonym.train.inputs import PhaseInputs, ValidationResult
 from endonym.train.loss_guard import TrainingEvent
 from endonym.train.optimizer import Optimizer
 from endonym.train.schedule import kept_steps, lr_scale, saves_at, validates_at
 from endonym.train.step import Stepped, take_step
 
-FIRST_SAVE_SECONDS, SAVE_SECONDS = 120.0, 900.0
+FIRST_SAVE_SECONDS = 120.0
+SAVE_SECONDS = 900.0
 """A checkpoint is also saved when a training that began or resumed has run for so long, and when
 the last one is so old: steps may take far longer than was expected."""
 
@@ -67,9 +67,9 @@ class Report:
         return any(event.event == "rolled_back" for event in self.events)
 
 
-def as_metrics(report: Report) -> dict[str, Any]:
+def as_metrics(report: Report) -> Json:
     """A report as one flat object, with units in the keys."""
-    flat: dict[str, Any] = {"event": "step", "step": report.step, "tokens": report.tokens}
+    flat: Json = {"event": "step", "step": report.step, "tokens": report.tokens}
     flat |= {"epoch": round(report.epoch, 5), "seconds": round(report.seconds, 5)}
     flat["lr"] = report.lr
     if len(report.read) > 1:
@@ -88,7 +88,7 @@ def as_metrics(report: Report) -> dict[str, Any]:
     return flat
 
 
-def journal_lines(report: Report) -> list[dict[str, Any]]:
+def journal_lines(report: Report) -> list[Json]:
     """The lines of a step in the journal, without its clock: its problems and its metrics."""
     metrics = {key: value for key, value in as_metrics(report).items() if key != "seconds"}
     return [*(event.as_dict() for event in report.events), metrics]
@@ -130,7 +130,7 @@ class Training:
             compiler.compile_blocks(decoder)
         self.kept_steps = frozenset(kept_steps(config))
         self.state = TrainState()
-        self.events: list[TrainingEvent] = []
+        self.events = list[TrainingEvent]()
         self._save_due = float("inf")
 
     def resume(self, saved: Checkpoint | None = None) -> int:
@@ -186,7 +186,8 @@ class Training:
     @compiler.explained_errors()
     def _step(self) -> Stepped:
         """One optimizer step, or a skipped one; all processes decide alike."""
-        state, group = self.state, self.group
+        state = self.state
+        group = self.group
         micro_rows = state.micro_rows or self.micro_rows
         batch = self.batches.part(state.step, group.share(self.batches.rows))
         stepped = take_step(
@@ -226,8 +227,8 @@ class Training:
         """Add an event of the current step to its report."""
         rows = self.batches.row_numbers(self.state.step)
         numbers = {"first_row": rows.start, "last_row": rows.stop - 1}
-        step, returns = self.state.step + 1, self.state.rollbacks
-        self.events.append(TrainingEvent(event, step, message, returns, numbers))
+        step = self.state.step + 1
+        self.events.append(TrainingEvent(event, step, message, self.state.rollbacks, numbers))
 
     def _is_finite(self) -> bool:
         """Whether weights and optimizer state are finite on every process."""
@@ -238,7 +239,8 @@ class Training:
 
         report: of the step after which the weights are lost.
         """
-        lost, rows = self.state, self.batches.row_numbers(self.state.step - 1)
+        lost = self.state
+        rows = self.batches.row_numbers(self.state.step - 1)
         where = f"step {lost.step}, rows {rows.start} to {rows.stop - 1}, "
         where += f"last checkpoint in {self.inputs.folder}"
         why = report.events[-1].message
@@ -246,7 +248,8 @@ class Training:
         loss_guard.require_hope(lost, self.config, why, where, is_finite=is_finite)
         is_first = self.group.is_first
         self._restore(checkpoint.back_to(self.inputs.folder, lost.good_step) if is_first else None)
-        self.state.rollbacks, self.state.micro_rows = lost.rollbacks + 1, lost.micro_rows
+        self.state.rollbacks = lost.rollbacks + 1
+        self.state.micro_rows = lost.micro_rows
         self.events.append(loss_guard.returned(lost, self.state))
         return self._report(None, 0.0)
 
@@ -256,7 +259,9 @@ class Training:
 
     def _finish_step(self, stepped: Stepped | None, seconds: float) -> Report:
         """Validate and save if due, unless the weights are lost; returns the step's report."""
-        state, config, inputs = self.state, self.config, self.inputs
+        state = self.state
+        config = self.config
+        inputs = self.inputs
         validation = None
         if validates_at(config, state.step) and not loss_guard.is_lost(state):
             with self.for_evaluation():
@@ -272,7 +277,10 @@ class Training:
             is_stale = 0 < config.patience <= state.validations_since_best
             state.is_finished = state.step >= config.steps or is_stale
             if state.step in self.kept_steps:  # before the checkpoint, which no kill may precede
-                self._keep_weights()
+                learnt = self.group.gather(self.average.weights())
+                if self.group.is_first:
+                    whole = weights_of(self.decoder) | learnt
+                    checkpoint.keep_weights(inputs.folder, state.step, whole)
         report = self._report(stepped, seconds, validation)
         is_planned = bool(validation or state.is_finished or saves_at(config, state.step))
         is_due = self.group.is_any(is_planned or time.monotonic() >= self._save_due)
@@ -287,7 +295,8 @@ class Training:
         self, stepped: Stepped | None, seconds: float, validation: ValidationResult | None = None
     ) -> Report:
         """The report of the current step; it takes all events noted so far."""
-        step, events = self.state.step, tuple(self.events)
+        step = self.state.step
+        events = tuple(self.events)
         self.events.clear()
         nats = stepped.nats if stepped else float("nan")
         return Report(
@@ -315,19 +324,13 @@ class Training:
             return False
         if is_planned and not self.state.skipped_in_row:
             self.state.good_step = self.state.step
-        folder, weights = self.inputs.folder, self.optimizer.weights()
+        folder = self.inputs.folder
+        weights = self.optimizer.weights()
         optimizer_state = self.optimizer.state() | self.average.state()
         shards_of = self.group if self.optimizer.is_sharded else None
         if shards_of or self.group.is_first:
             checkpoint.save(folder, self.state, weights, optimizer_state, shards_of=shards_of)
         return True
-
-    def _keep_weights(self) -> None:
-        """Keep the weights of this step, averaged if asked for, beside those of the final model."""
-        learnt = self.group.gather(self.average.weights())
-        if self.group.is_first:
-            whole = weights_of(self.decoder) | learnt
-            checkpoint.keep_weights(self.inputs.folder, self.state.step, whole)
 
     @contextmanager
     def for_evaluation(self) -> Generator[None]:
@@ -351,7 +354,7 @@ class Training:
             attach(whole, changes_with(self.decoder, weights))
         return whole
 
-    def weights(self) -> dict[str, Tensor]:
+    def weights(self) -> Tensors:
         """The final weights: of the best validation or the last step, averaged if asked for.
 
         Only those that were trained: of a model with adapters those of the adapters.

@@ -143,7 +143,8 @@ def require_learning(state: TrainState, config: TrainConfig, unigram_nats: float
 
     It is checked from step LEARNT_BY on, or from twice the warm-up if that is later.
     """
-    best, expected = state.best_nats, max(config.warmup_steps * 2, LEARNT_BY)
+    best = state.best_nats
+    expected = max(config.warmup_steps * 2, LEARNT_BY)
     if best is None or best <= unigram_nats or state.step < expected:
         return
     advice = "too high (try a third of it)"

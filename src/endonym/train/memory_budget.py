@@ -103,7 +103,8 @@ def out_of_memory(error: BaseException, doing: str, do: str = FEWER) -> OutOfMem
     match = ASKED.search(str(error))
     wanted = "more memory"
     if match is not None:
-        number, unit = float(match[1]), (match[2] or "bytes").lower()
+        number = float(match[1])
+        unit = (match[2] or "bytes").lower()
         wanted = size(number * UNITS[unit]) + " more"
     gpu = ON_GPU.search(str(error))
     free = free_memory_bytes(f"cuda:{gpu[1]}" if gpu else "cpu")

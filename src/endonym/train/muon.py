@@ -23,7 +23,8 @@ from endonym.train.distributed import full_tensor, own, part_of
 Matrices = list[Tensor] | tuple[Tensor, ...]
 UPDATE_RMS = 0.2
 """About that of AdamW's updates, so that both use similar learning rates."""
-LEAST_NORM, LEAST_ROOT = 1e-7, 1e-8
+LEAST_NORM = 1e-7
+LEAST_ROOT = 1e-8
 MARGIN = 1.01
 PUBLISHED = (
     (8.28721201814563, -23.595886519098837, 17.300387312530933),
@@ -51,7 +52,8 @@ class Muon:
 
     def __init__(self, matrices: Sequence[Tensor], config: TrainConfig) -> None:
         self.matrices: list[Tensor] = list(matrices)
-        self.momentum, self.cautious = config.momentum, config.cautious
+        self.momentum = config.momentum
+        self.cautious = config.cautious
         self.row_memory = config.betas[1] if config.normalise else None
         is_narrow = config.number_format == "bf16"
         self.number_format = torch.bfloat16 if is_narrow else torch.float32
@@ -107,7 +109,7 @@ def orthogonal(matrices: Sequence[Tensor], number_format: torch.dtype) -> list[T
         indices_by_shape[smaller, larger].append(index)
     results: dict[int, Tensor] = {}
     for indices in indices_by_shape.values():
-        stacks: list[Tensor] = []
+        stacks = list[Tensor]()
         for index in indices:
             stack = matrices[index].reshape(-1, *matrices[index].shape[-2:])
             # No more rows than columns, so that the Gram matrices are as small as possible.

@@ -53,17 +53,18 @@ def cross_entropy(decoder: AnyDecoder, batch: Batch, teach: Teach | None = None)
     """
     learnt_N: Tensor | None = None
     hidden_BTD, penalty = decoder(batch.tokens_BT, Span.packed(batch.documents_BT))
-    hidden_ND, targets_N = hidden_BTD.flatten(0, 1), batch.targets_BT.flatten()
+    hidden_ND = hidden_BTD.flatten(0, 1)
+    targets_N = batch.targets_BT.flatten()
     if batch.weights_BT is not None:
         learnt_N = batch.weights_BT.flatten().nonzero()[:, 0]
         if not len(learnt_N):  # a blank micro-batch, or a row without an answer here
             return _nothing(hidden_ND)
-        hidden_ND, targets_N = hidden_ND[learnt_N], targets_N[learnt_N]
+        hidden_ND = hidden_ND[learnt_N]
+        targets_N = targets_N[learnt_N]
     if teach is None:
         loss = nats = summed_nats(hidden_ND, decoder.readout, targets_N)
     else:
-        taught = teach(batch, learnt_N)
-        loss, nats = taught_nats(hidden_ND, decoder.readout, targets_N, taught)
+        loss, nats = taught_nats(hidden_ND, decoder.readout, targets_N, teach(batch, learnt_N))
     return Loss(nats, loss + penalty * len(targets_N))
 
 
@@ -80,11 +81,6 @@ def learnt_targets(batch: Batch) -> float:
 
 
 CROSS_ENTROPY = Objective(cross_entropy, learnt_targets)
-
-
-def distilled(teach: Teach) -> Objective:
-    """The cross-entropy with a teacher."""
-    return Objective(functools.partial(cross_entropy, teach=teach), learnt_targets)
 
 
 class Pairs(NamedTuple):
@@ -162,4 +158,6 @@ OBJECTIVES: dict[str, Callable[[TrainConfig], Objective]] = {
 
 def objective_of(config: TrainConfig, teach: Teach | None = None) -> Objective:
     """What a phase minimises. teach: of its teacher, if it has one."""
-    return OBJECTIVES[config.objective](config) if teach is None else distilled(teach)
+    if teach is None:
+        return OBJECTIVES[config.objective](config)
+    return Objective(functools.partial(cross_entropy, teach=teach), learnt_targets)

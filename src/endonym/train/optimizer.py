@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.weights import narrow
 from endonym.train.config import TrainConfig
-from endonym.train.distributed import full_tensor, is_plain, own, part_of
+from endonym.train.distributed import Tensors, full_tensor, is_plain, own, part_of
 from endonym.train.muon import Muon, cautious_decay_
 
 UNDECAYED = re.compile(r"(A_log|convolution\.weight|conv1d\.weight|\.magnitude)$")
@@ -45,7 +45,8 @@ class Optimizer:
     """
 
     def __init__(self, decoder: AnyDecoder, config: TrainConfig) -> None:
-        self.decoder, self.config = decoder, config
+        self.decoder = decoder
+        self.config = config
         self.is_sharded = not all(map(is_plain, decoder.parameters()))
         self.is_narrow = config.number_format == "bf16" and not self.is_sharded
         trainable = {n: each for n, each in decoder.named_parameters() if each.requires_grad}
@@ -117,7 +118,9 @@ class Optimizer:
 
         The gradients are cleared.
         """
-        config, lr, decay = self.config, self.config.lr * lr_scale, self.config.weight_decay
+        config = self.config
+        lr = self.config.lr * lr_scale
+        decay = self.config.weight_decay
         if config.decay_schedule == "constant":
             decay /= lr_scale
         if self.muon is not None:
@@ -156,13 +159,13 @@ class Optimizer:
                 for parameter, master in zip(self.parameters, self.masters, strict=True):
                     parameter.copy_(master)
 
-    def weights(self) -> dict[str, Tensor]:
+    def weights(self) -> Tensors:
         """The masters by name, fp32."""
         return {name: m.detach() for name, m in zip(self.names, self.masters, strict=True)}
 
-    def state(self) -> dict[str, Tensor]:
+    def state(self) -> Tensors:
         """The optimizer state of AdamW and Muon by name, without step counts."""
-        state: dict[str, Tensor] = {}
+        state: Tensors = {}
         muon_state = self.muon.state if self.muon is not None else {}
         for name, master in zip(self.names, self.masters, strict=True):
             tensors = muon_state.get(master) or self.adamw.state.get(master, {})
@@ -170,7 +173,7 @@ class Optimizer:
         return state
 
     @torch.no_grad()
-    def load(self, weights: dict[str, Tensor], state: dict[str, Tensor], step: int) -> None:
+    def load(self, weights: Tensors, state: Tensors, step: int) -> None:
         """Load weights and optimizer state after `step` updates, and drop the current state."""
         self.forget()
         self.adamw.state.clear()

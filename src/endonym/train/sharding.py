@@ -25,7 +25,7 @@ from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.weights import PRECISE
 from endonym.train.config import TrainConfig
-from endonym.train.distributed import Group
+from endonym.train.distributed import Group, Tensors
 
 
 def shard(decoder: AnyDecoder, config: TrainConfig, group: Group) -> None:
@@ -42,8 +42,7 @@ def shard(decoder: AnyDecoder, config: TrainConfig, group: Group) -> None:
     policy = MixedPrecisionPolicy()
     if is_narrow:
         policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
-    device = next(decoder.parameters()).device.type
-    mesh = init_device_mesh(device, (group.size,))
+    mesh = init_device_mesh(next(decoder.parameters()).device.type, (group.size,))
     reshards = config.execution.shard == "weights"
     for block in decoder.blocks:
         fully_shard(block, mesh=mesh, mp_policy=policy, reshard_after_forward=reshards)
@@ -83,7 +82,7 @@ def save_shards(tensors: Mapping[str, Tensor], folder: Path) -> None:
         raise next(iter(failed.failures.values()))[0] from failed
 
 
-def load_shards(folder: Path) -> dict[str, Tensor]:
+def load_shards(folder: Path) -> Tensors:
     """Whole tensors from the files of any number of processes. Raises Damaged if unreadable."""
     reader = HuggingFaceStorageReader(str(folder))
     try:

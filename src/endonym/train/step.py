@@ -90,7 +90,8 @@ def take_step(
     if optimizer.is_sharded:
         # Each pass gathers weights, so one process cannot retry without the others.
         with explained_memory_errors(f"{rows} rows at a time, in shards"):
-            nats, fitting_rows = forward_backward(rows), rows
+            nats = forward_backward(rows)
+            fitting_rows = rows
     else:
         nats, fitting_rows = within_memory(forward_backward, rows, optimizer.forget)
     is_short = fitting_rows < rows
@@ -120,7 +121,8 @@ def accumulate_gradients(
     weight: of the whole batch's targets, by which the loss is divided. objective: of the phase if
     not given.
     """
-    objective, is_sharded = objective or objective_of(optimizer.config), optimizer.is_sharded
+    objective = objective or objective_of(optimizer.config)
+    is_sharded = optimizer.is_sharded
     total = torch.zeros((), dtype=torch.float32, device=batch.tokens_BT.device)
     for part, counts in group.micro_batches(batch, rows, is_sharded=is_sharded):
         loss = objective.loss(optimizer.decoder, part)
@@ -137,6 +139,5 @@ def held_out_nats(decoder: AnyDecoder, batch: Batch) -> Tensor:
     decoder.eval()
     hidden_BTD, _ = decoder(batch.tokens_BT, Span.packed(batch.documents_BT))
     decoder.train(was_training)
-    targets_N = batch.targets_BT.flatten()
-    nats_N = token_nats(hidden_BTD.flatten(0, 1), decoder.readout, targets_N)
+    nats_N = token_nats(hidden_BTD.flatten(0, 1), decoder.readout, batch.targets_BT.flatten())
     return nats_N.view(batch.targets_BT.shape)

@@ -24,6 +24,7 @@ from endonym.model.kernels.loss import Taught
 from endonym.model.kernels.sizes import CHUNK_LOGITS
 from endonym.model.span import Span
 from endonym.train.memory_budget import READ_TOKENS
+from endonym.workers import Advance
 
 Teach = Callable[[Batch, Tensor | None], Taught]
 """What a teacher expects of a batch's targets: of all in flat order, or of those at indices."""
@@ -46,14 +47,16 @@ class CachedTeacher:
     """What was kept by `keep_likely`. share: as in `Taught`."""
 
     def __init__(self, cache: TeacherCache, share: float) -> None:
-        self.cache, self.share = cache, share
+        self.cache = cache
+        self.share = share
 
     def __call__(self, batch: Batch, learnt_N: Tensor | None) -> Taught:
         assert batch.places_BT is not None, "orders say where targets are stored"
         places_N = batch.places_BT.flatten()
         if learnt_N is not None:
             places_N = places_N[learnt_N]
-        rows, target = self.cache.rows(places_N.cpu().numpy()), places_N.device
+        rows = self.cache.rows(places_N.cpu().numpy())
+        target = places_N.device
         ids_NK = torch.from_numpy(self.cache.ids[rows].astype(np.int64))
         chances_NK = torch.from_numpy(self.cache.chances[rows].astype(np.float32))
         return Taught(ids_NK.to(target), chances_NK.to(target), self.share)
@@ -73,11 +76,14 @@ def likely(
     learnt_N: at which positions of the flat batch; None is all. vocab: of the model that learns; a
     teacher may have more rows, which no token has.
     """
-    span, hidden = Span.packed(batch.documents_BT), list[Tensor]()
+    span = Span.packed(batch.documents_BT)
+    hidden = list[Tensor]()
     for decoder in decoders:
         hidden_ND = decoder(batch.tokens_BT, span)[0].flatten(0, 1)
         hidden.append(hidden_ND if learnt_N is None else hidden_ND[learnt_N])
-    rows, ids, chances = max(128, CHUNK_LOGITS // vocab), list[Tensor](), list[Tensor]()
+    rows = max(128, CHUNK_LOGITS // vocab)
+    ids = list[Tensor]()
+    chances = list[Tensor]()
     for parts in zip(*(each.split(rows) for each in hidden), strict=True):
         # One sum: the probabilities of all teachers together would take the most memory here.
         sum_CV = _chances(decoders[0], parts[0], vocab)
@@ -101,7 +107,7 @@ def keep_likely(
     *,
     vocab: int,
     device: str,
-    advance: Callable[[int], None],
+    advance: Advance,
 ) -> None:
     """Read one epoch of an order, and keep what the decoders expect of every target.
 

@@ -2,20 +2,23 @@
 
 from collections.abc import Sequence
 from itertools import chain, count, groupby
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from made_conversations import fresh_tokenizer
+from made_conversations import fresh_tokenizer, make_toy_examples
 from toys import CHAT_KINDS, lively_decoder, toy_config
 
 from endonym.data import chat_layout
 from endonym.data.chat_layout import Layouts, learning_only
 from endonym.data.conversations import Unfit
+from endonym.data.example_tokens import ExampleTokens
 from endonym.errors import RecipeError
 from endonym.generate.language_model import LanguageModel
 from endonym.serve.engine import chat_ids
 from endonym.serve.own_engine import OwnEngine
 from endonym.tokenizer.chat_template import CHATML, Part, template_of
+from endonym.tokenizer.tokenizer import Tokenizer
 
 Patch = pytest.MonkeyPatch
 
@@ -54,17 +57,61 @@ def rendered(kind: str, template: str | None = None) -> list[tuple[list[int], li
 
 @pytest.mark.parametrize("kind", CHAT_KINDS)
 @pytest.mark.parametrize("template", [None, THINKING])
-def test_the_ids_before_each_answer_are_those_of_a_server(kind: str, template: str | None) -> None:
-    tokenizer = fresh_tokenizer(kind, template)
+def test_the_ids_before_each_answer_are_those_of_a_server(
+    kind: str, template: str | None, tmp_path: Path
+) -> None:
+    said = [{"role": role, "content": content} for role, content in SAID]
+    make_toy_examples(tmp_path, [{"messages": said}], kind=kind, template=template, context=256)
+    tokenizer = Tokenizer.load(tmp_path / "tokenizer.json")
     config = toy_config(vocab=tokenizer.vocab, context=256)
     model = LanguageModel(lively_decoder(config), tokenizer)
     engine = OwnEngine(model, most_slots=1, memory=1 << 24)
-    prompts = [chat_ids(engine, [{"role": r, "content": c} for r, c in SAID[:n]]) for n in (2, 4)]
+    prompts = [chat_ids(engine, said[:n]) for n in (2, 4)]
+    tokens = ExampleTokens(tmp_path, "train")
+    assert len(tokens) == (1 if template is None else 2)
     made = []
-    for ids, learnt in rendered(kind, template):
-        made += [ids[:n] for n in range(1, len(ids)) if learnt[n] and not learnt[n - 1]]
+    for start, length, opening in zip(tokens.starts, tokens.lengths, tokens.openings, strict=True):
+        ids, learnt = (file[start : start + length] for file in (tokens.ids, tokens.learnt))
+        begins = [n for n in range(1, length) if learnt[n] and not learnt[n - 1]]
+        made += [[opening, *ids[:n]] for n in begins]
     assert made == prompts
-    assert len(rendered(kind, template)) == (1 if template is None else 2)
+
+
+OPENED = {
+    "Qwen3's empty thought": (
+        THINKING.replace("<think></think>", "<think>\n\n</think>\n\n"),
+        "<think>\n\n</think>\n\n",
+        2,
+    ),
+    "a channel before every answer": (
+        THINKING.replace(" and loop.last", "").replace("<think></think>", "final:\n"),
+        "final:\n",
+        1,
+    ),
+    "a blank, which words have": (THINKING.replace("<think></think>", " "), "", 2),
+    "a prompt that says more than the conversation": (
+        THINKING.replace(
+            "<|im_start|>assistant\n{% endif %}", "<|im_start|>assistant\n<think>\n{% endif %}"
+        ).replace("<think></think>", ""),
+        "",
+        2,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OPENED)
+def test_what_a_template_writes_between_prompt_and_answer_is_learnt_before_the_answer(name: str):
+    template, opening, count = OPENED[name]
+    tokenizer = fresh_tokenizer("bpe", template)
+    examples = rendered("bpe", template)
+    assert len(examples) == count
+    stretches = []
+    for ids, learnt in examples:
+        groups = groupby(zip(ids, learnt, strict=True), key=lambda each: each[1])
+        stretches += [[index for index, _ in group] for is_learnt, group in groups if is_learnt]
+    end = tokenizer.special_ids["turn_end"]
+    written = tokenizer.encode(opening)
+    assert stretches == [[*written, *tokenizer.encode(SAID[n][1]), end] for n in (2, 4)]
 
 
 @pytest.mark.parametrize("kind", CHAT_KINDS)
@@ -93,7 +140,8 @@ def test_an_answer_of_weight_0_and_its_end_are_not_learnt(template: str | None, 
     learns = [number != off for number in range(len(SAID))]
     found = [learning_only(each, learns) for each in layouts.of([role for role, _ in SAID])]
     learnt = [piece.message for each in found for piece in each if piece.is_learnt]
-    assert learnt == [{2: 4, 4: 2}[off], None]
+    opening = [] if template is None else [None]  # the template's own text before an answer
+    assert learnt == [*opening, {2: 4, 4: 2}[off], None]
     whole = layouts.of([role for role, _ in SAID])
     for before, after in zip(whole, found, strict=True):
         assert [piece[:2] for piece in after] == [piece[:2] for piece in before[: len(after)]]
@@ -180,9 +228,9 @@ def test_all_prompts_of_a_call_together_are_bounded(monkeypatch: Patch) -> None:
     asked = watched(layouts)
     layouts.of(("user", "assistant") * 20)
     assert asked[0] == [39, 40]
-    assert [*chain.from_iterable(asked[1:])] == list(range(1, 39, 2))
+    assert [*chain.from_iterable(asked[1:])] == list(range(1, 39))
     assert len(asked) > 4
-    assert all(sum(sizes[:-1]) < 50 for sizes in asked[1:])
+    assert all(sum(sizes[:-2]) < 50 for sizes in asked[1:])
 
 
 def test_layouts_are_remembered_up_to_a_bound(monkeypatch: Patch) -> None:

@@ -109,8 +109,8 @@ def test_bytes_are_those_of_each_source(tmp_path: Path, monkeypatch: Patch, chun
     documents = [[3, 1], [], [2] * 9, [3], []]
     shards, dev = write_toy_shards(tmp_path, documents, vocab=4, sources=("a", "b"))
     sizes = [sum(int(shards.byte_counts[ids].sum()) for ids in documents[n::2]) for n in range(2)]
-    assert shards.bytes_by_source().tolist() == sizes
-    assert dev.bytes_by_source().tolist() == [0, 0]
+    assert shards.sums_by_source(shards.byte_counts).tolist() == sizes
+    assert dev.sums_by_source(dev.byte_counts).tolist() == [0, 0]
 
 
 def test_a_document_follows_its_predecessor_in_the_shard(tmp_path: Path, monkeypatch: Patch):
