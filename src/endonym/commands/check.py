@@ -171,7 +171,7 @@ class Checked:
             "seconds_of": self.parts,
             "choices": {key: choice._asdict() for key, choice in self.choices.items()},
             "warnings": self.warnings,
-            "other_code": {each.stage: each.as_dict() for each in self.other_code},
+            "other_code": {each.stage: each._asdict() for each in self.other_code},
         }
 
 
@@ -404,7 +404,8 @@ class Expected(NamedTuple):
             return []
         tuned = self.lock.tuned_for(first_identity(recipe, self.data, self.training))
         training = self.training.with_choices(tuned)
-        return self.fresh.applied([*self.data.all(), *plan_training(recipe, self.data, training)])
+        stages = [*self.data.all(), *plan_training(recipe, self.data, training)]
+        return [*map(self.fresh.renewed, stages)]
 
 
 def expected(
@@ -435,7 +436,7 @@ def expected(
     vocab = resolve.likely_vocab(recipe, choices, facts)
     if raw is not None and renewal is not None:
         data = plan_data(recipe, raw, resolve.resolve_tokenizer(recipe, choices))
-        data = data.renewed(renewal.applied)
+        data = data.renewed(renewal.renewed)
         shards = store.find("shards", data.shards.id)
     if data is not None and shards is not None and renewal is not None:
         vocab = TokenShards(shards.folder, "train").vocab

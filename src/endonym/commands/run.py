@@ -181,7 +181,7 @@ def as_dict(run: Run) -> dict[str, Any]:
         stages.append({"name": made.stage.name, "id": made.artifact.id})
         stages[-1] |= {"made": made.is_new, "seconds": round(made.seconds, 3)}
         if made.other_code is not None:
-            stages[-1]["other_code"] = made.other_code.as_dict()
+            stages[-1]["other_code"] = made.other_code._asdict()
     scores = [score.as_dict() for score in scores_of(run)]
     files = TASK, PROBE, WRITING, TYPING
     scores += [row for each in run.all("evaluation") for f in files for row in each.rows(f)]
@@ -294,7 +294,7 @@ def describe_plan(
         other = notes.other_code(stage.name, stage.kind, stage.id) if is_there else None
         if other is not None:
             other.say(log)
-            listed[-1]["other_code"] = other.as_dict()
+            listed[-1]["other_code"] = other._asdict()
     return {
         "run": recipe.run_name,
         "train_tokens": sum(phase.steps * phase.batch_tokens for phase in training.phases),

@@ -186,7 +186,7 @@ def planned_stages(
     samples = cache(lambda: samples_of(lock.raw, log))
     chosen = lock.keep(resolve.vocab_choice(recipe, lambda: measure(samples(), recipe.clean)))
     data = plan.plan_data(recipe, lock.raw, resolve.resolve_tokenizer(recipe, chosen))
-    data = data.renewed(renewal.applied)
+    data = data.renewed(renewal.renewed)
     data_stages = data.all()
     if not store.folder(data.corpus.kind, data.corpus.id).is_dir():
         limit = recipe.clean.max_unreadable
@@ -210,12 +210,12 @@ def planned_stages(
     if recipe.pack.context is None:
         context = lock.keep({"pack.context": context})["pack.context"]
     planned = plan.plan_examples(recipe, data, context.value)
-    yield from renewal.applied(planned.values())
+    yield from map(renewal.renewed, planned.values())
     examples = dict(zip(planned, run.all("examples"), strict=True))
     run.training = resolved(shards, partial(first_identity, recipe, data), examples=examples)
     if told := lock.other_choices():
         log.warn(told)
-    training_stages = renewal.applied(plan.plan_training(recipe, data, run.training))
+    training_stages = [*map(renewal.renewed, plan.plan_training(recipe, data, run.training))]
     teachers = [each for each in training_stages if each.kind == "teacher"]
     new = [each for each in teachers if store.find(each.kind, each.id) is None]
     require_room(store.root, sum(plan.teacher_bytes(each, store) for each in new))

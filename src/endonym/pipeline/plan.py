@@ -6,7 +6,7 @@ the recipe nor other stages (`pipeline/execute.py` calls it). Its identity is th
 two. Paths in a config are not hashed: the inputs hash the contents of these files.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePath
@@ -73,16 +73,15 @@ class DataStages(NamedTuple):
     tokenizer: Stage
     shards: Stage
 
-    def renewed(self, applied: Callable[[Iterable[Stage]], list[Stage]]) -> "DataStages":
-        """The same with other stages in the place of each. applied: as of `Fresh`."""
-        own = dict(zip(map(id, self.all()), applied(self.all()), strict=True))
+    def renewed(self, renew: Callable[[Stage], Stage]) -> "DataStages":
+        """The same with other stages in the place of each. renew: as of `Fresh.renewed`."""
         return DataStages(
-            sources=[own[id(each)] for each in self.sources],
-            folder=own[id(self.folder)] if self.folder else None,
-            files={path: own[id(each)] for path, each in self.files.items()},
-            corpus=own[id(self.corpus)],
-            tokenizer=own[id(self.tokenizer)],
-            shards=own[id(self.shards)],
+            sources=[*map(renew, self.sources)],
+            folder=self.folder and renew(self.folder),
+            files={path: renew(each) for path, each in self.files.items()},
+            corpus=renew(self.corpus),
+            tokenizer=renew(self.tokenizer),
+            shards=renew(self.shards),
         )
 
     def all(self) -> list[Stage]:

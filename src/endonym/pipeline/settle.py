@@ -201,7 +201,7 @@ def with_examples(
     made again.
     """
     planned = plan_examples(recipe, data, resolve.context_choice(recipe, facts).value)
-    stages = dict(zip(planned, fresh.applied(planned.values()), strict=True))
+    stages = {number: fresh.renewed(stage) for number, stage in planned.items()}
     artifacts = {number: store.find(stage.kind, stage.id) for number, stage in stages.items()}
     counted = {n: resolve.facts_of_examples(each) for n, each in artifacts.items() if each}
     if len(counted) < len(planned):
