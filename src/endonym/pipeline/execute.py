@@ -1,5 +1,6 @@
 """Makes the missing artefacts, stage after stage. Can be interrupted and repeated at any point."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
@@ -346,31 +347,26 @@ def last_stage(recipe: Recipe, until: str | None) -> str | None:
 
     Raises RecipeError if the recipe has no such stage.
     """
-    return None if until is None else _stages_called(recipe, until, where="--until")[-1]
+    names = plan.stage_names(recipe)
+    return None if until is None else _stages_called(until, names, where="--until")[-1]
 
 
 def fresh_stages(recipe: Recipe, fresh: Sequence[str]) -> frozenset[str]:
     """The names of all stages that `--fresh` means: by their name, their kind or the part after it.
 
-    Raises RecipeError if the recipe has no such stage, or if it only lists files.
+    Raises RecipeError if there is no such stage among those that do more than list files.
     """
-    names: set[str] = set()
-    for term in fresh:
-        matches = _stages_called(recipe, term, where="--fresh")
-        made = [name for name in matches if name.split(" ")[0] not in FIXED]
-        if not made:
-            message = f"{term} only lists files of yours, which no code changes"
-            raise RecipeError(message, where="--fresh", do="For example: --fresh corpus")
-        names.update(made)
-    return frozenset(names)
+    names = [name for name in plan.stage_names(recipe) if name.split(" ")[0] not in FIXED]
+    matches = [_stages_called(term, names, where="--fresh") for term in fresh]
+    return frozenset(itertools.chain(*matches))
 
 
-def _stages_called(recipe: Recipe, term: str, *, where: str) -> list[str]:
-    """The stages that a term means. Raises RecipeError if there is none."""
-    names = {name: (name, *name.split(" ", 1)) for name in plan.stage_names(recipe)}
-    matches = [name for name, terms in names.items() if term in terms]
+def _stages_called(term: str, names: Sequence[str], *, where: str) -> list[str]:
+    """The stages that a term means, among those of these names. Raises RecipeError for none."""
+    terms = {name: (name, *name.split(" ", 1)) for name in names}
+    matches = [name for name in names if term in terms[name]]
     if not matches:
-        do = f"Stages: {', '.join(sorted({each for terms in names.values() for each in terms}))}."
+        do = f"Stages: {', '.join(sorted({*itertools.chain(*terms.values())}))}."
         raise RecipeError(f"no stage is called {term}", where=where, do=do)
     return matches
 

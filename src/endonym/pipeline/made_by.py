@@ -112,16 +112,13 @@ class CodeNotes:
         None if it does not, and if it was not noted. name: of the stage.
         """
         makers = read_if_whole(self._file(kind, identifier)).get("makers", [])
-        others = [(each, files) for each in makers if (files := self.code.differing(each["files"]))]
-        if not others:
-            return None
-        released = [each["is_release"] and self.code.are_released(each["files"]) for each in makers]
-        return OtherCode(
-            stage=name,
-            endonym=sorted({each["endonym"] for each, _ in others}),
-            files=sorted({file for _, files in others for file in files}),
-            are_releases=all(released),
-        )
+        versions, files, are_releases = set[str](), set[str](), True
+        for maker in makers:
+            differing = self.code.differing(maker["files"])
+            versions |= {maker["endonym"]} if differing else set()
+            files |= {*differing}
+            are_releases &= maker["is_release"] and self.code.are_released(maker["files"])
+        return OtherCode(name, sorted(versions), sorted(files), are_releases) if files else None
 
     def is_todays(self, stage: Stage) -> bool:
         """Whether today's code has made the artefact, or will: nothing of it is there."""

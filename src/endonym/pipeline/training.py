@@ -135,16 +135,12 @@ def after_earlier(config: PhaseTraining, earlier: Sequence[Artifact]) -> PhaseTr
     """
     unread = Counter[str]()  # rows of each source; under "", of all texts together
     for model in earlier:
-        keys = model.manifest["config"]["phase"]
-        if not reads_texts(model):
-            continue
-        rows_a_step = keys["batch_tokens"] // model.manifest["config"]["pack"]["context"]
-        planned, read = (n * rows_a_step for n in (keys["steps"], model.numbers["steps"]))
-        if shares := shares_read(model):
-            unread.update(rows_by_source(shares, planned))
-            unread.subtract(rows_by_source(shares, read))
-        else:
-            unread[""] += planned - read
+        keys = model.manifest["config"]
+        if reads_texts(model):
+            rows_a_step = keys["phase"]["batch_tokens"] // keys["pack"]["context"]
+            shares = shares_read(model) or {"": 1.0}
+            unread.update(rows_by_source(shares, keys["phase"]["steps"] * rows_a_step))
+            unread.subtract(rows_by_source(shares, model.numbers["steps"] * rows_a_step))
     phase = config.phase
     if not phase.reads_texts or not any(unread.values()):
         return config
@@ -152,10 +148,8 @@ def after_earlier(config: PhaseTraining, earlier: Sequence[Artifact]) -> PhaseTr
         source.model_copy(update={"first_row": max(0, source.first_row - unread[source.name])})
         for source in phase.sources
     )
-    first_row = max(0, (phase.first_row or 0) - unread[""]) or None
-    return config.model_copy(
-        update={"phase": phase.but(sources=sources, first_row=None if sources else first_row)}
-    )
+    first_row = None if sources else max(0, (phase.first_row or 0) - unread[""]) or None
+    return config.model_copy(update={"phase": phase.but(sources=sources, first_row=first_row)})
 
 
 def first_prompts(config: PhaseTraining) -> list[str]:
@@ -371,10 +365,7 @@ def _merged_adapter(
 
 def joined_base(config: PhaseTraining, inputs: Inputs) -> AnyDecoder:
     """The decoder that the first of several adapted phases in a row began with."""
-    start = inputs["start"]
-    base = Store.of(start.folder).find("model", base_name_of(start.folder / ADAPTER))
-    if base is not None:
-        return load_any(read_shape(read_json(base.folder / "config.json")), base.folder / WEIGHTS)
-    assert config.folder is not None, "models that were made here are in the store"
-    tokenizer = inputs["tokenizer"].folder / "tokenizer.json"
-    return new_or_loaded(config.model, config.folder, tokenizer, config.seed)
+    folder = inputs["start"].folder
+    base = Store.of(folder).find("model", base_name_of(folder / ADAPTER))
+    first = {"tokenizer": inputs["tokenizer"]} | ({"start": base} if base else {})
+    return initial_decoder(config, first)

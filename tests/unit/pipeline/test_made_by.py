@@ -186,7 +186,7 @@ def test_fresh_of_an_early_stage_makes_all_again_and_unknown_ones_are_refused(
     assert wrong["where"] == "--fresh"
     assert "tokenizer" in wrong["do"]
     files = project.run("--fresh", "source tatar", fails=True).json()["error"]
-    assert "only lists files" in files["message"]
+    assert files["message"] == "no stage is called source tatar", "it only lists files"
 
 
 def test_the_same_command_continues_after_a_kill(
