@@ -231,7 +231,14 @@ def pick(name: str | None) -> str:
         present.append("mps")
     kind, _, which = name.partition(":")
     if name not in present and (kind not in present or which != "0"):
-        raise _no_device(name, kind, present)
+        # The error for a device that is not available. present: those that are.
+        message, do = f"no {name} here", f"This machine has: {', '.join(present)}."
+        if kind == "cuda" and "cuda" not in present:
+            why, advice = why_no_cuda()
+            message, do = f"{message}: {why}", f"{advice} {do}"
+        elif kind in OTHER_NAMES:
+            do = f"torch calls NVIDIA's and AMD's GPUs cuda: --device cuda. {do}"
+        raise RecipeError(message, where="--device", do=do)
     if kind == "cuda" and which and process_info().size > 1:
         do = f"Say --device {kind}: each process takes one of its own."
         raise RecipeError(f"{process_info().size} processes on {name}", where="--device", do=do)
@@ -241,17 +248,6 @@ def pick(name: str | None) -> str:
         name = f"cuda:{process_info().local_rank}"
         torch.cuda.set_device(name)
     return name
-
-
-def _no_device(name: str, kind: str, present: list[str]) -> RecipeError:
-    """The error for a device that is not available. present: those that are."""
-    message, do = f"no {name} here", f"This machine has: {', '.join(present)}."
-    if kind == "cuda" and "cuda" not in present:
-        why, advice = why_no_cuda()
-        message, do = f"{message}: {why}", f"{advice} {do}"
-    elif kind in OTHER_NAMES:
-        do = f"torch calls NVIDIA's and AMD's GPUs cuda: --device cuda. {do}"
-    return RecipeError(message, where="--device", do=do)
 
 
 def prepare() -> None:

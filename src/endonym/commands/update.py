@@ -79,12 +79,7 @@ def update_recipe(
     write_recipe(path, text, recipe)
     for number, file in found.renamed.items():
         log.line(f"source {recipe.source[number].name} reads {file.name} now")
-    _say_new(survey, recipe, log)
-    return path, survey
-
-
-def _say_new(survey: Survey, recipe: Recipe, log: Log) -> None:
-    """Say what was added."""
+    # Say what was added.
     if chats := chats_in_words(survey.chat_files):
         log.line(CHATS.format(chats=chats, program=program()))
     if survey.sources:
@@ -99,6 +94,7 @@ def _say_new(survey: Survey, recipe: Recipe, log: Log) -> None:
         "All else in the recipe stays as it is, [clean] too: endonym doctor shows what its rules "
         "would do to the new texts, and check how often each text is read."
     )
+    return path, survey
 
 
 def _given(texts: Sequence[Path], found: sources.Beside, recipe: Recipe) -> list[Path]:

@@ -183,7 +183,33 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
     """
     models = model_stages(recipe, data, training)
     model = models[-1]
-    evaluations = evaluation_stages(recipe, data, training, model)
+    # The recipe's evaluations of the finished model.
+    evaluations: list[Stage] = []
+    named = zip(evaluation_names(recipe), task_names(recipe), recipe.evaluate, strict=True)
+    for name, task, each in named:
+        files = tuple(each.files(recipe.folder))
+        inputs = {"model": model, "shards": data.shards}
+        inputs |= {f"file {n}": data.files[str(path)] for n, path in enumerate(files)}
+        folder = training.folder if each.kind == "bits" else None
+        inputs |= {"folder": data.folder} if folder and data.folder else {}
+        before = None if folder or each.kind != "bits" else model_of_texts(model)
+        if each.kind == "bits":
+            members = enumerate(members_beside(model), 1)
+            inputs |= {f"{MEMBER}{number}": member for number, member in members}
+        inputs |= {BEFORE: before} if before is not None and before is not model else {}
+        is_chat = each.kind == "prompts" and each.chat is None and recipe.learns_answers
+        asked = each.model_copy(update={"chat": True}) if is_chat else each
+        config = EvaluationConfig(
+            evaluation=asked,
+            folder=folder,
+            files=files,
+            pack=training.pack,
+            seed=training.seed,
+            tokens=judged_tokens(each, training),
+            task=task,
+            language=recipe.language if each.kind == "probe" else None,
+        )
+        evaluations.append(Stage(name, "evaluation", config, stages.evaluation, inputs))
     speeds = [evaluation for evaluation in evaluations if evaluation.name.startswith(SPEED_NAME)]
     others = [evaluation for evaluation in evaluations if evaluation not in speeds]
     inputs = {"model": model, "shards": data.shards}
@@ -387,39 +413,6 @@ def members_beside(model: Stage) -> list[Stage]:
     """
     of_texts = model_of_texts(model)
     return members_of(model) or (members_of(of_texts) if of_texts else [])
-
-
-def evaluation_stages(
-    recipe: Recipe, data: DataStages, training: ResolvedTraining, model: Stage
-) -> list[Stage]:
-    """The recipe's evaluations of the finished model."""
-    evaluations: list[Stage] = []
-    named = zip(evaluation_names(recipe), task_names(recipe), recipe.evaluate, strict=True)
-    for name, task, each in named:
-        files = tuple(each.files(recipe.folder))
-        inputs = {"model": model, "shards": data.shards}
-        inputs |= {f"file {n}": data.files[str(path)] for n, path in enumerate(files)}
-        folder = training.folder if each.kind == "bits" else None
-        inputs |= {"folder": data.folder} if folder and data.folder else {}
-        before = None if folder or each.kind != "bits" else model_of_texts(model)
-        if each.kind == "bits":
-            members = enumerate(members_beside(model), 1)
-            inputs |= {f"{MEMBER}{number}": member for number, member in members}
-        inputs |= {BEFORE: before} if before is not None and before is not model else {}
-        is_chat = each.kind == "prompts" and each.chat is None and recipe.learns_answers
-        asked = each.model_copy(update={"chat": True}) if is_chat else each
-        config = EvaluationConfig(
-            evaluation=asked,
-            folder=folder,
-            files=files,
-            pack=training.pack,
-            seed=training.seed,
-            tokens=judged_tokens(each, training),
-            task=task,
-            language=recipe.language if each.kind == "probe" else None,
-        )
-        evaluations.append(Stage(name, "evaluation", config, stages.evaluation, inputs))
-    return evaluations
 
 
 def model_of_texts(model: Stage) -> Stage | None:
