@@ -153,7 +153,7 @@ def compare(runs: Sequence[FinishedRun], others: Sequence[PublicModel] = ()) -> 
     if documents and not has_seeds:
         to_best = partial(difference, other=documents[order[0]], comparisons=comparisons)
         differences = [Difference(*to_best(documents[index])) for index in order]
-    # Baselines that count tokens differ by tokenizer: they are named "bigram of RUN", once for each.
+    # Baselines that count tokens differ by tokenizer: they are named "bigram of RUN", once each.
     recipes = {run.folder: group.name for group in groups for run in group.all_runs}
     baselines, differing = list[Score](), list[str]()
     for name in BASELINES:
