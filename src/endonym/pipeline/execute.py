@@ -139,8 +139,7 @@ def run_recipe(
             for stage in planned_stages(run, lock, resolved, log, renewal=renewal):
                 if told := other_version(stage, lock, store):
                     log.warn(told)
-                ways: Any = {"device": device, "metrics": metrics, "workers": workers}
-                made = make(stage, store, log, notes=notes, **ways)
+                made = make(stage, store, log, metrics=metrics, device=device, workers=workers)
                 run.made.append(made)
                 if stage.name == last:
                     break
@@ -151,10 +150,9 @@ def run_recipe(
         with store.alone(folder):
             metrics.end(is_whole=last is None)
         stages = [made.stage for made in run.made if made.stage.kind not in FIXED]
-        unknown = [each.name for each in stages if not notes.is_known(each.kind, each.id)]
-        if unknown:
-            names = ", ".join(unknown)
-            log.detail(f"made before endonym noted its code, so perhaps by other code: {names}")
+        if unknown := [each.name for each in stages if not notes.is_known(each.kind, each.id)]:
+            told = "made before endonym noted its code, so perhaps by other code"
+            log.detail(f"{told}: {', '.join(unknown)}")
     return run
 
 
@@ -235,18 +233,16 @@ def make(
     store: Store,
     log: Log,
     *,
-    notes: CodeNotes | None = None,
     metrics: Metrics | None = None,
     device: str | None = None,
     workers: int | str | None = None,
 ) -> Made:
     """The stage's artefact: found and verified, or made now from its inputs.
 
-    notes: of the code that made the store's artefacts.
     metrics: of the run, which follow the training of a model. device, workers: as in StageContext.
     """
     metrics = metrics if stage.kind == "model" else None
-    notes = notes or CodeNotes(store)
+    notes = CodeNotes(store)
     artifact = store.find(stage.kind, stage.id)
     if artifact is not None:
         log.detail(f"{stage.name:<22} {artifact.id}")

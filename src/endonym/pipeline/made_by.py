@@ -9,16 +9,16 @@ it, all that follows has another identity as well, and the same command continue
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
 from endonym import source_code
+from endonym.device import versions
 from endonym.disk import packaged_tables
 from endonym.errors import quoted
 from endonym.log import Log, counted
 from endonym.pipeline.stage import Stage
-from endonym.source_code import PACKAGE, SourceCode
+from endonym.source_code import SourceCode
 from endonym.store import Store, fingerprint, read_if_whole, write_sealed
 
 CODE: dict[str, dict[str, str]] = packaged_tables("endonym.pipeline", "code.toml")
@@ -90,8 +90,7 @@ class CodeNotes:
             makers = read_if_whole(path).get("makers", []) if continues else []
             if not makers or self.code.differing(makers[-1]["files"]):
                 is_release = self.code.are_released(files)
-                version = metadata.version(PACKAGE)
-                makers.append({"endonym": version, "files": files, "is_release": is_release})
+                makers.append({**versions(), "files": files, "is_release": is_release})
             path.parent.mkdir(parents=True, exist_ok=True)
             write_sealed(path, {"makers": makers})
 
@@ -112,13 +111,13 @@ class CodeNotes:
         None if it does not, and if it was not noted. name: of the stage.
         """
         makers = read_if_whole(self._file(kind, identifier)).get("makers", [])
-        versions, files, are_releases = set[str](), set[str](), True
+        endonym, files, are_releases = set[str](), set[str](), True
         for maker in makers:
             differing = self.code.differing(maker["files"])
-            versions |= {maker["endonym"]} if differing else set()
+            endonym |= {maker["endonym"]} if differing else set()
             files |= {*differing}
             are_releases &= maker["is_release"] and self.code.are_released(maker["files"])
-        return OtherCode(name, sorted(versions), sorted(files), are_releases) if files else None
+        return OtherCode(name, sorted(endonym), sorted(files), are_releases) if files else None
 
     def is_todays(self, stage: Stage) -> bool:
         """Whether today's code has made the artefact, or will: nothing of it is there."""

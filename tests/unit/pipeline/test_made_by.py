@@ -15,7 +15,6 @@ from endonym.disk import list_files
 from endonym.log import Log
 from endonym.pipeline import progress, stages
 from endonym.pipeline.execute import make
-from endonym.pipeline.made_by import CodeNotes
 from endonym.pipeline.stage import VERSIONS, Numbers, Stage, StageContext
 from endonym.source_code import SourceCode
 from endonym.store import Store, read_if_whole, read_plan, write_sealed
@@ -285,7 +284,7 @@ def test_code_that_is_written_while_it_runs_is_noted_as_both(
     slow.__name__ = "tokenizer"  # so that the table of code has its files
     store = Store(tmp_path / "store")
     stage = Stage("tokenizer", "tokenizer", TokenizerConfig(), slow)
-    made = make(stage, store, Log(quiet=True), notes=CodeNotes(store))
+    made = make(stage, store, Log(quiet=True))
     assert made.other_code is not None
     assert made.other_code.files == [MERGES[0]]
 
