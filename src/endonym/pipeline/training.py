@@ -303,13 +303,42 @@ def mask_reasons(training: Training) -> set[str]:
 def _keep(
     training: Training, learnt: dict[str, Tensor], config: PhaseTraining, ctx: StageContext
 ) -> Numbers:
-    """Write the finished model; returns its counts. learnt: the weights that were trained."""
+    """Write the finished model, and its adapter if it has one; returns its counts.
+
+    learnt: the weights that were trained.
+    """
     shape = training.decoder.config
     if config.phase.adapt is None:
         weights, counts = weights_of(training.decoder) | learnt, {}
     else:
         counts = {"trained_parameters": sum(weight.numel() for weight in learnt.values())}
-        weights = _merged_adapter(training, learnt, config, ctx)
+        changes = changes_with(training.decoder, {n: each.cpu() for n, each in learnt.items()})
+        # It is merged into the weights that the phase began with, read again in fp32: those of a
+        # training in bf16 are rounded. These are dropped first, so that only one copy is held.
+        for parameter in training.decoder.parameters():
+            if not parameter.requires_grad and is_plain(parameter):
+                parameter.data = parameter.data.new_empty(0)
+        decoder, start = initial_decoder(config, ctx.inputs), ctx.inputs.get("start")
+        base_name, base = hub_name(config.folder) if config.folder else "model", None
+        all_changes = changes
+        if start is not None:
+            base_name = start.id
+        if start is not None and config.is_joined:
+            base_name = base_name_of(start.folder / ADAPTER)
+            first, base = read_changes(start.folder / ADAPTER, decoder)
+            all_changes = joined(first, changes, lambda: joined_base(config, ctx.inputs))
+        reason = write_adapter(
+            ctx.out / ADAPTER,
+            decoder,
+            all_changes,
+            base_name=base_name,
+            dropout=config.phase.adapt.dropout,
+            base=base,
+        )
+        if reason:
+            ctx.log.line(f"  the adapter is kept in endonym's own format: {reason}")
+        merge_changes(decoder, changes)
+        weights = weights_of(decoder)
     save_tensors({name: weight.cpu() for name, weight in weights.items()}, ctx.out / WEIGHTS)
     write_json(ctx.out / "config.json", shape.model_dump())
     state = training.state
@@ -329,38 +358,6 @@ def _keep(
         "unique_tokens": int(training.batches.order.positions_per_epoch),
         "best_nats": None if state.best_nats is None else float(np.round(state.best_nats, 6)),
     }
-
-
-def _merged_adapter(
-    training: Training, learnt: dict[str, Tensor], config: PhaseTraining, ctx: StageContext
-) -> dict[str, Tensor]:
-    """Write the adapter beside the model; returns the weights with the adapter merged.
-
-    It is merged into the weights that the phase began with, read again in fp32: those of a training
-    in bf16 are rounded. These are dropped first, so that only one copy is held.
-    """
-    changes = changes_with(training.decoder, {name: each.cpu() for name, each in learnt.items()})
-    for parameter in training.decoder.parameters():
-        if not parameter.requires_grad and is_plain(parameter):
-            parameter.data = parameter.data.new_empty(0)
-    decoder = initial_decoder(config, ctx.inputs)
-    base_name, base = hub_name(config.folder) if config.folder else "model", None
-    all_changes = changes
-    if "start" in ctx.inputs:
-        base_name = ctx.inputs["start"].id
-        if config.is_joined:
-            before = ctx.inputs["start"].folder / ADAPTER
-            base_name = base_name_of(before)
-            first, base = read_changes(before, decoder)
-            all_changes = joined(first, changes, lambda: joined_base(config, ctx.inputs))
-    dropout = config.phase.adapt.dropout if config.phase.adapt else 0.0
-    reason = write_adapter(
-        ctx.out / ADAPTER, decoder, all_changes, base_name=base_name, dropout=dropout, base=base
-    )
-    if reason:
-        ctx.log.line(f"  the adapter is kept in endonym's own format: {reason}")
-    merge_changes(decoder, changes)
-    return weights_of(decoder)
 
 
 def joined_base(config: PhaseTraining, inputs: Inputs) -> AnyDecoder:
