@@ -301,7 +301,7 @@ class Recipe(Config):
         """The keys that were given, as plain data. None stands for a key that is left out."""
         # A copy with other values may hold plain tables, of which pydantic would warn.
         keys = self.model_dump(exclude_unset=True, warnings=False)
-        return _without_none(plain(keys)[1])
+        return plain(keys)[1]
 
     def with_values(self, changes: Mapping[str, Any]) -> Self:
         """A copy with these dotted keys replaced, such as "phase.0.lr"; None removes a key.
@@ -406,13 +406,6 @@ def _override_pairs(sets: Sequence[str]) -> dict[str, str]:
 
 def _short_hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-
-
-def _without_none(value: Any) -> Any:
-    """Plain data without keys that are None, which TOML cannot write."""
-    if isinstance(value, dict):
-        return {key: _without_none(each) for key, each in value.items() if each is not None}
-    return [_without_none(each) for each in value] if isinstance(value, list) else value
 
 
 def _dumped(value: Any) -> Any:
