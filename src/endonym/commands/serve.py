@@ -139,8 +139,7 @@ def make_engine(
     while somebody writes, for which llama.cpp's engine has the model in our own runtime, too.
     """
     if Path(name).is_file():
-        # The engine of a GGUF file and an adapter in another one. Raises RecipeError for
-        # others.
+        # A GGUF file, and perhaps an adapter in another one.
         with Path(name).open("rb") as file:
             if file.read(len(MAGIC)) != MAGIC:
                 do = "MODEL is a run, a model artefact, a transformers folder, or a GGUF file."
