@@ -140,6 +140,7 @@ def warn_of_unlearnt_ends(
     tokenizer: Tokenizer,
     config: TrainConfig,
     examples: ExampleTokens,
+    *,
     log: Log,
 ) -> None:
     """Warn if adapters are to learn an end of answers whose row of the head was never trained."""

@@ -102,7 +102,9 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
         preflight.announce(shape, phase, batches, baseline_bits, group=group, log=ctx.log)
         if checkpoint is None or not checkpoint.state.step:
             if isinstance(inputs, ExampleInputs):
-                preflight.warn_of_unlearnt_ends(decoder, tokenizer, phase, inputs.train, ctx.log)
+                preflight.warn_of_unlearnt_ends(
+                    decoder, tokenizer, phase, inputs.train, log=ctx.log
+                )
             preflight.before_training(
                 make_decoder, decoder, phase, batches, inputs=inputs, group=group, log=ctx.log
             )
