@@ -10,23 +10,24 @@ SHOWN = 60
 """Characters of a value that an error shows."""
 
 
-def shown(value: Any) -> str:
-    """The type of a value, and how it begins."""
-    text = printable(" ".join(repr(value).split()))
-    return f"{type(value).__name__} {text if len(text) <= SHOWN else f'{text[: SHOWN - 1]}…'}"
-
-
 def wrong(name: str, value: Any, *, meant: str, do: str) -> RecipeError:
     """The error for an argument. meant: what it is to be, in words."""
-    return RecipeError(f"{name} takes {meant}, not {shown(value)}", where=name, do=do)
+    shown = f"{type(value).__name__} {printable(repr(value))[:SHOWN]}"
+    return RecipeError(f"{name} takes {meant}, not {shown}", where=name, do=do)
+
+
+def require_kind(name: str, value: Any, kinds: Sequence[type[Any]], *, do: str) -> None:
+    """Raise RecipeError if a value is of none of these types. do: what to pass instead."""
+    if not isinstance(value, tuple(kinds)):
+        meant = " or ".join(f"a {each.__name__}" for each in kinds)
+        raise wrong(name, value, meant=meant, do=do)
 
 
 def require_text(name: str, value: Any) -> str:
     """One text. Raises RecipeError for anything else, such as a list of texts."""
-    if isinstance(value, str):
-        return value
     do = f"Call it for each text: [model.{name}(text) for text in texts]"
-    raise wrong(name, value, meant="one text (str)", do=do)
+    require_kind(name, value, [str], do=do)
+    return value
 
 
 def require_list(name: str, values: Any, *, of: str, example: str) -> list[Any]:
@@ -55,28 +56,19 @@ def require_paths(name: str, values: Any) -> list[str | Path]:
     return paths
 
 
-ENDS = ".!?…。！？।॥۔؟።។"
+ENDS = tuple(".!?…。！？।॥۔؟።។")
 """Signs that end a sentence."""
-LONGEST_NAME = 255
-"""Bytes of a file's name, at most."""
 FEWEST_WORDS = 4
 """Words from which on something without a slash is a sentence."""
 
 
 def is_text(value: str) -> bool:
     """Whether a string is a text itself, rather than the path of a file or its address."""
-    longest = max((len(part.encode("utf-8", "replace")) for part in value.split("/")), default=0)
-    if "\n" in value or longest > LONGEST_NAME:
+    try:
+        if "\n" not in value and ("://" in value or Path(value).exists()):
+            return False
+    except OSError:  # no file has so long a name
         return True
-    if Path(value).exists() or "://" in value:
-        return False
-    is_sentence = value.rstrip("\"'»”)").endswith(tuple(ENDS)) and value.strip("./") != ""
-    is_long = "/" not in value and len(value.split()) >= FEWEST_WORDS
-    return is_sentence or is_long
-
-
-def require_kind(name: str, value: Any, kinds: Sequence[type[Any]], *, do: str) -> None:
-    """Raise RecipeError if a value is of none of these types. do: what to pass instead."""
-    if not isinstance(value, tuple(kinds)):
-        meant = " or ".join(f"a {each.__name__}" for each in kinds)
-        raise wrong(name, value, meant=meant, do=do)
+    is_sentence = value.strip("./") != "" and value.rstrip("\"'»”)").endswith(ENDS)
+    has_words = "/" not in value and len(value.split()) >= FEWEST_WORDS
+    return "\n" in value or is_sentence or has_words

@@ -26,13 +26,10 @@ from endonym.gpus import why_no_cuda
 
 PROBE_SECONDS = 2.0
 WORTH_CASTING = 1.3
-FEW_ROWS = 16
-"""Of the product whose time says how many rows are measured."""
-TURNS, MOST_ROUNDS = 10, 6
-"""Number formats are measured in turn, so often in a round; two rounds, or up to six if the
-measurements contradict each other or the processor."""
-SAME_SPEED = 0.1
-"""Two measurements that differ by a smaller share agree."""
+FEW_ROWS, OPERATIONS_A_ROW = 16, 2 * 512 * 1024
+"""Of the product whose time says how many rows are measured; and what a row of it takes."""
+TURNS = 20
+"""Number formats are measured in turn, so often."""
 ISA_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY")
 """Environment variables by which a user keeps torch from using parts of the processor."""
 ISAS_WITHOUT_BF16 = (
@@ -234,7 +231,14 @@ def pick(name: str | None) -> str:
         present.append("mps")
     kind, _, which = name.partition(":")
     if name not in present and (kind not in present or which != "0"):
-        raise _no_device(name, kind, present)
+        # The error for a device that is not available. present: those that are.
+        message, do = f"no {name} here", f"This machine has: {', '.join(present)}."
+        if kind == "cuda" and "cuda" not in present:
+            why, advice = why_no_cuda()
+            message, do = f"{message}: {why}", f"{advice} {do}"
+        elif kind in OTHER_NAMES:
+            do = f"torch calls NVIDIA's and AMD's GPUs cuda: --device cuda. {do}"
+        raise RecipeError(message, where="--device", do=do)
     if kind == "cuda" and which and process_info().size > 1:
         do = f"Say --device {kind}: each process takes one of its own."
         raise RecipeError(f"{process_info().size} processes on {name}", where="--device", do=do)
@@ -244,17 +248,6 @@ def pick(name: str | None) -> str:
         name = f"cuda:{process_info().local_rank}"
         torch.cuda.set_device(name)
     return name
-
-
-def _no_device(name: str, kind: str, present: list[str]) -> RecipeError:
-    """The error for a device that is not available. present: those that are."""
-    message, do = f"no {name} here", f"This machine has: {', '.join(present)}."
-    if kind == "cuda" and "cuda" not in present:
-        why, advice = why_no_cuda()
-        message, do = f"{message}: {why}", f"{advice} {do}"
-    elif kind in OTHER_NAMES:
-        do = f"torch calls NVIDIA's and AMD's GPUs cuda: --device cuda. {do}"
-    return RecipeError(message, where="--device", do=do)
 
 
 def prepare() -> None:
@@ -361,70 +354,49 @@ def attends_in_bf16() -> bool:
     return True
 
 
-class _Product:
-    """A matrix product of a small model in a number format, whose time is measured.
-
-    It has fewer rows where it would take more than `seconds`: one of bf16 takes a second on a
-    processor that has no instructions for it.
-    """
-
-    def __init__(self, number_format: str, seconds: float) -> None:
-        import torch
-
-        kind = torch.bfloat16 if number_format == "bf16" else torch.float32
-        self.a, self.b = torch.randn(2048, 512, dtype=kind), torch.randn(512, 1024, dtype=kind)
-        whole, self.a = self.a, self.a[:FEW_ROWS]
-        self.fastest_seconds(0)
-        rows = FEW_ROWS * seconds / min(self.fastest_seconds(0) for _ in range(3))
-        self.a = whole[: max(FEW_ROWS, int(rows))]
-        self.fastest_seconds(0)
-
-    def fastest_seconds(self, seconds: float) -> float:
-        """Time of the fastest of the products computed in so many seconds, one at least."""
-        import torch
-
-        now, fastest = time.perf_counter(), float("inf")
-        end = now + seconds
-        while True:
-            start = now
-            torch.mm(self.a, self.b)
-            now = time.perf_counter()
-            fastest = min(fastest, now - start)
-            if now >= end:
-                return fastest
-
-    def rate(self, fastest_seconds: float) -> float:
-        """FLOP/s of a product that takes so long."""
-        return 2 * len(self.a) * self.a.shape[1] * self.b.shape[1] / fastest_seconds
-
-
 def probe_number_formats() -> dict[str, float]:
-    """FLOP/s of fp32 and bf16 matrix products on this CPU; takes two seconds, or up to six.
+    """FLOP/s of fp32 and bf16 matrix products on this CPU; takes two seconds.
 
     Both are measured in turn, so that other programs slow both down, and the fastest product
-    counts. It takes longer where two rounds disagree or contradict `has_bf16_units`.
+    counts.
     """
+    import torch
+
     prepare()
-    seconds = PROBE_SECONDS / (2 * 2 * TURNS)  # of a turn of one format
-    products = {name: _Product(name, seconds) for name in ("fp32", "bf16")}
-
-    def measured_round() -> dict[str, float]:
-        turns = [
-            {name: each.fastest_seconds(seconds) for name, each in products.items()}
-            for _ in range(TURNS)
-        ]
-        return {
-            name: each.rate(min(turn[name] for turn in turns)) for name, each in products.items()
-        }
-
-    rates = measured_round()
-    for _ in range(MOST_ROUNDS - 1):
-        again = measured_round()
-        agree = all(abs(again[name] / rates[name] - 1) < SAME_SPEED for name in rates)
-        rates = {name: max(rates[name], again[name]) for name in rates}
-        if agree and not looks_odd(rates):
-            break
+    kinds = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    seconds = PROBE_SECONDS / (len(kinds) * TURNS)  # of a turn of one format
+    rows = {name: _rows_within(seconds, kind) for name, kind in kinds.items()}
+    rates = dict.fromkeys(kinds, 0.0)
+    for _ in range(TURNS):
+        for name, kind in kinds.items():
+            rates[name] = max(rates[name], _product_rate(rows[name], kind, seconds))
     return rates
+
+
+def _rows_within(seconds: float, kind: Any) -> int:
+    """Rows of a product that takes about so long, 2,048 at most: one of bf16 takes a second on a
+    processor that has no instructions for it."""
+    rate = max(_product_rate(FEW_ROWS, kind, 0.0) for _ in range(4))
+    return max(FEW_ROWS, min(2048, int(seconds * rate / OPERATIONS_A_ROW)))
+
+
+def _product_rate(rows: int, kind: Any, seconds: float) -> float:
+    """FLOP/s of the fastest of the matrix products that are computed in so many seconds.
+
+    They are those of a small model, of so many rows. The first one is not timed.
+    """
+    import torch
+
+    a, b = torch.randn(rows, 512, dtype=kind), torch.randn(512, 1024, dtype=kind)
+    torch.mm(a, b)
+    fastest, now = float("inf"), time.perf_counter()
+    end = now + seconds
+    while fastest == float("inf") or now < end:
+        start = now
+        torch.mm(a, b)
+        now = time.perf_counter()
+        fastest = min(fastest, now - start)
+    return rows * OPERATIONS_A_ROW / fastest
 
 
 def looks_odd(rates: dict[str, float]) -> bool:

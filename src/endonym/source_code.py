@@ -19,8 +19,6 @@ from typing import Any
 PACKAGE = "endonym"
 ROOT = Path(__file__).parent
 DIGITS = 16
-LEFT_OUT = {"ctx", "kind", "type_comment", "type_params", "returns"}
-"""Fields of syntax trees that change no result, or differ between versions of Python."""
 
 Noted = dict[str, list[str]]
 """By a file's path in the package, the hashes of its bytes and of what counts in it."""
@@ -32,12 +30,9 @@ class SourceCode:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.contents: dict[str, bytes] = {}
-        self.written: dict[str, float] = {}
         for path in root.rglob("*"):
             if path.suffix != ".pyc" and path.is_file():
-                name = path.relative_to(root).as_posix()
-                self.written[name] = self._time(name)
-                self.contents[name] = path.read_bytes()
+                self.contents[path.relative_to(root).as_posix()] = path.read_bytes()
 
     def noted(self, names: Iterable[str]) -> Noted:
         """What is to be noted of files."""
@@ -55,26 +50,16 @@ class SourceCode:
         """The hash of what counts in a file."""
         return _hash_of_counting(name, self._content(name))
 
-    def has_changed(self, names: Iterable[str]) -> bool:
-        """Whether any of these files was written since it was read here."""
-        return any(self.written.get(name, 0.0) != self._time(name) for name in names)
-
     def are_released(self, names: Iterable[str]) -> bool:
         """Whether files are as the installed release has them; False of a checkout."""
         hashes = _released_files(self.root)
         return bool(hashes) and all(
-            hashes.get(name) == hashlib.sha256(self._content(name)).hexdigest() for name in names
+            hashes.get(name) == _as_recorded(self._content(name)) for name in names
         )
 
     def _content(self, name: str) -> bytes:
         """The bytes of a file; none if it is not there."""
         return self.contents.get(name, b"")
-
-    def _time(self, name: str) -> float:
-        """When a file was written; 0 if it is not there."""
-        with suppress(OSError):
-            return (self.root / name).stat().st_mtime
-        return 0.0
 
 
 @cache
@@ -85,16 +70,19 @@ def source_code(root: Path) -> SourceCode:
 
 @cache
 def _released_files(root: Path) -> dict[str, str]:
-    """SHA-256 of the package's files by path, as its installer has written them down."""
+    """The hashes of the package's files by path, as its installer has written them down."""
     hashes: dict[str, str] = {}
     with suppress(metadata.PackageNotFoundError):
         for file in metadata.distribution(PACKAGE).files or ():
             path = Path(str(file.locate()))
             if file.hash is not None and path.is_relative_to(root):
-                padded = file.hash.value + "=" * (-len(file.hash.value) % 4)
-                name = path.relative_to(root).as_posix()
-                hashes[name] = base64.urlsafe_b64decode(padded).hex()
+                hashes[path.relative_to(root).as_posix()] = file.hash.value
     return hashes
+
+
+def _as_recorded(content: bytes) -> str:
+    """The SHA-256 of a file in the form of the record of a wheel."""
+    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
 
 
 def _hash(content: bytes) -> str:
@@ -106,32 +94,26 @@ def _hash_of_counting(name: str, content: bytes) -> str:
     """The hash of what counts in a file; of all of it if it cannot be parsed."""
     with suppress(SyntaxError, ValueError):
         if name.endswith(".py"):
-            content = json.dumps(counting(ast.parse(content)), default=repr).encode()
+            content = ast.dump(counting(ast.parse(content))).encode()
         elif name.endswith(".toml"):
             table = tomllib.loads(content.decode("utf-8"))
             content = json.dumps(table, default=str).encode()
     return _hash(content)
 
 
-def counting(node: Any, *, is_field: bool = False) -> Any:
-    """A syntax tree as lists, without what changes no result.
+def counting(tree: ast.Module) -> ast.Module:
+    """A syntax tree without docstrings and the annotations of functions, which change no result.
 
-    is_field: whether the statement is one of a class, whose annotations pydantic and dataclasses
-    read.
+    Those of a class stay: pydantic and dataclasses read them.
     """
-    if isinstance(node, list):
-        return [counting(each, is_field=is_field) for each in node if not is_string(each)]
-    if not isinstance(node, ast.AST):
-        return node
-    left_out = set(LEFT_OUT)
-    if isinstance(node, ast.arg) or (isinstance(node, ast.AnnAssign) and not is_field):
-        left_out.add("annotation")
-    content: list[Any] = [type(node).__name__]
-    for name, value in ast.iter_fields(node):
-        if name not in left_out and value is not None and value != []:
-            inside = isinstance(node, ast.ClassDef) and name == "body"
-            content.append([name, counting(value, is_field=inside)])
-    return content
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            node.annotation = None
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+        if isinstance(body := getattr(node, "body", None), list):
+            body[:] = [each for each in body if not is_string(each)]
+    return tree
 
 
 def is_string(node: Any) -> bool:

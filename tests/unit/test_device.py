@@ -267,12 +267,11 @@ def test_programs_that_come_and_go_slow_both_formats_alike(
     assert rates["bf16"] / rates["fp32"] == pytest.approx(2.0, rel=0.01)
 
 
-def test_a_probe_that_contradicts_the_processor_takes_longer(monkeypatch: pytest.MonkeyPatch):
+def test_a_probe_that_contradicts_the_processor_is_odd(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(device, "has_bf16_units", lambda: False)
-    products = SlowProducts(monkeypatch, fp32=2e-5, bf16=5e-6)
+    SlowProducts(monkeypatch, fp32=2e-5, bf16=5e-6)
     rates = device.probe_number_formats()
     assert device.looks_odd(rates)
-    assert 5 < products.now < 9
     assert device.faster_format(rates) == "fp32"
 
 

@@ -135,7 +135,7 @@ class Trial(NamedTuple):
 
     bytes: of all text, the held-out texts of the recipe among it. width, layers: of the model, one
     of those that `new` chooses. bits: by language, the model's and the compressor's (PPMd), seed 42
-    (benchmarks/results/little-text.json).
+    (docs/log.md).
     """
 
     bytes: float

@@ -34,10 +34,10 @@ there, more depth helps and more width does not (docs/log.md)."""
 DROPOUTS = ((2, 0.0), (12, 0.1), (30, 0.2))
 MOST_DROPOUT = 0.3
 """Dropout by epochs, and above: tried on 1.5 and 2.5 MB, 128 to 256 channels (docs/log.md)."""
-LITTLE_TOKENS, LITTLE_SHAPE, LITTLE_PASSES = range(60_000, 200_001), (128, 12), 58
+LITTLE_TOKENS, LITTLE_SHAPE, LITTLE_PASSES = range(25_000, 200_001), (128, 12), 58
 """So few tokens are learnt best by a model larger than TOKENS_PER_PARAMETER allows, with this many
-epochs, dropout and subword dropout (docs/log.md). Tried on 0.5 MB of five languages
-and 1 MB of two, of which `new` counts 61 to 179 thousand tokens. Of a little more, SHAPES has the
+epochs, dropout and subword dropout, by dev text (docs/log.md). Tried on 0.2 MB of three languages,
+0.5 MB of six and 1 MB of two, which are 26 to 204 thousand tokens. Of a little more, SHAPES has the
 same width."""
 LITTLE_DROPOUT, LITTLE_SUBWORDS = 0.4, 0.2
 

@@ -134,7 +134,16 @@ def choose_phase(
     if phase.adapt is not None:
         choices |= adapter_rates(phase, _rate_of_pretrained(dim).value, weights)
     elif goes_on:
-        choices |= _rates_of_pretrained(phase, dim, weights, has_new_vocabulary=has_new_vocabulary)
+        # Learning rates of a phase that goes on from a pretrained model, warmed up anew.
+        peak = from_nothing(weights)
+        why = f"a third of the rate from nothing, to keep what the model has learned: {peak.source}"
+        careful = Published(CAREFUL_SHARE * peak.lr, why)
+        lr = _as_given(phase, towards(_rate_of_pretrained(dim), careful, weights))
+        tables = Choice(lr.value, "as lr: the embeddings are pretrained, too")
+        if has_new_vocabulary:
+            more = float(f"{NEW_ROWS * lr.value:.4g}")
+            tables = Choice(more, "more than lr: rows of new ids are to be learnt")
+        choices |= {"lr": lr, "embedding_lr": tables}
     else:
         is_new = read + epochs <= NEW_PASSES
         choices |= _rates(phase, optimizer, dim, weights, is_new=is_new)
@@ -263,21 +272,6 @@ def _rate_of_pretrained(dim: int | None) -> Choice:
     lr = float(f"{CAREFUL_SHARE * USUAL_LR * min(1.0, USUAL_DIM / dim):.2g}")
     why = "a third of what this width has from nothing, to keep what the model has learned"
     return Choice(lr, why)
-
-
-def _rates_of_pretrained(
-    phase: Phase, dim: int | None, weights: int | None, *, has_new_vocabulary: bool
-) -> Choices:
-    """Learning rates of a phase that goes on from a pretrained model, warmed up anew."""
-    peak = from_nothing(weights)
-    why = f"a third of the rate from nothing, to keep what the model has learned: {peak.source}"
-    careful = Published(CAREFUL_SHARE * peak.lr, why)
-    lr = _as_given(phase, towards(_rate_of_pretrained(dim), careful, weights))
-    tables = Choice(lr.value, "as lr: the embeddings are pretrained, too")
-    if has_new_vocabulary:
-        more = float(f"{NEW_ROWS * lr.value:.4g}")
-        tables = Choice(more, "more than lr: rows of new ids are to be learnt")
-    return {"lr": lr, "embedding_lr": tables}
 
 
 def _betas(batch: int) -> Choice:

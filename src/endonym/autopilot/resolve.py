@@ -163,7 +163,6 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
     context: int = choice.value
     if pretrained is None:
         choices |= model_size.choose_shape(recipe.model, facts, lambda dim, layers: budget)
-    if pretrained is None:
         size = {key: choice.value for key, choice in choices.items()}
         shape = shape_of(recipe.with_values(size), vocab, context)
     else:

@@ -44,6 +44,8 @@ USES = {
 """What `evaluate` may judge instead of the corpus's documents, by the parameter of the option."""
 REPEATED = ("tasks", "probes", "harness")
 """Those that may be given several times, --text aside."""
+OWN = "own"
+"""Stands for the corpus's own documents."""
 OF_USES = (
     ({"kept"}, {"harness"}, "--task-files goes with --harness: give both."),
     ({"fine_tune", "endpoint"}, {"probes"}, "--fine-tune and --probe-endpoint go with --probe."),
@@ -51,6 +53,10 @@ OF_USES = (
     ({"prompts"}, {"writing"}, "--prompts goes with --writing: give both."),
     ({"document", "column"}, {"texts", "flores"}, "--document and --column say how --text and "
      "--flores are read: give one of these."),
+    ({"no_start"}, {"texts", OWN}, "--no-start goes with --text and the corpus's own documents."),
+    ({"context_tokens"}, {"texts", OWN}, "--context is of the corpus's own documents and of "
+     "--text."),
+    ({"split"}, {OWN, "steps"}, "--split is of the corpus's own documents: leave it out here."),
 )  # fmt: skip
 """Parameters that only some of these have, which these are, and what is said without them."""
 
@@ -100,17 +106,12 @@ def _require_one_use(context: click.Context) -> None:
             )
     elif len(uses) > 1:
         raise click.UsageError(f"Give one of {listed([*USES.values()])}.")
+    judged = given & {*USES, "steps"} or {OWN}
     for parameters, of, message in OF_USES:
-        if given & parameters and not uses & of:
+        if given & parameters and not judged & of:
             raise click.UsageError(message)
-    if "no_start" in given and uses - {"texts"}:
-        raise click.UsageError("--no-start goes with --text and the corpus's own documents.")
     if "endpoint" in given and given & {"fine_tune", "adapter"}:
         raise click.UsageError("--probe-endpoint asks a server: --fine-tune and --adapter do not.")
-    if "context_tokens" in given and uses - {"texts"}:
-        raise click.UsageError("--context is of the corpus's own documents and of --text.")
-    if "split" in given and uses and "steps" not in given:
-        raise click.UsageError("--split is of the corpus's own documents: leave it out here.")
 
 
 def _only_one(

@@ -218,7 +218,7 @@ def check(
         checking.check(
             each,
             store,
-            target_of(settings),
+            settings.pick_device(),
             log=log,
             machine=known,
             sizes=checking.sizes_of(each, text_sizes),
@@ -346,7 +346,7 @@ def run_recipes(
         commands.check_all(recipes, store, log, until=until, fresh=fresh)
     if dry_run:
         given: Any = {"until": until, "fresh": fresh, "replan": replan}
-        given["target"] = target_of(settings)
+        given["target"] = settings.pick_device()
         plans = [commands.describe_plan(each, store, log, **given) for each in recipes]
         data = plans[0] if len(plans) == 1 else {"runs": plans}
         settings.show(commands.describe_plans(plans), data)
@@ -400,11 +400,6 @@ def named_recipes(
     if ablate is not None:
         recipes += [without(each, ablate) for each in recipes]
     return recipes, named.store
-
-
-def target_of(settings: Settings) -> str:
-    """The device of `--device`, if it is available; cpu by default."""
-    return settings.pick_device()
 
 
 def show_study(settings: Settings, finished: "Sequence[Run]") -> None:

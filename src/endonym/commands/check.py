@@ -171,7 +171,7 @@ class Checked:
             "seconds_of": self.parts,
             "choices": {key: choice._asdict() for key, choice in self.choices.items()},
             "warnings": self.warnings,
-            "other_code": {each.stage: each.as_dict() for each in self.other_code},
+            "other_code": {each.stage: each._asdict() for each in self.other_code},
         }
 
 
@@ -202,7 +202,7 @@ def check(
     target = "cuda" if machine else target
     estimate = expected(recipe, samples, store, target, raw=raw, machine=machine, sizes=sizes)
     facts, choices, training, *_ = estimate
-    other_code = [] if estimate.fresh is None else of_other_code(recipe, estimate, store)
+    others = estimate.other_code(recipe, store).values()
     paces = paces_here(training, facts, store.root / "machine.json") if target == "cpu" else []
     if machine:
         paces = [machine.seconds_a_token(training.model, phase) for phase in training.phases]
@@ -230,18 +230,9 @@ def check(
         free_bytes=free,
         is_counted=estimate.is_counted,
         sized=tuple(sizes),
-        other_code=tuple(other_code),
+        other_code=tuple(each for each in others if not each.are_releases),
         machine=machine,
     )
-
-
-def of_other_code(recipe: Recipe, estimate: "Expected", store: Store) -> list[OtherCode]:
-    """The artefacts of a recipe that are there, made by other code than today's."""
-    assert estimate.fresh is not None, "the texts were hashed"
-    notes = estimate.fresh.notes
-    stages = [each for each in estimate.stages(recipe) if store.find(each.kind, each.id)]
-    others = [notes.other_code(each.name, each.kind, each.id) for each in stages]
-    return [each for each in others if each is not None and not each.are_releases]
 
 
 def warnings_of_room(recipe: Recipe, store: Store, estimate: "Expected") -> list[str]:
@@ -383,28 +374,44 @@ def sizes_of(recipe: Recipe, given: Sequence[str]) -> dict[str, int]:
     return sizes
 
 
-class Expected(NamedTuple):
-    """The training that a recipe will get.
+class Planned(NamedTuple):
+    """The stages of hashed texts, what an earlier run has chosen, and what is made again."""
 
-    data, lock, fresh: the stages of its texts, what an earlier run has chosen and which stages are
-    made again, if the texts were hashed. is_counted: as in Checked.
+    data: DataStages
+    lock: Lockfile
+    fresh: Fresh
+
+
+class Expected(NamedTuple):
+    """The training that a recipe will get. planned: if the texts were hashed. is_counted: as in
+    Checked.
     """
 
     facts: Facts
     choices: Choices
     training: resolve.ResolvedTraining
-    data: DataStages | None
-    lock: Lockfile | None
+    planned: Planned | None
     is_counted: bool
-    fresh: Fresh | None = None
 
     def stages(self, recipe: Recipe) -> list[Stage]:
         """All stages, with what `--tune` found before; none if the texts were not hashed."""
-        if self.data is None or self.lock is None or self.fresh is None:
+        if self.planned is None:
             return []
-        tuned = self.lock.tuned_for(first_identity(recipe, self.data, self.training))
-        training = self.training.with_choices(tuned)
-        return self.fresh.applied([*self.data.all(), *plan_training(recipe, self.data, training)])
+        data, lock, fresh = self.planned
+        training = self.training.with_choices(
+            lock.tuned_for(first_identity(recipe, data, self.training))
+        )
+        stages = [*data.all(), *plan_training(recipe, data, training)]
+        return [*map(fresh.renewed, stages)]
+
+    def other_code(self, recipe: Recipe, store: Store) -> dict[str, OtherCode]:
+        """How the code of the artefacts that are there differs from today's, by stage."""
+        if self.planned is None:
+            return {}
+        notes = self.planned.fresh.notes
+        made = [each for each in self.stages(recipe) if store.find(each.kind, each.id)]
+        others = [notes.other_code(each.name, each.kind, each.id) for each in made]
+        return {each.stage: each for each in others if each is not None}
 
 
 def expected(
@@ -426,21 +433,22 @@ def expected(
     nothing is. fresh: the stages to be made again by today's code. The number format of a phase
     that says "auto" is fp32 if nothing was measured here. machine, sizes: as in `check`.
     """
-    lock, data, shards, renewal = None, None, None, None
+    lock, planned, shards = None, None, None
     if raw is not None:
         lock = Lockfile(run_folder(store, recipe), recipe, raw, replan=replan)
-        renewal = Fresh(CodeNotes(store), lock.fresh, fresh)
     earlier_choices = lock.choices if lock else {}
     facts, choices = resolve.estimated(recipe, samples, target, earlier_choices, sizes=sizes)
     vocab = resolve.likely_vocab(recipe, choices, facts)
-    if raw is not None and renewal is not None:
-        data = plan_data(recipe, raw, resolve.resolve_tokenizer(recipe, choices))
-        data = data.renewed(renewal.applied)
-        shards = store.find("shards", data.shards.id)
-    if data is not None and shards is not None and renewal is not None:
-        vocab = TokenShards(shards.folder, "train").vocab
-        facts = with_examples(recipe, resolve.facts_of(shards), data, store, fresh=renewal)
-        choices = resolve.counted_choices(choices, recipe, facts, vocab, device=target)
+    if lock is not None:
+        renewal = Fresh(CodeNotes(store), lock.fresh, fresh)
+        data = plan_data(recipe, lock.raw, resolve.resolve_tokenizer(recipe, choices))
+        planned = Planned(data.renewed(renewal.renewed), lock, renewal)
+        shards = store.find("shards", planned.data.shards.id)
+        if shards is not None:
+            vocab = TokenShards(shards.folder, "train").vocab
+            counted_facts = resolve.facts_of(shards)
+            facts = with_examples(recipe, counted_facts, planned.data, store, fresh=renewal)
+            choices = resolve.counted_choices(choices, recipe, facts, vocab, device=target)
     machine_file = store.root / "machine.json"
     formats = dict.fromkeys(resolve.unsaid_formats(recipe), UNMEASURED)
     if machine:
@@ -450,7 +458,7 @@ def expected(
     choices |= formats | earlier_choices
     training = resolve.resolve_training(recipe, choices, facts, vocab)
     choices = {key: choice for key, choice in choices.items() if choice is not UNMEASURED}
-    return Expected(facts, choices, training, data, lock, shards is not None, renewal)
+    return Expected(facts, choices, training, planned, shards is not None)
 
 
 def describe(checked: Checked) -> str:

@@ -13,7 +13,7 @@ from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.phase import NEW_PASSES, muon_for
 from endonym.autopilot.purpose import Purpose, PurposeName, purpose_of
 from endonym.autopilot.run_time import in_proportion
-from endonym.autopilot.text_size import TextSize, measure, try_tokenizer
+from endonym.autopilot.text_size import measure, try_tokenizer
 from endonym.autopilot.workload import Workload
 from endonym.commands.check import Checked, check
 from endonym.commands.filled import filled
@@ -177,23 +177,17 @@ def write_recipe(
     )
     write_atomic(path, f"{text}\n".encode())
     try:
-        _describe_recipe(path, survey, made_for, store=store, log=log)
+        # Check a recipe that was written, and say what it makes, and what to know of that.
+        checked = check(Recipe.load(path), Store(store))
+        if chats := chats_in_words(survey.chat_files):
+            log.line(CHATS.format(chats=chats, program=program()))
+        describe_model(checked, log, made_for.note)
+        for warning in cautions_of_amount(checked.recipe, checked.facts, checked.training.model):
+            log.warn(warning)
     except BaseException:  # The next `new` would refuse to write over it.
         path.unlink()
         raise
     return path, survey
-
-
-def _describe_recipe(
-    path: Path, survey: Survey, purpose: Purpose, *, store: Path, log: Log
-) -> None:
-    """Check a recipe that was written, and say what it makes, and what to know of that."""
-    checked = check(Recipe.load(path), Store(store))
-    if chats := chats_in_words(survey.chat_files):
-        log.line(CHATS.format(chats=chats, program=program()))
-    describe_model(checked, log, purpose.note)
-    for warning in cautions_of_amount(checked.recipe, checked.facts, checked.training.model):
-        log.warn(warning)
 
 
 def _of_templates(shares: Mapping[str, float], purpose: Purpose) -> Choices:
@@ -321,7 +315,13 @@ def choose(
     vocab = purpose.vocab(texts.letters)
     config = TokenizerConfig(kind=purpose.tokenizer, vocab=vocab.value)
     bytes_per_token = try_tokenizer(config, texts.sample).bytes_per_token
-    facts, held = _held_out(texts, bytes_per_token)
+    # The facts of texts of which enough is held out, and how much, if that is unusual.
+    facts = texts.facts(Split(), bytes_per_token)
+    share = held_groups(facts, BLOCK_BYTES)[0].share
+    held: Choices = {}
+    if DEFAULT_SHARE < share <= MOST_HELD_OUT:
+        held["split.val_share"] = Choice(share, "less of so small a text gives no interval")
+        facts = texts.facts(Split(val_share=share), bytes_per_token)
     context = model_size.choose_context(facts, ModelKeys())
     machine_file, seconds = store / "machine.json", hours * 3600 * OVERHEAD
     shape, promised, passes = _timed_shape(
@@ -358,21 +358,7 @@ def choose(
         why = "lists of sentences, parts of a text: their neighbours are context"
         data["pack.join"] = Choice(survey.joined, why)
     data |= purpose.of_model() | shape | {"phase.tokens": phase["phase.tokens"]} | phase
-    return purpose.averaged(data | _against_overfitting(tokens, passes, facts))
-
-
-def _held_out(texts: TextSize, bytes_per_token: float) -> tuple[Facts, Choices]:
-    """The facts of texts of which enough is held out, and how much, if that is unusual."""
-    facts = texts.facts(Split(), bytes_per_token)
-    share = held_groups(facts, BLOCK_BYTES)[0].share
-    if not DEFAULT_SHARE < share <= MOST_HELD_OUT:
-        return facts, {}
-    held = {"split.val_share": Choice(share, "less of so small a text gives no interval")}
-    return texts.facts(Split(val_share=share), bytes_per_token), held
-
-
-def _against_overfitting(tokens: int, passes: int, facts: Facts) -> Choices:
-    """What goes with so many epochs. passes: how many the chosen model may get at most."""
+    # What goes with so many epochs. passes: how many the chosen model may get at most.
     found = model_size.choose_dropout(facts, tokens)
     if tokens > NEW_PASSES * facts.positions:
         found["phase.average"] = Choice("ema", "averaged weights overfit less")
@@ -380,7 +366,7 @@ def _against_overfitting(tokens: int, passes: int, facts: Facts) -> Choices:
         why = "tokens are split at random, so that each reading of the text differs"
         found["model.dropout"] = Choice(model_size.LITTLE_DROPOUT, found["model.dropout"].reason)
         found["phase.subword_dropout"] = Choice(model_size.LITTLE_SUBWORDS, why)
-    return found
+    return purpose.averaged(data | found)
 
 
 def _timed_shape(

@@ -8,7 +8,13 @@ from typing import Any, TypedDict, Unpack
 from endonym.autopilot.machine import saved_measurement
 from endonym.autopilot.text_size import samples_of
 from endonym.cleaning.rules import in_order
-from endonym.commands.check import Checked, cautions_of_study, check, expected
+from endonym.commands.check import (
+    Checked,
+    cautions_of_study,
+    check,
+    expected,
+    warnings_of_room,
+)
 from endonym.commands.filled import filled
 from endonym.commands.status import stages_of
 from endonym.corpus.corpus import is_of_few
@@ -33,7 +39,6 @@ from endonym.pipeline.execute import (
     run_folder,
     run_recipe,
 )
-from endonym.pipeline.plan import room_warnings
 from endonym.pipeline.stages import judging_texts
 from endonym.recipe.recipe import Recipe
 from endonym.report.first_look import first_look
@@ -181,7 +186,7 @@ def as_dict(run: Run) -> dict[str, Any]:
         stages.append({"name": made.stage.name, "id": made.artifact.id})
         stages[-1] |= {"made": made.is_new, "seconds": round(made.seconds, 3)}
         if made.other_code is not None:
-            stages[-1]["other_code"] = made.other_code.as_dict()
+            stages[-1]["other_code"] = made.other_code._asdict()
     scores = [score.as_dict() for score in scores_of(run)]
     files = TASK, PROBE, WRITING, TYPING
     scores += [row for each in run.all("evaluation") for f in files for row in each.rows(f)]
@@ -275,34 +280,28 @@ def describe_plan(
     recipe.require_sources(log)
     last = last_stage(recipe, until)
     raw = sources.hash_all(sources.find(recipe, store), store, log, is_kept=False)
-    names_of_fresh = fresh_stages(recipe, fresh)
-    given: Any = {"raw": raw, "replan": replan, "fresh": names_of_fresh}
+    given: Any = {"raw": raw, "replan": replan, "fresh": fresh_stages(recipe, fresh)}
     estimate = expected(recipe, samples_of(raw, log), store, target, **given)
-    data, training, stages = estimate.data, estimate.training, estimate.stages(recipe)
-    assert data is not None, "the texts were hashed"
-    assert estimate.fresh is not None, "the texts were hashed"
-    notes = estimate.fresh.notes
-    names = [stage.name for stage in stages]
-    made = [stage.name for stage in stages if store.find(stage.kind, stage.id) is not None]
-    vocab = training.model.vocab
-    for warning in room_warnings(recipe, store, estimate.facts, vocab, made=made):
+    assert estimate.planned is not None, "the texts were hashed"
+    stages, others = estimate.stages(recipe), estimate.other_code(recipe, store)
+    for warning in warnings_of_room(recipe, store, estimate):
         log.warn(warning)
+    names = [stage.name for stage in stages]
     listed: list[dict[str, Any]] = []
     for stage in stages[: names.index(last) + 1] if last else stages:
-        is_there = stage.name in made
+        is_there = store.find(stage.kind, stage.id) is not None
         listed.append({"name": stage.name, "id": stage.id[:12], "there": is_there})
-        other = notes.other_code(stage.name, stage.kind, stage.id) if is_there else None
-        if other is not None:
-            other.say(log)
-            listed[-1]["other_code"] = other.as_dict()
+        if stage.name in others:
+            others[stage.name].say(log)
+            listed[-1]["other_code"] = others[stage.name]._asdict()
     return {
         "run": recipe.run_name,
-        "train_tokens": sum(phase.steps * phase.batch_tokens for phase in training.phases),
+        "train_tokens": sum(phase.steps * phase.batch_tokens for phase in estimate.training.phases),
         "stages": listed,
         "dropped": {
             recipe.phase[n].name: each.dropped for n, each in estimate.facts.examples.items()
         },
-        "cleaning": cleaned(recipe, raw, store.find("corpus", data.corpus.id)),
+        "cleaning": cleaned(recipe, raw, store.find("corpus", estimate.planned.data.corpus.id)),
     }
 
 

@@ -139,7 +139,17 @@ def make_engine(
     while somebody writes, for which llama.cpp's engine has the model in our own runtime, too.
     """
     if Path(name).is_file():
-        return _gguf_engine(name, adapter, store, log)
+        # A GGUF file, and perhaps an adapter in another one.
+        with Path(name).open("rb") as file:
+            if file.read(len(MAGIC)) != MAGIC:
+                do = "MODEL is a run, a model artefact, a transformers folder, or a GGUF file."
+                raise RecipeError("this is no GGUF file", where=name, do=do)
+        if adapter is not None and not Path(adapter).is_file():
+            message = f"{name} is a GGUF file, {adapter} is none"
+            do = "Make one: endonym export BASE --adapter DIR --to gguf-adapter"
+            raise RecipeError(message, where="--adapter", do=do)
+        adapter_file = None if adapter is None else Path(adapter)
+        return _llama_engine(Path(name), name, store, log, adapter=adapter_file)
     if adapter is None and not suggests and device_name == "cpu":
         engine = _kept_engine(name, store, log)
         if engine is not None:
@@ -199,20 +209,6 @@ def _gguf_folder(identity: str, store: Store) -> Path:
 def weight_bytes(model: LanguageModel) -> int:
     """What the weights of a model take."""
     return sum(each.numel() * each.element_size() for each in model.decoder.parameters())
-
-
-def _gguf_engine(name: str, adapter: str | None, store: Store, log: Log) -> "Engine":
-    """The engine of a GGUF file and an adapter in another one. Raises RecipeError for others."""
-    with Path(name).open("rb") as file:
-        if file.read(len(MAGIC)) != MAGIC:
-            do = "MODEL is a run, a model artefact, a transformers folder, or a GGUF file."
-            raise RecipeError("this is no GGUF file", where=name, do=do)
-    if adapter is not None and not Path(adapter).is_file():
-        message = f"{name} is a GGUF file, {adapter} is none"
-        do = "Make one: endonym export BASE --adapter DIR --to gguf-adapter"
-        raise RecipeError(message, where="--adapter", do=do)
-    adapter_file = None if adapter is None else Path(adapter)
-    return _llama_engine(Path(name), name, store, log, adapter=adapter_file)
 
 
 def _kept_gguf(name: str, store: Store, log: Log, adapter: str | None = None) -> Path:

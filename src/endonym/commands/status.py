@@ -71,7 +71,7 @@ def stages_of(run: Path, store: Store) -> list[dict[str, Any]]:
         note = ", ".join(each for each in (counted, maker, *steps[-1:]) if each)
         stages.append({"name": stage["name"], "id": stage["id"], "bytes": n_bytes, "note": note})
         other = notes.other_code(stage["name"], stage["stage"], stage["id"]) if made else None
-        stages[-1]["other_code"] = other and {**other.as_dict(), "text": str(other)}
+        stages[-1]["other_code"] = other and {**other._asdict(), "text": str(other)}
         stages[-1] |= {"state": "running" if maker else state, "step": "".join(steps[-1:])}
     return stages
 

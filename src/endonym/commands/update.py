@@ -24,7 +24,7 @@ from endonym.recipe.text import normal, scan
 from endonym.runs.find import recipe_file
 from endonym.store import Store
 from endonym.survey import raw_files
-from endonym.survey.chats import ChatFile, chat_phases, chats_in_words
+from endonym.survey.chats import chat_phases, chats_in_words
 from endonym.survey.findings import exclude_line
 from endonym.survey.survey import Survey, look_through
 
@@ -79,12 +79,7 @@ def update_recipe(
     write_recipe(path, text, recipe)
     for number, file in found.renamed.items():
         log.line(f"source {recipe.source[number].name} reads {file.name} now")
-    _say_new(survey, recipe, log)
-    return path, survey
-
-
-def _say_new(survey: Survey, recipe: Recipe, log: Log) -> None:
-    """Say what was added."""
+    # Say what was added.
     if chats := chats_in_words(survey.chat_files):
         log.line(CHATS.format(chats=chats, program=program()))
     if survey.sources:
@@ -99,6 +94,7 @@ def _say_new(survey: Survey, recipe: Recipe, log: Log) -> None:
         "All else in the recipe stays as it is, [clean] too: endonym doctor shows what its rules "
         "would do to the new texts, and check how often each text is read."
     )
+    return path, survey
 
 
 def _given(texts: Sequence[Path], found: sources.Beside, recipe: Recipe) -> list[Path]:
@@ -154,32 +150,10 @@ def _updated(
         new_path = toml(raw_files.relative(file, recipe.folder))
         edits.append((mark.value_start, mark.value_end, new_path))
     for line in sources.AWAITED.finditer(text) if read else ():
-        left = _without(line[0], [Path(file).absolute() for file in read])
-        edits.append((line.start(), line.end() + (not left), left))
-    inserted, new_chats = _into_phases(survey.chat_files, recipe, text)
-    edits += inserted
-    taken = re.findall(r'\bname *= *"([^"]*)"', text)  # also those of phases that are comments
-    chats = "\n\n".join(chat_phases(new_chats, taken))
-    for table, added in (("source", filled("sources.txt", survey=survey)), ("phase", chats)):
-        ends = [mark.value_end for key, mark in marks.items() if key[0] == table]
-        end = _line_end(text, max(ends, default=len(text)))
-        edits += [(end, end, f"\n\n{added}")] * bool(added)
-    for first, last, written in sorted(edits, reverse=True):
-        text = text[:first] + written + text[last:]
-    if survey.joined:
-        text = with_key(text, "pack", "join", toml([*recipe.pack.join, *survey.joined]))
-    return text
-
-
-def _into_phases(
-    files: Sequence[ChatFile], recipe: Recipe, text: str
-) -> tuple[list[tuple[int, int, str]], list[ChatFile]]:
-    """Edits that let phases of the recipe read new conversations, and the files that none can.
-
-    One more phase would forget the answers of those before it.
-    """
-    marks, edits = scan(text), list[tuple[int, int, str]]()
-    left = [each for each in files if not each.problem and each.found > each.copies]
+        rest = _without(line[0], [Path(file).absolute() for file in read])
+        edits.append((line.start(), line.end() + (not rest), rest))
+    # Phases of the recipe read new conversations: one more would forget the answers before it.
+    left = [each for each in survey.chat_files if not each.problem and each.found > each.copies]
     for number, phase in reversed([*enumerate(recipe.phase)]):
         if phase.objective != "chat":
             continue
@@ -194,7 +168,17 @@ def _into_phases(
                 one = text[mark.value_start : mark.value_end]
                 edits.append((mark.value_start, mark.value_end, f"[{one}, {names}]"))
             left = [each for each in left if each not in fits]
-    return edits, left
+    taken = re.findall(r'\bname *= *"([^"]*)"', text)  # also those of phases that are comments
+    chats = "\n\n".join(chat_phases(left, taken))
+    for table, added in (("source", filled("sources.txt", survey=survey)), ("phase", chats)):
+        ends = [mark.value_end for key, mark in marks.items() if key[0] == table]
+        end = _line_end(text, max(ends, default=len(text)))
+        edits += [(end, end, f"\n\n{added}")] * bool(added)
+    for first, last, written in sorted(edits, reverse=True):
+        text = text[:first] + written + text[last:]
+    if survey.joined:
+        text = with_key(text, "pack", "join", toml([*recipe.pack.join, *survey.joined]))
+    return text
 
 
 def _without(line: str, read: Sequence[Path]) -> str:

@@ -74,15 +74,14 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
         model.spelled = spelling_of(ctx.inputs["model"])
         return _continue_prompts(evaluation, files[0], config.seed, ctx=ctx, model=model)
     assert config.task is not None, "the plan names it"
-    if evaluation.kind == "minimal_pairs":
-        return _judge_minimal_pairs(config, ctx, model)
-    if evaluation.kind == "writing":
-        return _judge_writing(config, ctx, model)
-    if evaluation.kind == "typing":
-        return _judge_typing(config, ctx, model)
-    if evaluation.kind == "probe":
-        return _judge_probe(config, ctx, model)
-    return _judge_task(config, ctx, model)
+    judges = {
+        "minimal_pairs": _judge_minimal_pairs,
+        "writing": _judge_writing,
+        "typing": _judge_typing,
+        "probe": _judge_probe,
+    }
+    judge = judges.get(evaluation.kind, _judge_task)
+    return {"kind": evaluation.kind, **judge(config, ctx, model, config.task)}
 
 
 def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
@@ -282,15 +281,15 @@ def score_texts(
     return scores + compressor_scores, sample
 
 
-def _judge_task(config: EvaluationConfig, ctx: StageContext, model: LanguageModel) -> Numbers:
+def _judge_task(
+    config: EvaluationConfig, ctx: StageContext, model: LanguageModel, task: str
+) -> Numbers:
     """Judge a file of items. How many of them the model was trained on is in the numbers."""
-    task = config.task
-    assert task is not None, "the plan names it"
     found = read_task(config.files[0], task, ctx.log)
     scores = judged_items(model, found, task, ctx.log)
     write_json(ctx.out / items.TASK, [asdict(each) for each in scores])
     overlap = _overlap(task, [each.right for each in found], ctx, "item")
-    return {"kind": config.evaluation.kind, "items": scores[0].n_documents, "overlap": overlap}
+    return {"items": scores[0].n_documents, "overlap": overlap}
 
 
 def _overlap(task: str, texts: Sequence[str], ctx: StageContext, what: str) -> dict[str, Any]:
@@ -298,15 +297,16 @@ def _overlap(task: str, texts: Sequence[str], ctx: StageContext, what: str) -> d
     return overlaps({task: texts}, ctx.inputs["model"], ctx.log, what=what)[task]._asdict()
 
 
-def _judge_probe(config: EvaluationConfig, ctx: StageContext, model: LanguageModel) -> Numbers:
+def _judge_probe(
+    config: EvaluationConfig, ctx: StageContext, model: LanguageModel, task: str
+) -> Numbers:
     """Judge a probe. How many of its test texts the model was trained on is in the numbers."""
-    task, probe = config.task, read_probe(config.files[0], config.language or "")
-    assert task is not None, "the plan names it"
-    asked: Any = {"fine_tune": bool(config.evaluation.fine_tune), "log": ctx.log}
-    found = score_probe(model, probe, task=task, **asked)
+    probe = read_probe(config.files[0], config.language or "")
+    fine_tune = bool(config.evaluation.fine_tune)
+    found = score_probe(model, probe, task=task, log=ctx.log, fine_tune=fine_tune)
     write_json(ctx.out / PROBE, [asdict(each) for each in found])
     overlap = _overlap(task, probe.test_texts, ctx, "text")
-    return {"kind": config.evaluation.kind, "items": found[0].n_documents, "overlap": overlap}
+    return {"items": found[0].n_documents, "overlap": overlap}
 
 
 def read_task(path: Path, task: str, log: Log) -> list[items.Item]:
@@ -347,25 +347,24 @@ def judge_items(model: LanguageModel, found: Sequence[items.Item], task: str, lo
 
 
 def _judge_minimal_pairs(
-    config: EvaluationConfig, ctx: StageContext, model: LanguageModel
+    config: EvaluationConfig, ctx: StageContext, model: LanguageModel, task: str
 ) -> Numbers:
     """Make minimal pairs, keep them, and judge the model on them. Their checks are in the numbers.
 
     None can be made of small texts: that is said, and there are no scores.
     """
-    assert config.task is not None, "the plan names it"
-    shards, evaluation = ctx.inputs["shards"].folder, config.evaluation
-    made, counted_share = made_pairs(shards, model.tokenizer, evaluation.split)
+    shards = ctx.inputs["shards"].folder
+    made, counted_share = made_pairs(shards, model.tokenizer, config.evaluation.split)
     made.write(ctx.out / minimal_pairs.FILE)
     if not made.pairs:
         ctx.log.warn(minimal_pairs.NONE)
-    scores = judged_items(model, made.pairs, config.task, ctx.log)
+    scores = judged_items(model, made.pairs, task, ctx.log)
     write_json(ctx.out / items.TASK, [asdict(each) for each in scores])
     checks = {kind: check._asdict() for kind, check in made.checks.items()}
     about = {"items": len(made.pairs), "checks": checks, "training_share": counted_share}
     if made.pairs:
-        about["overlap"] = _overlap(config.task, [each.right for each in made.pairs], ctx, "item")
-    return {"kind": evaluation.kind, **about}
+        about["overlap"] = _overlap(task, [each.right for each in made.pairs], ctx, "item")
+    return about
 
 
 def made_pairs(
@@ -380,13 +379,14 @@ def made_pairs(
     return minimal_pairs.make_minimal_pairs(training, joined_texts(held_out, tokenizer)), share
 
 
-def _judge_writing(config: EvaluationConfig, ctx: StageContext, model: LanguageModel) -> Numbers:
+def _judge_writing(
+    config: EvaluationConfig, ctx: StageContext, model: LanguageModel, task: str
+) -> Numbers:
     """Let the model write, keep its texts, and score them."""
-    assert config.task is not None, "the plan names it"
     evaluation, shards = config.evaluation, ctx.inputs["shards"].folder
     model.spelled = spelling_of(ctx.inputs["model"])
     prompts = [prompt for file in config.files for prompt in read_prompts(file)]
-    asked = writing.ToWrite(prompts, evaluation.max_tokens, config.seed, config.task)
+    asked = writing.ToWrite(prompts, evaluation.max_tokens, config.seed, task)
     split = TokenShards(shards, evaluation.split)
     held_out = [*joined_texts(split, model.tokenizer, config.pack.join)]
     training = writing.training_of(ctx.inputs["model"], ctx.log)
@@ -394,19 +394,19 @@ def _judge_writing(config: EvaluationConfig, ctx: StageContext, model: LanguageM
     write_json(ctx.out / WRITING, [asdict(each) for each in judged.scores])
     write_texts(ctx.out / WRITTEN, judged.groups)
     texts = len(next(iter(judged.groups.values())))
-    return {"kind": evaluation.kind, "texts": texts, "training_share": training.share}
+    return {"texts": texts, "training_share": training.share}
 
 
-def _judge_typing(config: EvaluationConfig, ctx: StageContext, model: LanguageModel) -> Numbers:
+def _judge_typing(
+    config: EvaluationConfig, ctx: StageContext, model: LanguageModel, task: str
+) -> Numbers:
     """Type held-out text with the model's suggestions."""
-    assert config.task is not None, "the plan names it"
     split = TokenShards(ctx.inputs["shards"].folder, config.evaluation.split)
     held_out = [*joined_texts(split, model.tokenizer)]
     training = writing.training_of(ctx.inputs["model"], ctx.log, COUNTED_BYTES)
-    scores = judge_typing(model, held_out, training.texts, config.task, log=ctx.log)
+    scores = judge_typing(model, held_out, training.texts, task, log=ctx.log)
     write_json(ctx.out / TYPING, [asdict(each) for each in scores])
-    texts = scores[0].n_documents
-    return {"kind": "typing", "texts": texts, "training_share": training.share}
+    return {"texts": scores[0].n_documents, "training_share": training.share}
 
 
 def _continue_prompts(

@@ -1,5 +1,6 @@
 """Makes the missing artefacts, stage after stage. Can be interrupted and repeated at any point."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
@@ -138,8 +139,7 @@ def run_recipe(
             for stage in planned_stages(run, lock, resolved, log, renewal=renewal):
                 if told := other_version(stage, lock, store):
                     log.warn(told)
-                ways: Any = {"device": device, "metrics": metrics, "workers": workers}
-                made = make(stage, store, log, notes=notes, **ways)
+                made = make(stage, store, log, metrics=metrics, device=device, workers=workers)
                 run.made.append(made)
                 if stage.name == last:
                     break
@@ -150,10 +150,9 @@ def run_recipe(
         with store.alone(folder):
             metrics.end(is_whole=last is None)
         stages = [made.stage for made in run.made if made.stage.kind not in FIXED]
-        unknown = [each.name for each in stages if not notes.is_known(each.kind, each.id)]
-        if unknown:
-            names = ", ".join(unknown)
-            log.detail(f"made before endonym noted its code, so perhaps by other code: {names}")
+        if unknown := [each.name for each in stages if not notes.is_known(each.kind, each.id)]:
+            told = "made before endonym noted its code, so perhaps by other code"
+            log.detail(f"{told}: {', '.join(unknown)}")
     return run
 
 
@@ -186,7 +185,7 @@ def planned_stages(
     samples = cache(lambda: samples_of(lock.raw, log))
     chosen = lock.keep(resolve.vocab_choice(recipe, lambda: measure(samples(), recipe.clean)))
     data = plan.plan_data(recipe, lock.raw, resolve.resolve_tokenizer(recipe, chosen))
-    data = data.renewed(renewal.applied)
+    data = data.renewed(renewal.renewed)
     data_stages = data.all()
     if not store.folder(data.corpus.kind, data.corpus.id).is_dir():
         limit = recipe.clean.max_unreadable
@@ -210,12 +209,12 @@ def planned_stages(
     if recipe.pack.context is None:
         context = lock.keep({"pack.context": context})["pack.context"]
     planned = plan.plan_examples(recipe, data, context.value)
-    yield from renewal.applied(planned.values())
+    yield from map(renewal.renewed, planned.values())
     examples = dict(zip(planned, run.all("examples"), strict=True))
     run.training = resolved(shards, partial(first_identity, recipe, data), examples=examples)
     if told := lock.other_choices():
         log.warn(told)
-    training_stages = renewal.applied(plan.plan_training(recipe, data, run.training))
+    training_stages = [*map(renewal.renewed, plan.plan_training(recipe, data, run.training))]
     teachers = [each for each in training_stages if each.kind == "teacher"]
     new = [each for each in teachers if store.find(each.kind, each.id) is None]
     require_room(store.root, sum(plan.teacher_bytes(each, store) for each in new))
@@ -234,18 +233,16 @@ def make(
     store: Store,
     log: Log,
     *,
-    notes: CodeNotes | None = None,
     metrics: Metrics | None = None,
     device: str | None = None,
     workers: int | str | None = None,
 ) -> Made:
     """The stage's artefact: found and verified, or made now from its inputs.
 
-    notes: of the code that made the store's artefacts.
     metrics: of the run, which follow the training of a model. device, workers: as in StageContext.
     """
     metrics = metrics if stage.kind == "model" else None
-    notes = notes or CodeNotes(store)
+    notes = CodeNotes(store)
     artifact = store.find(stage.kind, stage.id)
     if artifact is not None:
         log.detail(f"{stage.name:<22} {artifact.id}")
@@ -346,31 +343,26 @@ def last_stage(recipe: Recipe, until: str | None) -> str | None:
 
     Raises RecipeError if the recipe has no such stage.
     """
-    return None if until is None else _stages_called(recipe, until, where="--until")[-1]
+    names = plan.stage_names(recipe)
+    return None if until is None else _stages_called(until, names, where="--until")[-1]
 
 
 def fresh_stages(recipe: Recipe, fresh: Sequence[str]) -> frozenset[str]:
     """The names of all stages that `--fresh` means: by their name, their kind or the part after it.
 
-    Raises RecipeError if the recipe has no such stage, or if it only lists files.
+    Raises RecipeError if there is no such stage among those that do more than list files.
     """
-    names: set[str] = set()
-    for term in fresh:
-        matches = _stages_called(recipe, term, where="--fresh")
-        made = [name for name in matches if name.split(" ")[0] not in FIXED]
-        if not made:
-            message = f"{term} only lists files of yours, which no code changes"
-            raise RecipeError(message, where="--fresh", do="For example: --fresh corpus")
-        names.update(made)
-    return frozenset(names)
+    names = [name for name in plan.stage_names(recipe) if name.split(" ")[0] not in FIXED]
+    matches = [_stages_called(term, names, where="--fresh") for term in fresh]
+    return frozenset(itertools.chain(*matches))
 
 
-def _stages_called(recipe: Recipe, term: str, *, where: str) -> list[str]:
-    """The stages that a term means. Raises RecipeError if there is none."""
-    names = {name: (name, *name.split(" ", 1)) for name in plan.stage_names(recipe)}
-    matches = [name for name, terms in names.items() if term in terms]
+def _stages_called(term: str, names: Sequence[str], *, where: str) -> list[str]:
+    """The stages that a term means, among those of these names. Raises RecipeError for none."""
+    terms = {name: (name, *name.split(" ", 1)) for name in names}
+    matches = [name for name in names if term in terms[name]]
     if not matches:
-        do = f"Stages: {', '.join(sorted({each for terms in names.values() for each in terms}))}."
+        do = f"Stages: {', '.join(sorted({*itertools.chain(*terms.values())}))}."
         raise RecipeError(f"no stage is called {term}", where=where, do=do)
     return matches
 

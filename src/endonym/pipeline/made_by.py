@@ -6,23 +6,22 @@ new artefact also holds the hash of the code. Thus the old one stays as it is, f
 it, all that follows has another identity as well, and the same command continues after a kill.
 """
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
-from importlib import metadata
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from endonym import source_code
+from endonym.device import versions
 from endonym.disk import packaged_tables
 from endonym.errors import quoted
 from endonym.log import Log, counted
 from endonym.pipeline.stage import Stage
-from endonym.source_code import PACKAGE
+from endonym.source_code import SourceCode
 from endonym.store import Store, fingerprint, read_if_whole, write_sealed
 
 CODE: dict[str, dict[str, str]] = packaged_tables("endonym.pipeline", "code.toml")
-LIBRARIES = ("torch", "numpy", "tokenizers", "sentencepiece")
-"""Libraries whose versions are noted with the code."""
 SHOWN_FILES = 3
 """Files with other code that a line names."""
 SALT_DIGITS = 12
@@ -42,8 +41,7 @@ def code_hash(function: str) -> str:
     return fingerprint([code.hash_of(name) for name in files_of(function)])
 
 
-@dataclass(frozen=True, slots=True)
-class OtherCode:
+class OtherCode(NamedTuple):
     """How the code that made an artefact differs from that of today.
 
     stage: the name of the stage. endonym: the versions that made it. files: that differ, by their
@@ -68,10 +66,6 @@ class OtherCode:
         """What makes the artefact again."""
         return f"--fresh {quoted(self.stage)} makes it again"
 
-    def as_dict(self) -> dict[str, Any]:
-        """The form that `--json` prints."""
-        return asdict(self)
-
     def say(self, log: Log) -> None:
         """One line; a quiet one if all of the code is of releases."""
         say = log.detail if self.are_releases else log.warn
@@ -79,11 +73,11 @@ class OtherCode:
 
 
 class CodeNotes:
-    """What a store notes of the code that made its artefacts."""
+    """What a store notes of the code that made its artefacts. code: of today."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, code: SourceCode | None = None) -> None:
         self.store = store
-        self.code = source_code.source_code(source_code.ROOT)
+        self.code = code or source_code.source_code(source_code.ROOT)
 
     def begin(self, stage: Stage, *, continues: bool) -> None:
         """Note that the code of this process makes an artefact, before it does.
@@ -95,8 +89,8 @@ class CodeNotes:
             path = self._file(stage.kind, stage.id)
             makers = read_if_whole(path).get("makers", []) if continues else []
             if not makers or self.code.differing(makers[-1]["files"]):
-                makers = [*makers, {**_versions(), "files": files}]
-                makers[-1]["is_release"] = self.code.are_released(files)
+                is_release = self.code.are_released(files)
+                makers.append({**versions(), "files": files, "is_release": is_release})
             path.parent.mkdir(parents=True, exist_ok=True)
             write_sealed(path, {"makers": makers})
 
@@ -104,10 +98,8 @@ class CodeNotes:
         """Note also the code that is there now if it was written in the meantime: the process may
         have read some of it before, and some after.
         """
-        if self.code.has_changed(files_of(stage.make.__name__)):
-            later = CodeNotes(self.store)
-            later.code = source_code.SourceCode(self.code.root)
-            later.begin(stage, continues=True)
+        if files_of(stage.make.__name__):
+            CodeNotes(self.store, SourceCode(self.code.root)).begin(stage, continues=True)
 
     def is_known(self, kind: str, identifier: str) -> bool:
         """Whether the code that made an artefact was noted."""
@@ -119,16 +111,13 @@ class CodeNotes:
         None if it does not, and if it was not noted. name: of the stage.
         """
         makers = read_if_whole(self._file(kind, identifier)).get("makers", [])
-        others = [(each, files) for each in makers if (files := self.code.differing(each["files"]))]
-        if not others:
-            return None
-        released = [each["is_release"] and self.code.are_released(each["files"]) for each in makers]
-        return OtherCode(
-            stage=name,
-            endonym=sorted({each["endonym"] for each, _ in others}),
-            files=sorted({file for _, files in others for file in files}),
-            are_releases=all(released),
-        )
+        endonym, files, are_releases = set[str](), set[str](), True
+        for maker in makers:
+            differing = self.code.differing(maker["files"])
+            endonym |= {maker["endonym"]} if differing else set()
+            files |= {*differing}
+            are_releases &= maker["is_release"] and self.code.are_released(maker["files"])
+        return OtherCode(name, sorted(endonym), sorted(files), are_releases) if files else None
 
     def is_todays(self, stage: Stage) -> bool:
         """Whether today's code has made the artefact, or will: nothing of it is there."""
@@ -142,36 +131,24 @@ class CodeNotes:
         return self.store.journal(kind, identifier).with_suffix(".code.json")
 
 
-def _versions() -> dict[str, Any]:
-    """The versions of endonym and of libraries."""
-    libraries = {name: metadata.version(name) for name in LIBRARIES}
-    return {"endonym": metadata.version(PACKAGE), "libraries": libraries}
-
-
-@dataclass(slots=True)
 class Fresh:
     """The artefacts of a run that are made again by other code than before.
 
     salts: what their identity also holds, by the identity that they would have without. names: the
-    stages that are to be of today's code.
+    stages that are to be of today's code. renewed: a stage with the salts in its identity, and so
+    in those of all that follow.
     """
 
-    notes: CodeNotes
-    salts: dict[str, str]
-    names: frozenset[str] = frozenset()
+    def __init__(
+        self, notes: CodeNotes, salts: dict[str, str], names: frozenset[str] = frozenset()
+    ) -> None:
+        self.notes, self.salts, self.names = notes, salts, names
+        self.renewed: Callable[[Stage], Stage] = cache(self._renewed)
 
-    def applied(self, stages: Iterable[Stage]) -> list[Stage]:
-        """Stages with the salts in their identities, and so in those of all that follow."""
-        renewed: dict[int, Stage] = {}
-
-        def renew(stage: Stage) -> Stage:
-            if id(stage) not in renewed:
-                inputs = {name: renew(each) for name, each in stage.inputs.items()}
-                plain = replace(stage, inputs=inputs, fresh=None)
-                renewed[id(stage)] = replace(plain, fresh=self._salt(plain))
-            return renewed[id(stage)]
-
-        return [renew(stage) for stage in stages]
+    def _renewed(self, stage: Stage) -> Stage:
+        inputs = {name: self.renewed(each) for name, each in stage.inputs.items()}
+        plain = replace(stage, inputs=inputs, fresh=None)
+        return replace(plain, fresh=self._salt(plain))
 
     def _salt(self, stage: Stage) -> str | None:
         """What the identity of a stage also holds; without it, the stage is plain."""

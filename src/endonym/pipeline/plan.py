@@ -6,7 +6,7 @@ the recipe nor other stages (`pipeline/execute.py` calls it). Its identity is th
 two. Paths in a config are not hashed: the inputs hash the contents of these files.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePath
@@ -73,16 +73,15 @@ class DataStages(NamedTuple):
     tokenizer: Stage
     shards: Stage
 
-    def renewed(self, applied: Callable[[Iterable[Stage]], list[Stage]]) -> "DataStages":
-        """The same with other stages in the place of each. applied: as of `Fresh`."""
-        own = dict(zip(map(id, self.all()), applied(self.all()), strict=True))
+    def renewed(self, renew: Callable[[Stage], Stage]) -> "DataStages":
+        """The same with other stages in the place of each. renew: as of `Fresh.renewed`."""
         return DataStages(
-            sources=[own[id(each)] for each in self.sources],
-            folder=own[id(self.folder)] if self.folder else None,
-            files={path: own[id(each)] for path, each in self.files.items()},
-            corpus=own[id(self.corpus)],
-            tokenizer=own[id(self.tokenizer)],
-            shards=own[id(self.shards)],
+            sources=[*map(renew, self.sources)],
+            folder=self.folder and renew(self.folder),
+            files={path: renew(each) for path, each in self.files.items()},
+            corpus=renew(self.corpus),
+            tokenizer=renew(self.tokenizer),
+            shards=renew(self.shards),
         )
 
     def all(self) -> list[Stage]:
@@ -184,7 +183,33 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
     """
     models = model_stages(recipe, data, training)
     model = models[-1]
-    evaluations = evaluation_stages(recipe, data, training, model)
+    # The recipe's evaluations of the finished model.
+    evaluations: list[Stage] = []
+    named = zip(evaluation_names(recipe), task_names(recipe), recipe.evaluate, strict=True)
+    for name, task, each in named:
+        files = tuple(each.files(recipe.folder))
+        inputs = {"model": model, "shards": data.shards}
+        inputs |= {f"file {n}": data.files[str(path)] for n, path in enumerate(files)}
+        folder = training.folder if each.kind == "bits" else None
+        inputs |= {"folder": data.folder} if folder and data.folder else {}
+        before = None if folder or each.kind != "bits" else model_of_texts(model)
+        if each.kind == "bits":
+            members = enumerate(members_beside(model), 1)
+            inputs |= {f"{MEMBER}{number}": member for number, member in members}
+        inputs |= {BEFORE: before} if before is not None and before is not model else {}
+        is_chat = each.kind == "prompts" and each.chat is None and recipe.learns_answers
+        asked = each.model_copy(update={"chat": True}) if is_chat else each
+        config = EvaluationConfig(
+            evaluation=asked,
+            folder=folder,
+            files=files,
+            pack=training.pack,
+            seed=training.seed,
+            tokens=judged_tokens(each, training),
+            task=task,
+            language=recipe.language if each.kind == "probe" else None,
+        )
+        evaluations.append(Stage(name, "evaluation", config, stages.evaluation, inputs))
     speeds = [evaluation for evaluation in evaluations if evaluation.name.startswith(SPEED_NAME)]
     others = [evaluation for evaluation in evaluations if evaluation not in speeds]
     inputs = {"model": model, "shards": data.shards}
@@ -388,39 +413,6 @@ def members_beside(model: Stage) -> list[Stage]:
     """
     of_texts = model_of_texts(model)
     return members_of(model) or (members_of(of_texts) if of_texts else [])
-
-
-def evaluation_stages(
-    recipe: Recipe, data: DataStages, training: ResolvedTraining, model: Stage
-) -> list[Stage]:
-    """The recipe's evaluations of the finished model."""
-    evaluations: list[Stage] = []
-    named = zip(evaluation_names(recipe), task_names(recipe), recipe.evaluate, strict=True)
-    for name, task, each in named:
-        files = tuple(each.files(recipe.folder))
-        inputs = {"model": model, "shards": data.shards}
-        inputs |= {f"file {n}": data.files[str(path)] for n, path in enumerate(files)}
-        folder = training.folder if each.kind == "bits" else None
-        inputs |= {"folder": data.folder} if folder and data.folder else {}
-        before = None if folder or each.kind != "bits" else model_of_texts(model)
-        if each.kind == "bits":
-            members = enumerate(members_beside(model), 1)
-            inputs |= {f"{MEMBER}{number}": member for number, member in members}
-        inputs |= {BEFORE: before} if before is not None and before is not model else {}
-        is_chat = each.kind == "prompts" and each.chat is None and recipe.learns_answers
-        asked = each.model_copy(update={"chat": True}) if is_chat else each
-        config = EvaluationConfig(
-            evaluation=asked,
-            folder=folder,
-            files=files,
-            pack=training.pack,
-            seed=training.seed,
-            tokens=judged_tokens(each, training),
-            task=task,
-            language=recipe.language if each.kind == "probe" else None,
-        )
-        evaluations.append(Stage(name, "evaluation", config, stages.evaluation, inputs))
-    return evaluations
 
 
 def model_of_texts(model: Stage) -> Stage | None:

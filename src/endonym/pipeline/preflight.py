@@ -1,6 +1,5 @@
 """What is said and tried before training: disk space, memory, the device, overfitting one row."""
 
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -15,12 +14,12 @@ from endonym.data.example_tokens import ExampleTokens
 from endonym.device import free_memory_bytes
 from endonym.errors import TrainingError
 from endonym.export.markdown import templates_in
+from endonym.generate.reading import read_nats
 from endonym.log import Log, size
 from endonym.model.attention import Attention
 from endonym.model.count import parameters, trained_parameters
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import AnyModelConfig
-from endonym.model.kernels.loss import token_nats
 from endonym.model.memory import training_bytes
 from endonym.model.span import Span
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -110,7 +109,6 @@ def before_training(
     log.detail(f"  first check: {learns}, as it should: loss {loss_before:.3f} → {loss_after:.3f}")
 
 
-@torch.no_grad()
 def unlearnt_ends(
     decoder: AnyDecoder, tokenizer: Tokenizer, examples: ExampleTokens
 ) -> dict[int, float]:
@@ -123,22 +121,18 @@ def unlearnt_ends(
     """
     was_training = decoder.training
     decoder.eval()
-    readout = decoder.readout
     likeliest = dict[int, float]()
     for number in np.argsort(examples.lengths, kind="stable")[:END_EXAMPLES]:
         stored = slice(examples.starts[number], examples.starts[number] + examples.lengths[number])
         ids = examples.ids[stored].astype(np.int64)
-        ends = np.flatnonzero(np.isin(ids, tokenizer.stop_ids) & (examples.learnt[stored] > 0))
-        tokens_T = torch.from_numpy(
-            np.concatenate((examples.openings[number : number + 1], ids[:-1]))
-        )
-        hidden_TD = decoder(tokens_T[None].to(readout.weight_VD.device))[0][0]
-        targets_N = torch.from_numpy(ids[ends]).to(readout.weight_VD.device)
-        nats_N = token_nats(hidden_TD[ends], readout, targets_N)
-        for end, nats in zip(ids[ends].tolist(), nats_N.tolist(), strict=True):
-            likeliest[end] = max(likeliest.get(end, 0.0), math.exp(-nats))
+        (nats,) = read_nats(decoder, [ids], [int(examples.openings[number])])
+        is_end = np.isin(ids, tokenizer.stop_ids) & (examples.learnt[stored] > 0)
+        for end, chance in zip(ids[is_end].tolist(), np.exp(-nats[is_end]).tolist(), strict=True):
+            likeliest[end] = max(likeliest.get(end, 0.0), chance)
     decoder.train(was_training)
-    return {end: p for end, p in likeliest.items() if p < UNLIKELY / decoder.config.vocab}
+    return {
+        end: chance for end, chance in likeliest.items() if chance < UNLIKELY / decoder.config.vocab
+    }
 
 
 def warn_of_unlearnt_ends(
@@ -146,6 +140,7 @@ def warn_of_unlearnt_ends(
     tokenizer: Tokenizer,
     config: TrainConfig,
     examples: ExampleTokens,
+    *,
     log: Log,
 ) -> None:
     """Warn if adapters are to learn an end of answers whose row of the head was never trained."""

@@ -1,6 +1,5 @@
 """Scores of a probe: of a model here, or of one that a server answers with."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -52,7 +51,18 @@ def score_probe(
     for warning in probe.warnings:
         log.warn(f"{task}: {warning}")
     texts = probe.texts
-    found = _features(model, texts, task, log)
+    # The features of texts, (texts, D), with a progress bar; NaN of a text without a token.
+    with log.progress(f"reading {task}", len(texts)) as advance:
+        if isinstance(model, Served):
+            found, n_cut = served_features(model.address, model.name, texts, advance, key=model.key)
+        else:
+            n_cut, parts = sum(model.opened(text)[1] for text in texts), list[Array]()
+            for first in range(0, len(texts), TEXTS_AT_ONCE):
+                parts.append(model.embed(texts[first : first + TEXTS_AT_ONCE]))
+                advance(len(parts[-1]))
+            found = np.concatenate(parts)
+    if n_cut:
+        log.line(f"{task}: {WORDS['cut'].format(found=counted(n_cut, 'text'))}")
     if lost := [texts[n] for n in np.flatnonzero(np.isnan(found[:, 0]))]:
         log.warn(f"{task}: {WORDS['no_tokens'].format(found=counted(len(lost), 'text'))}")
         probe = probe.without(lost, task)
@@ -65,19 +75,3 @@ def score_probe(
         with log.progress(f"fine-tuning on {task}", n_trainings() * epochs * steps) as advance:
             predicted.append(fine_tuned(model, probe, answers, advance))
     return probe_scores(probe, predicted, answers, task=task)
-
-
-def _features(model: LanguageModel | Served, texts: Sequence[str], task: str, log: Log) -> Array:
-    """The features of texts, (texts, D), with a progress bar; NaN of a text without a token."""
-    with log.progress(f"reading {task}", len(texts)) as advance:
-        if isinstance(model, Served):
-            found, n_cut = served_features(model.address, model.name, texts, advance, key=model.key)
-        else:
-            n_cut, parts = sum(model.opened(text)[1] for text in texts), list[Array]()
-            for first in range(0, len(texts), TEXTS_AT_ONCE):
-                parts.append(model.embed(texts[first : first + TEXTS_AT_ONCE]))
-                advance(len(parts[-1]))
-            found = np.concatenate(parts)
-    if n_cut:
-        log.line(f"{task}: {WORDS['cut'].format(found=counted(n_cut, 'text'))}")
-    return found

@@ -36,18 +36,28 @@ def pruning(
     start: makes it with all its parts. inputs: what the phase reads, of which the first rows are
     measured once, by the first process: every process of a group must make a decoder.
     """
-    if config.phase.prune is None:
+    prune = config.phase.prune
+    if prune is None:
         return start
 
     @functools.cache
     def kept() -> Kept:
-        found = None
+        parts = None
         if group.is_first:
-            file = inputs().folder / KEPT
-            known = read_if_whole(file)
-            found = Kept(**known) if known else parts_to_keep(own(start()), config, inputs(), log)
-            write_sealed(file, found._asdict())
-        return group.broadcast(found)
+            read, phase, context = inputs(), config.phase, config.pack.context
+            file = read.folder / KEPT
+            if known := read_if_whole(file):
+                parts = Kept(**known)
+            else:
+                decoder, batches = own(start()), read.batches(phase, context, config.seed)
+                rows = range(min(batches.rows, max(1, BATCH_TOKENS // context)))
+                some = [batches.part(step, rows) for step in range(BATCHES)]
+                parts = most_needed(decoder.to(read.device), prune, some, objective_of(phase))
+                after = parameters(pruned(decoder.cpu(), parts).config).total
+                before = parameters(decoder.config).total
+                log.line(f"  pruned: {number(after)} of {number(before)} parameters are left")
+            write_sealed(file, parts._asdict())
+        return group.broadcast(parts)
 
     return lambda: pruned(own(start()), kept())
 
@@ -56,17 +66,3 @@ def own(decoder: AnyDecoder) -> Decoder:
     """The decoder, which is of endonym's own families: recipes that prune others are refused."""
     assert isinstance(decoder, Decoder), "model/prune_config.py"
     return decoder
-
-
-def parts_to_keep(decoder: Decoder, config: PhaseTraining, inputs: PhaseInputs, log: Log) -> Kept:
-    """What stays of a decoder, measured on the first rows that the phase reads."""
-    phase, context = config.phase, config.pack.context
-    assert phase.prune is not None, "of a phase that prunes"
-    batches = inputs.batches(phase, context, config.seed)
-    rows = range(min(batches.rows, max(1, BATCH_TOKENS // context)))
-    some = [batches.part(step, rows) for step in range(BATCHES)]
-    kept = most_needed(decoder.to(inputs.device), phase.prune, some, objective_of(phase))
-    after = parameters(pruned(decoder.cpu(), kept).config).total
-    before = parameters(decoder.config).total
-    log.line(f"  pruned: {number(after)} of {number(before)} parameters are left")
-    return kept

@@ -183,7 +183,20 @@ def settle(
         from endonym.pipeline import tuning
 
         tune = partial(tuning.tune, training, shards, tune_minutes, log=log, target=target)
-    training = training.with_choices(_tuned(lock, identity_of(training), tune, log))
+    # The learning rates found by tuning, now or earlier for the training of this identity.
+    identity = identity_of(training)
+    if earlier := lock.tuned_for(identity):
+        advice = "; --replan forgets it" if tune is not None else ""
+        log.line(f"{'tuned before':<22} {values(earlier)}{advice}")
+    elif tune is not None:
+        lock.tuned, lock.tuned_stage = tune(), identity
+    elif lock.tuned:
+        log.warn(
+            f"{values(lock.tuned)} was tuned for another recipe, other texts or an older endonym, "
+            "and is not used; to keep it, write it into the first [[phase]]"
+        )
+        lock.tuned = {}
+    training = training.with_choices(lock.tuned_for(identity))
     compiling = resolve.compile_choices(recipe, training, length, machine_file, target=target)
     training = training.with_choices(lock.keep(compiling))
     if target == "cpu" and (paces := paces_here(training, facts, machine_file)):
@@ -201,7 +214,7 @@ def with_examples(
     made again.
     """
     planned = plan_examples(recipe, data, resolve.context_choice(recipe, facts).value)
-    stages = dict(zip(planned, fresh.applied(planned.values()), strict=True))
+    stages = {number: fresh.renewed(stage) for number, stage in planned.items()}
     artifacts = {number: store.find(stage.kind, stage.id) for number, stage in stages.items()}
     counted = {n: resolve.facts_of_examples(each) for n, each in artifacts.items() if each}
     if len(counted) < len(planned):
@@ -234,22 +247,6 @@ def require_tunable(recipe: Recipe) -> None:
             do="Short trainings of the whole model do not show which rates suit the pruned one: "
             "leave --tune out.",
         )
-
-
-def _tuned(lock: Lockfile, identity: str, tune: Callable[[], Choices] | None, log: Log) -> Choices:
-    """The learning rates found by tuning, now or earlier for the training of this identity."""
-    if earlier := lock.tuned_for(identity):
-        advice = "; --replan forgets it" if tune is not None else ""
-        log.line(f"{'tuned before':<22} {values(earlier)}{advice}")
-    elif tune is not None:
-        lock.tuned, lock.tuned_stage = tune(), identity
-    elif lock.tuned:
-        log.warn(
-            f"{values(lock.tuned)} was tuned for another recipe, other texts or an older endonym, "
-            "and is not used; to keep it, write it into the first [[phase]]"
-        )
-        lock.tuned = {}
-    return lock.tuned_for(identity)
 
 
 def values(choices: Choices) -> str:

@@ -70,7 +70,7 @@ Every config below is hashed. NOT_IDENTITY marks what inputs identify, and what 
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stage:
     """A pure function from a config and inputs to one artefact: `make(config, context)`.
 

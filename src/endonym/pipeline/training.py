@@ -102,7 +102,9 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
         preflight.announce(shape, phase, batches, baseline_bits, group=group, log=ctx.log)
         if checkpoint is None or not checkpoint.state.step:
             if isinstance(inputs, ExampleInputs):
-                preflight.warn_of_unlearnt_ends(decoder, tokenizer, phase, inputs.train, ctx.log)
+                preflight.warn_of_unlearnt_ends(
+                    decoder, tokenizer, phase, inputs.train, log=ctx.log
+                )
             preflight.before_training(
                 make_decoder, decoder, phase, batches, inputs=inputs, group=group, log=ctx.log
             )
@@ -135,16 +137,12 @@ def after_earlier(config: PhaseTraining, earlier: Sequence[Artifact]) -> PhaseTr
     """
     unread = Counter[str]()  # rows of each source; under "", of all texts together
     for model in earlier:
-        keys = model.manifest["config"]["phase"]
-        if not reads_texts(model):
-            continue
-        rows_a_step = keys["batch_tokens"] // model.manifest["config"]["pack"]["context"]
-        planned, read = (n * rows_a_step for n in (keys["steps"], model.numbers["steps"]))
-        if shares := shares_read(model):
-            unread.update(rows_by_source(shares, planned))
-            unread.subtract(rows_by_source(shares, read))
-        else:
-            unread[""] += planned - read
+        keys = model.manifest["config"]
+        if reads_texts(model):
+            rows_a_step = keys["phase"]["batch_tokens"] // keys["pack"]["context"]
+            shares = shares_read(model) or {"": 1.0}
+            unread.update(rows_by_source(shares, keys["phase"]["steps"] * rows_a_step))
+            unread.subtract(rows_by_source(shares, model.numbers["steps"] * rows_a_step))
     phase = config.phase
     if not phase.reads_texts or not any(unread.values()):
         return config
@@ -152,10 +150,8 @@ def after_earlier(config: PhaseTraining, earlier: Sequence[Artifact]) -> PhaseTr
         source.model_copy(update={"first_row": max(0, source.first_row - unread[source.name])})
         for source in phase.sources
     )
-    first_row = max(0, (phase.first_row or 0) - unread[""]) or None
-    return config.model_copy(
-        update={"phase": phase.but(sources=sources, first_row=None if sources else first_row)}
-    )
+    first_row = None if sources else max(0, (phase.first_row or 0) - unread[""]) or None
+    return config.model_copy(update={"phase": phase.but(sources=sources, first_row=first_row)})
 
 
 def first_prompts(config: PhaseTraining) -> list[str]:
@@ -309,13 +305,42 @@ def mask_reasons(training: Training) -> set[str]:
 def _keep(
     training: Training, learnt: dict[str, Tensor], config: PhaseTraining, ctx: StageContext
 ) -> Numbers:
-    """Write the finished model; returns its counts. learnt: the weights that were trained."""
+    """Write the finished model, and its adapter if it has one; returns its counts.
+
+    learnt: the weights that were trained.
+    """
     shape = training.decoder.config
     if config.phase.adapt is None:
         weights, counts = weights_of(training.decoder) | learnt, {}
     else:
         counts = {"trained_parameters": sum(weight.numel() for weight in learnt.values())}
-        weights = _merged_adapter(training, learnt, config, ctx)
+        changes = changes_with(training.decoder, {n: each.cpu() for n, each in learnt.items()})
+        # It is merged into the weights that the phase began with, read again in fp32: those of a
+        # training in bf16 are rounded. These are dropped first, so that only one copy is held.
+        for parameter in training.decoder.parameters():
+            if not parameter.requires_grad and is_plain(parameter):
+                parameter.data = parameter.data.new_empty(0)
+        decoder, start = initial_decoder(config, ctx.inputs), ctx.inputs.get("start")
+        base_name, base = hub_name(config.folder) if config.folder else "model", None
+        all_changes = changes
+        if start is not None:
+            base_name = start.id
+        if start is not None and config.is_joined:
+            base_name = base_name_of(start.folder / ADAPTER)
+            first, base = read_changes(start.folder / ADAPTER, decoder)
+            all_changes = joined(first, changes, lambda: joined_base(config, ctx.inputs))
+        reason = write_adapter(
+            ctx.out / ADAPTER,
+            decoder,
+            all_changes,
+            base_name=base_name,
+            dropout=config.phase.adapt.dropout,
+            base=base,
+        )
+        if reason:
+            ctx.log.line(f"  the adapter is kept in endonym's own format: {reason}")
+        merge_changes(decoder, changes)
+        weights = weights_of(decoder)
     save_tensors({name: weight.cpu() for name, weight in weights.items()}, ctx.out / WEIGHTS)
     write_json(ctx.out / "config.json", shape.model_dump())
     state = training.state
@@ -337,44 +362,9 @@ def _keep(
     }
 
 
-def _merged_adapter(
-    training: Training, learnt: dict[str, Tensor], config: PhaseTraining, ctx: StageContext
-) -> dict[str, Tensor]:
-    """Write the adapter beside the model; returns the weights with the adapter merged.
-
-    It is merged into the weights that the phase began with, read again in fp32: those of a training
-    in bf16 are rounded. These are dropped first, so that only one copy is held.
-    """
-    changes = changes_with(training.decoder, {name: each.cpu() for name, each in learnt.items()})
-    for parameter in training.decoder.parameters():
-        if not parameter.requires_grad and is_plain(parameter):
-            parameter.data = parameter.data.new_empty(0)
-    decoder = initial_decoder(config, ctx.inputs)
-    base_name, base = hub_name(config.folder) if config.folder else "model", None
-    all_changes = changes
-    if "start" in ctx.inputs:
-        base_name = ctx.inputs["start"].id
-        if config.is_joined:
-            before = ctx.inputs["start"].folder / ADAPTER
-            base_name = base_name_of(before)
-            first, base = read_changes(before, decoder)
-            all_changes = joined(first, changes, lambda: joined_base(config, ctx.inputs))
-    dropout = config.phase.adapt.dropout if config.phase.adapt else 0.0
-    reason = write_adapter(
-        ctx.out / ADAPTER, decoder, all_changes, base_name=base_name, dropout=dropout, base=base
-    )
-    if reason:
-        ctx.log.line(f"  the adapter is kept in endonym's own format: {reason}")
-    merge_changes(decoder, changes)
-    return weights_of(decoder)
-
-
 def joined_base(config: PhaseTraining, inputs: Inputs) -> AnyDecoder:
     """The decoder that the first of several adapted phases in a row began with."""
-    start = inputs["start"]
-    base = Store.of(start.folder).find("model", base_name_of(start.folder / ADAPTER))
-    if base is not None:
-        return load_any(read_shape(read_json(base.folder / "config.json")), base.folder / WEIGHTS)
-    assert config.folder is not None, "models that were made here are in the store"
-    tokenizer = inputs["tokenizer"].folder / "tokenizer.json"
-    return new_or_loaded(config.model, config.folder, tokenizer, config.seed)
+    folder = inputs["start"].folder
+    base = Store.of(folder).find("model", base_name_of(folder / ADAPTER))
+    first = {"tokenizer": inputs["tokenizer"]} | ({"start": base} if base else {})
+    return initial_decoder(config, first)

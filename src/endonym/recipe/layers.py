@@ -167,7 +167,9 @@ def plain(data: Mapping[str, Any]) -> tuple[list[Problem], dict[str, Any]]:
 
     def kept(value: Any, path: KeyPath) -> Any:
         if isinstance(value, dict):
-            return {key: kept(item, (*path, key)) for key, item in value.items()}
+            # From Python, None stands for a key that is left out.
+            given = [(key, item) for key, item in value.items() if item is not None]
+            return {key: kept(item, (*path, key)) for key, item in given}
         if isinstance(value, list | tuple):
             return [kept(item, (*path, number)) for number, item in enumerate(value)]
         if isinstance(value, float) and not math.isfinite(value):

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from endonym.arguments import require_kind, require_list
 from endonym.config import Config, written_value
@@ -76,6 +76,7 @@ class Recipe(Config):
     """experiment trackers that get the training metrics"""
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
+    _as_read: dict[str, Any] | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def masks_know_the_language(self) -> Self:
@@ -287,28 +288,20 @@ class Recipe(Config):
 
         Raises RecipeError with every problem.
         """
-        return self if self._is_of_file else self._of([(self._written(), self._origin, [])])[0]
+        if self._is_of_file:
+            return self
+        return self._of([(self._written(), self._origin, [])], as_read={})[0]
 
     @property
     def _is_of_file(self) -> bool:
         """Whether the text that it was read from, with variant and overrides, says what it does."""
-        if not self._origin.text:
-            return False
-        data, problems = lay_variant(type(self), parse(self.path, self._origin.text), self._origin)
-        data, more, _ = lay_sets(data, self.sets)
-        if problems or more:
-            return False
-        try:
-            own = self.model_dump(warnings=False)
-            return validated(type(self), plain(data)[1]).model_dump() == own
-        except ValidationError:
-            return False
+        return self._as_read == self.model_dump(warnings=False)
 
     def _written(self) -> dict[str, Any]:
         """The keys that were given, as plain data. None stands for a key that is left out."""
         # A copy with other values may hold plain tables, of which pydantic would warn.
         keys = self.model_dump(exclude_unset=True, warnings=False)
-        return _without_none(plain(keys)[1])
+        return plain(keys)[1]
 
     def with_values(self, changes: Mapping[str, Any]) -> Self:
         """A copy with these dotted keys replaced, such as "phase.0.lr"; None removes a key.
@@ -326,7 +319,7 @@ class Recipe(Config):
             else:
                 labels[path] = label
         origin = replace(self._origin, labels={**self._origin.labels, **labels})
-        return self._of([(data, origin, problems)])[0]
+        return self._of([(data, origin, problems)], as_read=self._as_read)[0]
 
     def require_sources(self, log: Log = QUIET, *, but: Collection[str] = ()) -> None:
         """Raise MissingSource, with file and line, for every path of texts that matches no file.
@@ -364,8 +357,11 @@ class Recipe(Config):
         return data, replace(origin, labels=labels), problems + set_problems
 
     @classmethod
-    def _of(cls, drafts: Sequence[Draft]) -> list[Self]:
-        """The recipes that the drafts describe. Raises RecipeError with the problems of all."""
+    def _of(cls, drafts: Sequence[Draft], *, as_read: dict[str, Any] | None = None) -> list[Self]:
+        """The recipes that the drafts describe. Raises RecipeError with the problems of all.
+
+        as_read: all values of the recipe in the file; their own if they were read from it.
+        """
         checked: list[Draft] = []
         for data, origin, problems in drafts:
             unusable, values = plain(data)
@@ -379,6 +375,7 @@ class Recipe(Config):
         for values, origin, _ in checked:
             recipe = validated(cls, values)
             recipe._origin = origin
+            recipe._as_read = recipe.model_dump() if as_read is None else as_read
             recipes.append(recipe)
         return recipes
 
@@ -409,13 +406,6 @@ def _override_pairs(sets: Sequence[str]) -> dict[str, str]:
 
 def _short_hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-
-
-def _without_none(value: Any) -> Any:
-    """Plain data without keys that are None, which TOML cannot write."""
-    if isinstance(value, dict):
-        return {key: _without_none(each) for key, each in value.items() if each is not None}
-    return [_without_none(each) for each in value] if isinstance(value, list) else value
 
 
 def _dumped(value: Any) -> Any:

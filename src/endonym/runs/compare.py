@@ -153,7 +153,22 @@ def compare(runs: Sequence[FinishedRun], others: Sequence[PublicModel] = ()) -> 
     if documents and not has_seeds:
         to_best = partial(difference, other=documents[order[0]], comparisons=comparisons)
         differences = [Difference(*to_best(documents[index])) for index in order]
-    baselines, differing = _baselines(runs, groups)
+    # Baselines that count tokens differ by tokenizer: they are named "bigram of RUN", once each.
+    recipes = {run.folder: group.name for group in groups for run in group.all_runs}
+    baselines, differing = list[Score](), list[str]()
+    for name in BASELINES:
+        scores = [run.scores.get(name) for run in runs]
+        distinct = {score and (round(score.value, 6), score.n_bytes) for score in scores}
+        found = [score for score in scores if score is not None]
+        if len(distinct) == 1:
+            baselines += found[:1]
+        elif len(found) < len(runs) or len({score.n_bytes for score in found}) > 1:
+            differing.append(name)
+        else:
+            each_once = {round(s.value, 6): (s, runs[n]) for n, s in reversed([*enumerate(found)])}
+            pairs = sorted(each_once.values(), key=lambda pair: pair[0].value)
+            baselines += [replace(s, model=f"{name} of {recipes[run.folder]}") for s, run in pairs]
+    baselines.sort(key=lambda score: score.value)
     of_value = document_scores.counted(documents[0]) if documents else None
     are_elsewhere = bool(baselines and documents) and not quantity.is_whole
     comparison = Comparison(
@@ -191,30 +206,6 @@ def _beside(
             to_best = Difference(*ends)
         found.append(Beside(model, quantity.bits[index], to_best))
     return sorted(found, key=lambda each: each.bits.value)
-
-
-def _baselines(
-    runs: Sequence[FinishedRun], groups: Sequence[SeedGroup]
-) -> tuple[list[Score], list[str]]:
-    """The baselines of the runs, the best first, and the names of those of other documents.
-
-    Those that count tokens differ by tokenizer: they are named "bigram of RUN", once for each.
-    """
-    recipes = {run.folder: group.name for group in groups for run in group.all_runs}
-    shared, differing = list[Score](), list[str]()
-    for name in BASELINES:
-        scores = [run.scores.get(name) for run in runs]
-        distinct = {score and (round(score.value, 6), score.n_bytes) for score in scores}
-        found = [score for score in scores if score is not None]
-        if len(distinct) == 1:
-            shared += found[:1]
-        elif len(found) < len(runs) or len({score.n_bytes for score in found}) > 1:
-            differing.append(name)
-        else:
-            each_once = {round(s.value, 6): (s, runs[n]) for n, s in reversed([*enumerate(found)])}
-            pairs = sorted(each_once.values(), key=lambda pair: pair[0].value)
-            shared += [replace(s, model=f"{name} of {recipes[run.folder]}") for s, run in pairs]
-    return sorted(shared, key=lambda score: score.value), differing
 
 
 def _notes(

@@ -10,6 +10,7 @@ from made_conversations import conversations, write_lines
 from toys import train_config
 
 from endonym.autopilot.cautions import (
+    LITTLE_TEXTS,
     caution_of_empty,
     caution_of_intervals,
     caution_of_little_text,
@@ -20,7 +21,7 @@ from endonym.autopilot.cautions import (
     cautions_of_starts,
     require_adapters,
 )
-from endonym.autopilot.model_size import Facts, choose_context
+from endonym.autopilot.model_size import LITTLE_TOKENS, Facts, choose_context
 from endonym.data.config import PackConfig
 from endonym.errors import RecipeError
 from endonym.formats.config import Clean
@@ -193,7 +194,9 @@ def test_little_text_for_a_new_model_is_said_with_the_trials_of_a_model_of_its_s
     assert "0.5 MB, a new model of 6 layers × 64" in said
     assert "Hindi 1.05 and 0.96" in said
     fewer = caution_of_little_text(recipe, replace(lines, text_bytes=90_000), large)
-    assert "with 0.2 MB, a new model of 6 layers × 64" in fewer
+    assert "with 0.2 MB, a new model of 12 layers × 128" in fewer
+    assert "Tatar 1.58 and 1.54, Khmer 1.15 and 1.07" in fewer
+    fewer = caution_of_little_text(recipe, replace(lines, text_bytes=90_000), small)
     assert "Tatar 1.55 and 1.54, Khmer 1.18 and 1.07" in fewer
     both = cautions_of_amount(recipe, lines, large)
     assert [each.split()[0] for each in both] == ["457.7", "about"]
@@ -204,6 +207,47 @@ def test_little_text_for_a_new_model_is_said_with_the_trials_of_a_model_of_its_s
         said = caution_of_little_text(recipe, facts, large)
         assert tried in said
         assert bool(said) == bool(tried)
+
+
+def trials_in_the_log() -> list[tuple[str, float, int, list[float | None]]]:
+    """Language, MB, tokens, and bits: of both models on dev and on test text, of the compressor."""
+    text = (Path(__file__).parents[3] / "docs" / "log.md").read_text(encoding="utf-8")
+    rows = text.partition("| language | MB | tokens |")[2].partition("\n\n")[0].splitlines()[2:]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    return [
+        (name, float(size), int(tokens.replace(",", "")), [bits(each) for each in values])
+        for name, size, tokens, *values in cells
+    ]
+
+
+def bits(cell: str) -> float | None:
+    return None if cell == "–" else float(cell)
+
+
+def test_trials_of_little_text_are_those_of_the_log() -> None:
+    told = {(each.bytes / 1e6, each.width): dict(each.bits) for each in LITTLE_TEXTS}
+    measured: dict[tuple[float, int], dict[str, list[float]]] = {key: {} for key in told}
+    for name, size, _, (*_, small, large, compressor) in trials_in_the_log():
+        for width, own in ((64, small), (128, large)):
+            is_told = name not in ("Romanian", "French") and (size, width) in told
+            if own is not None and compressor is not None and is_told:
+                measured[size, width][name] = [own, compressor]
+    for key, by_language in measured.items():
+        assert told[key].keys() == by_language.keys()
+        for name, values in by_language.items():
+            assert told[key][name] == pytest.approx(values, abs=6e-4), (key, name)
+
+
+def test_dev_text_chooses_from_how_much_text_on_a_larger_model_is_taken() -> None:
+    both = [
+        (tokens, small, large)
+        for _, _, tokens, (small, large, *_) in trials_in_the_log()
+        if small is not None and large is not None
+    ]
+    assert len(both) == 11
+    assert all(large < small for _, small, large in both)
+    least = min(tokens for tokens, *_ in both)
+    assert LITTLE_TOKENS.start <= least < 1.1 * LITTLE_TOKENS.start, "no less text was tried"
 
 
 def test_nothing_is_said_of_little_text_where_no_new_model_reads_it(

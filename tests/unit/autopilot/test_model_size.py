@@ -129,7 +129,7 @@ def test_little_text_gets_a_larger_model_if_there_is_time_for_all_epochs() -> No
 
 @pytest.mark.parametrize(
     ("positions", "is_little"),
-    [(59_000, False), (61_000, True), (199_000, True), (202_000, False)],
+    [(24_000, False), (61_000, True), (199_000, True), (202_000, False)],
 )
 def test_little_text_is_counted_in_tokens(positions: int, is_little: bool) -> None:
     facts = Facts(4 * positions, positions, 10.0, row_positions=positions)

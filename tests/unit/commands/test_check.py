@@ -461,7 +461,7 @@ def test_that_a_source_gave_no_text_is_said_only_if_it_was_counted(
 ):
     facts = replace(FACTS, sources={"шигырь": replace(FACTS, unique_tokens=0)})
     training = cast(Any, SimpleNamespace(model=shape("qwen3")))
-    estimate = check_module.Expected(facts, {}, training, None, None, is_counted)
+    estimate = check_module.Expected(facts, {}, training, None, is_counted)
     said = check_module.warnings_of_texts(recipe, [], estimate)
     assert any('"шигырь" gave no training text' in each for each in said) == is_counted
 

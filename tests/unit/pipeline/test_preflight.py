@@ -198,12 +198,12 @@ def test_an_end_of_turn_that_is_never_expected_is_warned_of(
     weight_VD[end, 0] = 9.0
     for other in (5, 6):  # as alike as rows of real models are
         weight_VD[other] = 1.5 * weight_VD[end]
-    warn_of_unlearnt_ends(decoder, tokenizer, phase, examples, log)
+    warn_of_unlearnt_ends(decoder, tokenizer, phase, examples, log=log)
     assert not said, "its row is that of other ids, but it is expected"
     weight_VD[end] *= -1
-    warn_of_unlearnt_ends(decoder, tokenizer, phase.but(adapt=None), examples, log)
+    warn_of_unlearnt_ends(decoder, tokenizer, phase.but(adapt=None), examples, log=log)
     assert not said
-    warn_of_unlearnt_ends(decoder, tokenizer, phase, examples, log)
+    warn_of_unlearnt_ends(decoder, tokenizer, phase, examples, log=log)
     (warning,) = said
     assert "<|im_end|> ends an answer" in warning
     assert decoder.training
