@@ -323,10 +323,10 @@ def require_unchanged(config: AnyModelConfig, tokenizer: Tokenizer, texts: Seque
         theirs = TheirTokenizer(folder)
     for check in _text_checks(_lines(texts), tokenizer, theirs, file="", reading=Reading()):
         if not check.ok:
-            changes = theirs.changes(tokenizer)
-            about = {"family": config.family, "changes": changes, **check.as_dict()}
-            kind = "changed_on_loading" if changes else "read_otherwise"
-            raise refusal(kind, "export huggingface", **about)
+            where, about = "export huggingface", check.as_dict()
+            if changes := theirs.changes(tokenizer):
+                raise refusal("changed_on_loading", where, family=config.family, changes=changes)
+            raise refusal("read_otherwise", where, **about)
 
 
 def require_ok(checks: Sequence[Check]) -> None:
