@@ -268,14 +268,15 @@ def joined(
     """
     has_magnitudes = any(each.magnitude is not None for each in (*first.values(), *second.values()))
     maps = linear_maps(base()) if has_magnitudes else {}
-    matrices_of_base = {name: matrix_of(linear).detach() for name, linear in maps.items()}
     changes = {**first, **second}
-    for name in first.keys() & second.keys():
-        changes[name] = _joined(first[name], second[name], matrices_of_base.get(name))
     for name, change in changes.items():
-        if has_magnitudes and change.magnitude is None:
-            norms = torch.linalg.vector_norm(change.of(matrices_of_base[name]), dim=-1)
-            changes[name] = replace(change, magnitude=norms)
+        matrix = matrix_of(maps[name]).detach() if has_magnitudes else None
+        if name in first and name in second:
+            change = _joined(first[name], second[name], matrix)
+        if matrix is not None and change.magnitude is None:
+            norms = torch.linalg.vector_norm(change.of(matrix), dim=-1)
+            change = replace(change, magnitude=norms)
+        changes[name] = change
     return changes
 
 
