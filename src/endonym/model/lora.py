@@ -193,10 +193,10 @@ def require_fit(maps: Mapping[str, nn.Module], changes: Mapping[str, Change]) ->
         *experts, outputs, inputs = matrix_of(maps[path]).shape
         rank = change.rank
         wanted = [(*experts, rank, inputs), (*experts, outputs, rank), (*experts, outputs)]
-        parts = [change.a, change.b, change.magnitude]
-        shapes = [None if part is None else tuple(part.shape) for part in parts]
-        for shape, fitting in zip(shapes, wanted, strict=True):
-            if shape is not None and shape != fitting:
+        parts = change.a, change.b, change.magnitude
+        for part, fitting in zip(parts, wanted, strict=True):
+            if part is not None and part.shape != fitting:
+                shape = tuple(part.shape)
                 raise _misfit(f"the adapter has {shape} for {path}, where {fitting} would fit")
 
 
@@ -245,9 +245,8 @@ def changes_with(decoder: AnyDecoder, weights: Mapping[str, Tensor]) -> dict[str
     found: dict[str, Change] = {}
     for path, change in changes_of(decoder).items():
         place = f"{prefix}{path}.{HELD}.{NAME}"
-        magnitude = weights[f"{place}.magnitude"] if change.magnitude is not None else None
         a, b = (weights[f"{place}.{part}"] for part in ("lora_A", "lora_B"))
-        found[path] = Change(a, b, change.scale, magnitude)
+        found[path] = Change(a, b, change.scale, weights.get(f"{place}.magnitude"))
     return found
 
 

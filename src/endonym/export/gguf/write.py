@@ -68,12 +68,7 @@ def require_gguf(config: Any, tokenizer: Tokenizer) -> list[str]:
         raise refusal("gguf_of_foreign", "export gguf", family=config.family)
     architecture_of(config)
     limits = [*limits_of(config), *reading_of(tokenizer).limits()]
-    return limits + _limits_of_start(tokenizer)
-
-
-def _limits_of_start(tokenizer: Tokenizer) -> list[str]:
-    """Where llama.cpp starts or ends texts and conversations otherwise than the tokenizer."""
-    before, after, limits = tokenizer.before, tokenizer.after, list[str]()
+    before, after = tokenizer.before, tokenizer.after
     if len(before) > 1 or after not in ((), (tokenizer.end_id,)):
         limits.append(OTHER_AROUND)
     if tokenizer.around is not None and before and tokenizer.chat_template is not None:
