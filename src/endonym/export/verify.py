@@ -315,7 +315,8 @@ def require_unchanged(config: AnyModelConfig, tokenizer: Tokenizer, texts: Seque
         if not check.ok:
             where, about = "export huggingface", check.as_dict()
             if changes := theirs.changes(tokenizer):
-                raise refusal("changed_on_loading", where, family=config.family, changes=changes)
+                about |= {"family": config.family, "changes": changes}
+                raise refusal("changed_on_loading", where, **about)
             raise refusal("read_otherwise", where, **about)
 
 
