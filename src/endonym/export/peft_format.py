@@ -149,11 +149,12 @@ def to_peft(config: ModelConfig, changes: Changes) -> dict[str, Change]:
     _require_supported(row, changes)
     sizes = {matrix.name: matrix.outputs for matrix in matrices(config)}
     for module, parts in _modules(row, config).items():
-        if any(part in changes for part in parts):
-            theirs[module] = side_by_side(parts, changes, sizes, where=WHERE)
-            if len(parts) > 1:
-                order = torch.cat([*_rows_of(row, config, parts, sizes)]).argsort()
-                theirs[module] = with_rows(theirs[module], order)
+        if len(parts) == 1 and parts[0] in changes:
+            theirs[module] = changes[parts[0]]
+        elif any(part in changes for part in parts):
+            joined = side_by_side(parts, changes, sizes, where=WHERE)
+            order = torch.cat([*_rows_of(row, config, parts, sizes)]).argsort()
+            theirs[module] = with_rows(joined, order)
     return theirs
 
 

@@ -7,7 +7,7 @@ so what else a tensor's scale is goes into its B. Source: llama.cpp's `src/llama
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -242,10 +242,10 @@ def _changes_in_llama_cpp(
     sizes = {matrix.name: matrix.outputs for matrix in matrices(config)}
     joined = "blk.*.attn_qkv.weight" if row.joined else ""
     for tensor, parts in held_together(config, joined, row.names(config)).items():
-        if any(part in changes for part in parts):
-            change = side_by_side(parts, changes, sizes, where=WHERE)
-            if len(parts) == 1:
-                b = in_llama_cpp(row, config, f"{parts[0]}.weight", change.b)
-                change = replace(change, b=b)
-            theirs[tensor] = change
+        if len(parts) == 1 and parts[0] in changes:
+            change = changes[parts[0]]
+            b = in_llama_cpp(row, config, f"{parts[0]}.weight", change.b)
+            theirs[tensor] = Change(change.a, b, change.scale)
+        elif any(part in changes for part in parts):
+            theirs[tensor] = side_by_side(parts, changes, sizes, where=WHERE)
     return theirs
