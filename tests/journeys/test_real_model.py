@@ -22,7 +22,6 @@ from safetensors.torch import load_file
 
 import endonym
 from endonym.disk import read_json
-from endonym.export.gguf.write import Provenance, export_gguf
 from endonym.export.huggingface import import_huggingface
 from endonym.generate.llama_cpp import LlamaCpp
 from endonym.generate.sample import Sampling
@@ -94,9 +93,6 @@ quantize = ["BF16"]
 
 [[export]]
 format = "adapter"
-
-[[export]]
-format = "gguf-adapter"
 """
 
 
@@ -156,9 +152,9 @@ def log_probabilities(network: Any, ids: Sequence[int]) -> torch.Tensor:
     return logits[0].float().log_softmax(-1)
 
 
-def in_llama_cpp(file: Path, ids: Sequence[int], adapter: Path | None = None) -> torch.Tensor:
+def in_llama_cpp(file: Path, ids: Sequence[int]) -> torch.Tensor:
     """As `log_probabilities`."""
-    with LlamaCpp(file, adapter=adapter, cache="f32") as runtime:
+    with LlamaCpp(file, cache="f32") as runtime:
         return torch.tensor(runtime.logits(ids)).log_softmax(-1)
 
 
@@ -225,8 +221,14 @@ def test_on_the_folder_without_a_pad_token_it_is_the_same(
     assert told.code == 0, told.err
     require_kept(real_model, out, {"README.md", "export.json"})
     assert read_json(out / "config.json")["pad_token_id"] == 2  # that of the end
-    weights = [load_file(each / "model.safetensors") for each in (out, run.exports["huggingface"])]
-    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    found, expected, base = (
+        load_file(each / "model.safetensors")
+        for each in (out, run.exports["huggingface"], real_model)
+    )
+    # One sum for both adapters or one after the other: they differ by the rounding to bf16.
+    torch.testing.assert_close(found, expected, rtol=1e-2, atol=1e-4)
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(base, expected, rtol=1e-2, atol=1e-4)
 
 
 def test_the_gguf_file_has_the_context_the_split_the_tokens_and_the_template(run: Run) -> None:
@@ -251,15 +253,14 @@ def test_the_merged_exports_give_the_same_in_transformers_and_llama_cpp(run: Run
     network = their_model(out)
     expected = log_probabilities(network, row)
     last = endonym.load("real", store=run.store)
-    # The store has fp32, the export the bf16 of the folder.
-    assert (log_probabilities(last.decoder, row) - expected).abs().max() < 0.5
     base = log_probabilities(import_huggingface(run.base).decoder, row)
-    assert (base - expected).abs().max() > 1
+    assert (base - expected).abs().mean() > 0.5
     merged = import_huggingface(out)
     assert (log_probabilities(merged.decoder, row) - expected).abs().max() < 1e-3
-    found = in_llama_cpp(run.file("gguf"), row)
-    assert (found.argmax(-1) == expected.argmax(-1)).float().mean() > 0.95
-    assert (found - expected).abs().max() < 0.5
+    # The store has fp32, and llama.cpp computes in bf16, as both files have it.
+    for found in (log_probabilities(last.decoder, row), in_llama_cpp(run.file("gguf"), row)):
+        assert (found - expected).abs().mean() < 0.1
+        assert torch.equal(found.argmax(-1), expected.argmax(-1))
     reader = their_tokenizer(out)
     for text in (PROMPT, *TEXTS):
         given = reader(text, return_tensors="pt")
@@ -274,9 +275,7 @@ def test_the_merged_exports_give_the_same_in_transformers_and_llama_cpp(run: Run
     assert len(made) - start - len(answer.ids) <= 1  # its end token
 
 
-def test_the_adapter_alone_gives_on_the_users_base_what_was_trained(
-    run: Run, tmp_path: Path
-) -> None:
+def test_the_adapter_alone_gives_on_the_users_base_what_was_trained(run: Run) -> None:
     row, folder = row_of(run.base), run.exports["adapter"]
     expected = log_probabilities(endonym.load("real", store=run.store).decoder, row)
     config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
@@ -285,6 +284,3 @@ def test_the_adapter_alone_gives_on_the_users_base_what_was_trained(
         warnings.simplefilter("ignore")  # of what peft calls in transformers
         model = peft.PeftModel.from_pretrained(their_model(run.base), str(folder)).eval()
     assert (log_probabilities(model, row) - expected).abs().max() < 1e-3
-    (file,) = export_gguf(import_huggingface(run.base), tmp_path, ("F32",), Provenance())
-    found = in_llama_cpp(file, row, run.file("gguf-adapter"))
-    assert (found - expected).abs().max() < 1e-2
