@@ -155,8 +155,8 @@ def _metadata(
     llama.cpp would take any id for it.
     """
     bos_id = tokenizer.start_id
-    if tokenizer.around is not None and (tokenizer.before or tokenizer.start is None):
-        bos_id = tokenizer.document_start[-1]
+    if tokenizer.before or tokenizer.start is None:
+        bos_id = (tokenizer.before or tokenizer.document_start)[-1]
     ids = {"bos": bos_id, "eos": tokenizer.end_id} | (dict(specials) or {"pad": tokenizer.pad_id})
     row, language = architecture_of(config), about.language.partition("-")[0]
     general: Json = {
