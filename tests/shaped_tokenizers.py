@@ -132,6 +132,7 @@ SHAPES = {
         rules=LLAMA_3,
         before=["<|begin_of_text|>"],
         chat=LLAMA_3_CHAT,
+        is_gguf=True,
     ),
     "qwen3": Shape(
         "qwen3",
@@ -165,6 +166,7 @@ SHAPES = {
         rules="gemma",
         before=["<bos>"],
         chat=GEMMA_CHAT,
+        is_gguf=True,
     ),
     "mistral": Shape(
         "mistral", SENTENCEPIECE, LLAMA_2, start="<s>", rules="metaspace", before=["<s>"]
@@ -203,6 +205,7 @@ SHAPES = {
         {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": EOT},
         start=EOT,
         rules="falcon",
+        is_gguf=True,
     ),
     "bloom": Shape(
         "bloom",
@@ -217,6 +220,7 @@ SHAPES = {
         },
         start="<s>",
         rules=BLOOM,
+        is_gguf=True,
     ),
     "pythia": Shape(
         "gpt_neox",
@@ -259,6 +263,7 @@ SHAPES = {
         start="<s>",
         rules="prepend",
         before=["<s>"],
+        is_gguf=True,
     ),
     "unnamed start": Shape(  # the settings name no bos token
         "qwen3",

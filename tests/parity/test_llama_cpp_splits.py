@@ -90,7 +90,7 @@ def pairs_of_bytes(lines: Iterable[str], seed: int) -> models.BPE:
 def test_splits_differ_in_their_names_and_each_is_told_from_the_others() -> None:
     names = [name for row in TABLES["split"] for name in row["names"]]
     assert len(names) == len(set(names)) > 75
-    rules = [(one.patterns, one.ignore_merges) for one in SPLITS]
+    rules = [(*one.patterns, one.ignore_merges) for one in SPLITS]
     assert len(rules) == len(set(rules))
 
 

@@ -305,7 +305,7 @@ def require_adapters(recipe: Recipe, shape: AnyModelConfig, phases: Sequence[Tra
     for index, export in enumerate(recipe.export):
         if export.row.content != "adapter" or last.adapt is None:
             continue
-        from endonym.export.adapters import require_form
+        from endonym.export.formats import require_form
 
         try:
             require_form(export, shape, last.adapt)

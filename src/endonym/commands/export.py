@@ -109,8 +109,7 @@ def adapter_of(name: str, adapter: str | None, store: Store, log: Log) -> tuple[
         base_artifact = Store.of(artifact.folder).find("model", start) if start else None
         if base_artifact is None:
             raise ExportError(
-                "the model that its last phase began with is not in the store, so that nothing "
-                "could be proven of its adapter",
+                "the base of its adapter is not in the store, so that nothing could be proven",
                 where=name,
                 do=f"Name the base as well: endonym export BASE --adapter {name}",
             )

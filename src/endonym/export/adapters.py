@@ -19,7 +19,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 from pydantic import Field, TypeAdapter, ValidationError
 from torch import Tensor
 
@@ -27,18 +26,15 @@ from endonym.disk import file_hash, write_atomic, write_json
 from endonym.errors import Damaged, ExportError, ShapeError
 from endonym.export import peft_format
 from endonym.export.card import Card
-from endonym.export.config import Export
 from endonym.export.gguf.write import (
     Provenance,
     export_gguf,
-    require_gguf_adapter,
     write_gguf_adapter,
 )
 from endonym.export.huggingface import export_huggingface
 from endonym.export.kept import (
     keeps_tokenizer,
-    kept_generation,
-    write_kept,
+    write_kept_generation,
     write_same_tokenizer,
 )
 from endonym.export.markdown import filled_template
@@ -48,11 +44,9 @@ from endonym.export.shapes import row_of
 from endonym.export.verify import Check, Gguf, Ours, Peft, Sample
 from endonym.generate.language_model import LanguageModel
 from endonym.model import lora
-from endonym.model.adapt_config import AdaptConfig, adapted_matrices
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import AnyModelConfig, read_json, require_numbers
-from endonym.model.foreign.origin import GENERATION
 from endonym.model.foreign.weights import weights_of
 from endonym.model.weights import load_tensors, require_finite, save_tensors
 from endonym.store import MANIFEST
@@ -125,14 +119,11 @@ def in_peft(
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and config of an adapter for peft. Raises ExportError if it cannot hold it."""
     shape = decoder.config
-    theirs = (
-        peft_format.to_peft(shape, changes) if isinstance(shape, ModelConfig) else dict(changes)
-    )
-    maps = lora.linear_maps(decoder)
     if isinstance(shape, ModelConfig):
-        is_turned = bool(row_of(shape).transposed)
+        theirs, is_turned = peft_format.to_peft(shape, changes), bool(row_of(shape).transposed)
     else:
-        is_turned = any(lora.is_inputs_first(maps[name]) for name in changes)
+        maps = lora.linear_maps(decoder)
+        theirs, is_turned = changes, any(lora.is_inputs_first(maps[name]) for name in changes)
     config = peft_format.config_of(
         theirs, layers=shape.layers, base=base_name, dropout=dropout, inputs_first=is_turned
     )
@@ -287,32 +278,10 @@ class Adapter:
         return folder / f"{self.name}-adapter.gguf"
 
 
-def require_form(export: Export, shape: AnyModelConfig, adapt: AdaptConfig) -> None:
-    """Raise ExportError if the format cannot hold such an adapter of a model of this shape.
-
-    Changes of rank 1 are tried, as small as may be.
-    """
-    changes: dict[str, lora.Change] = {}
-    for each in adapted_matrices(shape, adapt) if isinstance(shape, ModelConfig) else ():
-        experts = (each.copies,) if each.copies > 1 else ()
-        a, b = torch.zeros(*experts, 1, each.inputs), torch.zeros(*experts, each.outputs, 1)
-        changes[each.name] = lora.Change(a, b, 1.0, b[..., 0] if adapt.dora else None)
-    REQUIRE_SHAPE[export.format](shape, changes)
-
-
-def _require_peft(shape: AnyModelConfig, changes: Mapping[str, lora.Change]) -> None:
+def require_peft(shape: AnyModelConfig, changes: Mapping[str, lora.Change]) -> None:
     """Raise ExportError if peft cannot hold changes of a model of ours."""
     if isinstance(shape, ModelConfig):
         peft_format.to_peft(shape, changes)
-
-
-REQUIRE_SHAPE = {"adapter": _require_peft, "gguf-adapter": require_gguf_adapter}
-"""What refuses the changes of a model of some shape, before there are weights."""
-
-
-def require_gguf(decoder: AnyDecoder, changes: Mapping[str, lora.Change]) -> None:
-    """Raise ExportError if llama.cpp cannot add these changes to this decoder."""
-    require_gguf_adapter(decoder.config, changes)
 
 
 def write_for_peft(out: Path, adapter: Adapter) -> None:
@@ -323,9 +292,8 @@ def write_for_peft(out: Path, adapter: Adapter) -> None:
     )
     origin = adapter.base.origin
     if origin is not None and keeps_tokenizer(adapter.base):
-        write_same_tokenizer(adapter.base, out)
-        if (generation := kept_generation(adapter.base)) is not None:
-            write_kept(origin, GENERATION, generation, out)
+        write_same_tokenizer(origin, tokenizer, out)
+        write_kept_generation(origin, tokenizer, out)
     elif tokenizer.chat_template is not None:
         tokenizer = copy.copy(tokenizer)
         tokenizer.chat_template = template_of(tokenizer).opened

@@ -5,6 +5,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from endonym.corpus.corpus import Corpus
 from endonym.disk import write_atomic
 from endonym.export import adapters, dataset
@@ -13,7 +15,12 @@ from endonym.export.card import Card, write_card
 from endonym.export.config import Export, Quantization
 from endonym.export.dictionary.write import prove_dictionary, require_words, write_dictionary
 from endonym.export.gguf.keyboard import SIGN_OF_BLANK, export_keyboard, require_keyboard
-from endonym.export.gguf.write import Provenance, export_gguf, require_gguf
+from endonym.export.gguf.write import (
+    Provenance,
+    export_gguf,
+    require_gguf,
+    require_gguf_adapter,
+)
 from endonym.export.huggingface import export_huggingface
 from endonym.export.kept import number_format
 from endonym.export.record import README, write_record
@@ -29,10 +36,11 @@ from endonym.export.verify import (
 from endonym.generate.language_model import LanguageModel
 from endonym.lexicon.words import WordList
 from endonym.log import Log
+from endonym.model.adapt_config import AdaptConfig, adapted_matrices
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import AnyModelConfig
-from endonym.model.lora import changes_of
+from endonym.model.lora import Change, changes_of
 from endonym.store import Artifact
 from endonym.tokenizer.kinds import kind_of
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -84,7 +92,20 @@ def require_adapter_formats(
         if export.row.content == "adapter":
             export.row.require_packages()
             if is_last:
-                MAKING[export.format].require(decoder, changes_of(decoder))
+                MAKING[export.format].require(decoder.config, changes_of(decoder))
+
+
+def require_form(export: Export, shape: AnyModelConfig, adapt: AdaptConfig) -> None:
+    """Raise ExportError if the format cannot hold such an adapter of a model of this shape.
+
+    Changes of rank 1 are tried, as small as may be.
+    """
+    changes: dict[str, Change] = {}
+    for each in adapted_matrices(shape, adapt) if isinstance(shape, ModelConfig) else ():
+        experts = (each.copies,) if each.copies > 1 else ()
+        a, b = torch.zeros(*experts, 1, each.inputs), torch.zeros(*experts, each.outputs, 1)
+        changes[each.name] = Change(a, b, 1.0, b[..., 0] if adapt.dora else None)
+    MAKING[export.format].require(shape, changes)
 
 
 def make_export(
@@ -133,7 +154,7 @@ def make_adapter_export(
     """Write an adapter into a folder, and verify it there, as `make_export` does with a model."""
     export.row.require_packages()
     making = MAKING[export.format]
-    making.require(adapter.base.decoder, adapter.changes)
+    making.require(adapter.base.decoder.config, adapter.changes)
     out.mkdir(parents=True, exist_ok=True)
     making.write(out, adapter)
     checks = making.prove(out, adapter, texts)
@@ -204,20 +225,13 @@ def _write_gguf(
     made_of: the model's identity, which they keep.
     """
     limits = require_gguf(model.decoder.config, model.tokenizer)
-    kinds = export.quantize or with_own_format(export.quantizations, model)
-    export_gguf(model, out, kinds, _provenance(card, made_of))
-    return limits
-
-
-def with_own_format(
-    usual: Sequence[Quantization], model: LanguageModel
-) -> tuple[Quantization, ...]:
-    """The usual number formats, with that of the model's folder instead of fp16.
-
-    fp16 cannot hold all numbers of bf16: what was not trained would change.
-    """
+    # fp16 cannot hold all numbers of bf16: what was not trained would change.
     own = number_format(model)
-    return tuple(own if each == "F16" and own == "BF16" else each for each in usual)
+    usual: list[Quantization] = [
+        own if each == "F16" and own == "BF16" else each for each in export.quantizations
+    ]
+    export_gguf(model, out, export.quantize or usual, _provenance(card, made_of))
+    return limits
 
 
 def _provenance(card: Card, made_of: str) -> Provenance:
@@ -231,11 +245,6 @@ def _provenance(card: Card, made_of: str) -> Provenance:
         license=named if identifier == "other" else identifier,
         made_of=made_of,
     )
-
-
-def _require_keyboard(config: AnyModelConfig, tokenizer: Tokenizer, _: Sequence[str]) -> None:
-    """Raise ExportError if FUTO Keyboard cannot run this model."""
-    require_keyboard(config, tokenizer)
 
 
 def _write_keyboard(
@@ -263,11 +272,11 @@ MAKING = {
     "gguf": Making(_require_llama_cpp, _write_gguf),
     "dataset": Making(_nothing, _write_dataset, _nothing),
     "dictionary": Making(require_words, write_dictionary, prove_dictionary),
-    "adapter": Making(adapters.in_peft, adapters.write_for_peft, adapters.checked_in_peft),
+    "adapter": Making(adapters.require_peft, adapters.write_for_peft, adapters.checked_in_peft),
     "gguf-adapter": Making(
-        adapters.require_gguf, adapters.write_gguf, adapters.checked_in_llama_cpp
+        require_gguf_adapter, adapters.write_gguf, adapters.checked_in_llama_cpp
     ),
-    "keyboard": Making(_require_keyboard, _write_keyboard),
+    "keyboard": Making(require_keyboard, _write_keyboard),
 }
 """The functions of every format."""
 BASES = {"adapter": "huggingface", "gguf-adapter": "gguf"}

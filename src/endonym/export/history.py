@@ -154,11 +154,7 @@ class History:
         """Of each phase that learned answers: its data files, and what was counted of them."""
         store = Store.of(self.corpus.folder)
         found: list[tuple[list[str], dict[str, Any]]] = []
-        for phase in self.phases:
-            identity = phase.manifest["inputs"].get("examples")
-            examples = store.find("examples", identity) if identity else None
-            if examples is None:
-                continue
+        for examples in filter(None, map(_examples_of, self.phases)):
             inputs = examples.manifest["inputs"].items()
             data = [store.find("source", each) for name, each in inputs if name.startswith("data")]
             files = [file for each in data if each for file in each.manifest["config"]["files"]]
@@ -388,14 +384,14 @@ def turns_of(model: Artifact) -> int:
 
     0 if it has learnt none, or if its store has them no more.
     """
-    store, made = Store.of(model.folder), model
-    while made is not None:
-        inputs = made.manifest["inputs"]
-        examples = store.find("examples", inputs["examples"]) if "examples" in inputs else None
-        if examples is not None and examples.numbers.get("turns"):
-            return int(examples.numbers["turns"])
-        made = store.find("model", inputs["start"]) if "start" in inputs else None
-    return 0
+    learnt = filter(None, map(_examples_of, reversed(phases_of(model))))
+    return next((int(turns) for each in learnt if (turns := each.numbers.get("turns"))), 0)
+
+
+def _examples_of(phase: Artifact) -> Artifact | None:
+    """The examples that a phase has learnt; None if it has learnt none, or if they are lost."""
+    identity = phase.manifest["inputs"].get("examples")
+    return Store.of(phase.folder).find("examples", identity) if identity else None
 
 
 def spelling_of(model: Artifact) -> Callable[[str], str]:

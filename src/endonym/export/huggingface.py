@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from endonym.errors import EndonymError, ExportError
 from endonym.export import kept
 from endonym.export.names import to_ours, to_theirs
 from endonym.export.refusals import refusal
+from endonym.export.row import Json
 from endonym.export.shapes import (
     config_json,
     has_row,
@@ -53,16 +53,29 @@ def export_huggingface(model: LanguageModel, out: Path) -> None:
     keep its embedding from learning.
     """
     out.mkdir(parents=True, exist_ok=True)
-    if model.origin is not None and kept.keeps_specials(model):
-        _export_kept(model, model.origin, out)
-        return
     decoder, tokenizer, context = model.decoder, model.tokenizer, model.decoder.config.context
+    origin = kept.origin_kept_by(model)
     if isinstance(decoder, ForeignDecoder):
-        keys = {k: v for k, v in decoder.config.transformers.items() if k != "torch_dtype"}
-        config, weights = keys | {"dtype": "float32"}, stored_weights(decoder)
-    else:
+        config, weights = decoder.config.transformers, stored_weights(decoder)
+        if origin is None:
+            config = {k: v for k, v in config.items() if k != "torch_dtype"} | {"dtype": "float32"}
+    elif origin is None:
         config = config_json(decoder.config, tokenizer.end_id)
         weights = to_theirs(decoder.config, decoder.state_dict())
+    else:
+        given = origin.json(folders.CONFIG)
+        row = row_that_fits(given, decoder.config, str(origin.folder))
+        config = kept.kept_config(origin, decoder.config, row)
+        weights = to_theirs(decoder.config, decoder.state_dict(), row)
+    if origin is not None:
+        write_shards(origin.as_stored(weights), out)
+        kept.write_kept(origin, folders.CONFIG, config, out)
+        kept.write_kept_generation(origin, tokenizer, out)
+        if kept.keeps_tokenizer(model):
+            kept.write_same_tokenizer(origin, tokenizer, out)
+            return
+        write_tokenizer(tokenizer, context, out, kept.kept_settings(origin))
+        return
     write_shards({name: tensor.float() for name, tensor in weights.items()}, out)
     write_json(out / folders.CONFIG, config)
     stops, defaults = list(tokenizer.stop_ids), Sampling()
@@ -76,36 +89,13 @@ def export_huggingface(model: LanguageModel, out: Path) -> None:
         "top_p": defaults.top_p,
         "max_new_tokens": most_tokens(context),
     }
-    write_json(out / "generation_config.json", generation)
+    write_json(out / GENERATION, generation)
     write_tokenizer(tokenizer, context, out)
 
 
-def _export_kept(model: LanguageModel, origin: Origin, out: Path) -> None:
-    """Write the folder of a model that goes on from another folder."""
-    decoder = model.decoder
-    if isinstance(decoder, ForeignDecoder):
-        config, weights = decoder.config.transformers, stored_weights(decoder)
-        names = {name: name for name in origin.dtypes}
-    else:
-        row = kept.row_for(model)
-        config = kept.kept_config(origin, decoder.config, row)
-        weights = to_theirs(decoder.config, decoder.state_dict(), row)
-        names = names_in(origin.json(folders.CONFIG), origin.dtypes)
-    dtypes = {now: origin.dtypes[name] for name, now in names.items()}
-    write_shards(replace(origin, dtypes=dtypes).as_stored(weights), out)
-    kept.write_kept(origin, folders.CONFIG, config, out)
-    generation = kept.kept_generation(model)
-    if generation is not None:
-        kept.write_kept(origin, GENERATION, generation, out)
-    if kept.keeps_tokenizer(model):
-        kept.write_same_tokenizer(model, out)
-        return
-    write_tokenizer(model.tokenizer, decoder.config.context, out)
-    settings = folders.read_json(out / SETTINGS)
-    write_json(out / SETTINGS, kept.with_kept_settings(origin, settings))
-
-
-def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
+def write_tokenizer(
+    tokenizer: Tokenizer, context: int, out: Path, own_settings: Json | None = None
+) -> None:
     """Write `tokenizer.json` and the settings by which `AutoTokenizer` reads texts as we do.
 
     * A tokenizer made by endonym gets a post-processor that puts the start of a text before each
@@ -116,7 +106,7 @@ def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
 
     Names of special tokens in a text are read as special tokens, as programs for training expect
     when they write eos_token after a text. A caller that reads text of others sets
-    `split_special_tokens=True`.
+    `split_special_tokens=True`. own_settings: these replace the usual ones.
     """
     content: dict[str, Any] = json.loads(tokenizer.to_json())
     if tokenizer.around is None:
@@ -129,7 +119,7 @@ def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
         (out / CHAT_TEMPLATE).write_text(written, encoding="utf-8")
     reserved = tokenizer.conversation_tokens
     write_json(
-        out / "tokenizer_config.json",
+        out / SETTINGS,
         {
             "tokenizer_class": "PreTrainedTokenizerFast",
             **({"bos_token": tokenizer.start} if tokenizer.start else {}),
@@ -139,6 +129,7 @@ def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
             "model_max_length": context,
             "clean_up_tokenization_spaces": False,
             **({"extra_special_tokens": reserved} if reserved else {}),
+            **(own_settings or {}),
         },
     )
 
@@ -197,27 +188,21 @@ def import_huggingface(folder: Path, opened: Opened = NEVER) -> LanguageModel:
     where = str(folder / folders.CONFIG)
     config_json = without_own_code(folders.read_json(folder / folders.CONFIG))
     folders.refuse_code(config_json, where)
-    if not has_row(config_json):
+    if has_row(config_json):
+        # A tokenizer is first opened in another process: the weights are read meanwhile.
+        with ThreadPoolExecutor(1) as beside:
+            reading = beside.submit(Tokenizer.load, folder / "tokenizer.json", opened)
+            try:
+                decoder: AnyDecoder = _import_decoder(folder, config_json, where)
+            except EndonymError:
+                # What is wrong with the tokenizer is told first.
+                _require_ids(read_config(config_json, where), reading.result(), where)
+                raise
+            tokenizer = reading.result()
+    else:
         tokenizer = Tokenizer.load(folder / "tokenizer.json", opened)
-        decoder: AnyDecoder = load_tried(folder, config_json, opened)
-        _require_ids(decoder.config, tokenizer, where)
-        return _of_folder(decoder, tokenizer, folder)
-    # A tokenizer is first opened in another process: the weights are read meanwhile.
-    with ThreadPoolExecutor(1) as beside:
-        reading = beside.submit(Tokenizer.load, folder / "tokenizer.json", opened)
-        try:
-            decoder = _import_decoder(folder, config_json, where)
-        except EndonymError:
-            # What is wrong with the tokenizer is told first.
-            _require_ids(read_config(config_json, where), reading.result(), where)
-            raise
-        tokenizer = reading.result()
+        decoder = load_tried(folder, config_json, opened)
     _require_ids(decoder.config, tokenizer, where)
-    return _of_folder(decoder, tokenizer, folder)
-
-
-def _of_folder(decoder: AnyDecoder, tokenizer: Tokenizer, folder: Path) -> LanguageModel:
-    """The model of a folder, which knows its files."""
     model = LanguageModel(decoder, tokenizer)
     model.origin = Origin.of(folder)
     return model

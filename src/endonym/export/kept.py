@@ -7,7 +7,8 @@ special tokens keep their ids and their uses.
 
 import json
 from pathlib import Path
-from typing import Any
+
+import tokenizers
 
 from endonym.disk import read_given, write_json
 from endonym.errors import ExportError
@@ -15,10 +16,7 @@ from endonym.export.config import Quantization
 from endonym.export.row import HFArchitecture, Json
 from endonym.export.shapes import (
     config_json,
-    has_row,
     read_config,
-    row_of,
-    row_that_fits,
     without_own_code,
 )
 from endonym.generate.language_model import LanguageModel
@@ -42,26 +40,34 @@ KEPT_SETTINGS = (*(f"{use}_token" for use in USES), "padding_side", "truncation_
 
 def keeps_tokenizer(model: LanguageModel) -> bool:
     """Whether the model's tokenizer is that of its folder, but perhaps for the chat template."""
-    path = None if model.origin is None else model.origin.folder / "tokenizer.json"
-    if path is None or not path.is_file():
-        return False
-    return f"{read_engine(path).to_str(pretty=True)}\n" == model.tokenizer.to_json()
+    engine = _engine_of_folder(model)
+    return engine is not None and f"{engine.to_str(pretty=True)}\n" == model.tokenizer.to_json()
 
 
-def keeps_specials(model: LanguageModel) -> bool:
-    """Whether the special tokens of its folder have the same ids in the model's tokenizer."""
-    path = None if model.origin is None else model.origin.folder / "tokenizer.json"
-    if path is None or not path.is_file():
-        return False
-    tokens = json.loads(read_engine(path).to_str())["added_tokens"]
-    return all(model.tokenizer.id_of(each["content"]) == each["id"] for each in tokens)
+def origin_kept_by(model: LanguageModel) -> Origin | None:
+    """The folder whose files an export keeps.
+
+    None if the special tokens of the folder do not have the same ids in the model's tokenizer.
+    """
+    engine = _engine_of_folder(model)
+    if engine is None:
+        return None
+    tokens = json.loads(engine.to_str())["added_tokens"]
+    is_same = all(model.tokenizer.id_of(each["content"]) == each["id"] for each in tokens)
+    return model.origin if is_same else None
+
+
+def _engine_of_folder(model: LanguageModel) -> tokenizers.Tokenizer | None:
+    """The tokenizer of the model's folder; None if it has none."""
+    path = model.origin and model.origin.folder / "tokenizer.json"
+    return read_engine(path) if path and path.is_file() else None
 
 
 def number_format(model: LanguageModel) -> Quantization:
     """The coarsest number format of the weights in an export that keeps those of its folder."""
-    if model.origin is None or not keeps_specials(model):
-        return "F32"
-    return model.origin.number_format
+    origin = origin_kept_by(model)
+    used = {"F32"} if origin is None else {*origin.dtypes.values()}
+    return "BF16" if "BF16" in used else "F16" if "F16" in used else "F32"
 
 
 def special_ids(origin: Origin, tokenizer: Tokenizer) -> dict[str, int]:
@@ -69,25 +75,17 @@ def special_ids(origin: Origin, tokenizer: Tokenizer) -> dict[str, int]:
 
     By name from the tokenizer's settings, else by id from config.json.
     """
-    settings = [origin.json(name) for name in (SETTINGS, "special_tokens_map.json")]
+    files = [origin.json(name) for name in ("special_tokens_map.json", SETTINGS)]
+    settings = {key: value for file in files for key, value in file.items() if value}
     config, ids = origin.json(CONFIG), dict[str, int]()
     for use in USES:
-        named = next((each[f"{use}_token"] for each in settings if each.get(f"{use}_token")), None)
-        name = named.get("content") if isinstance(named, dict) else named
+        name = settings.get(f"{use}_token")
+        name = name.get("content") if isinstance(name, dict) else name
         index = tokenizer.id_of(name) if isinstance(name, str) else config.get(f"{use}_token_id")
         index = index[0] if isinstance(index, list) and index else index
         if isinstance(index, int) and 0 <= index < tokenizer.vocab:
             ids[use] = index
     return ids
-
-
-def row_for(model: LanguageModel) -> HFArchitecture:
-    """The class of transformers for our own decoder: that of its folder, if it still fits."""
-    config = model.decoder.config
-    assert isinstance(config, ModelConfig), "of our own decoder"
-    if model.origin is not None and has_row(model.origin.json(CONFIG)):
-        return row_that_fits(model.origin.json(CONFIG), config, str(model.origin.folder))
-    return row_of(config)
 
 
 def kept_config(origin: Origin, config: ModelConfig, row: HFArchitecture) -> Json:
@@ -96,8 +94,7 @@ def kept_config(origin: Origin, config: ModelConfig, row: HFArchitecture) -> Jso
     If another shape comes of that, as older names of a key may stand beside the new ones, it has
     all keys of the row as they are written for models of endonym's own.
     """
-    where = str(origin.folder / CONFIG)
-    given = without_own_code(origin.json(CONFIG))
+    where, given = str(origin.folder / CONFIG), without_own_code(origin.json(CONFIG))
     before, after = (config_json(each, 0, row) for each in (read_config(given, where), config))
     for ids in ("bos_token_id", "eos_token_id", "dtype"):
         del before[ids], after[ids]
@@ -112,22 +109,22 @@ def kept_config(origin: Origin, config: ModelConfig, row: HFArchitecture) -> Jso
     return kept if is_same else given | after
 
 
-def kept_generation(model: LanguageModel) -> Json | None:
-    """The folder's `generation_config.json`, which ends a text at all of the model's ends.
+def write_kept_generation(origin: Origin, tokenizer: Tokenizer, out: Path) -> None:
+    """Write the folder's `generation_config.json`, which ends a text at all ends of the tokenizer.
 
-    None if the folder has none and needs none. Ends are only added: a folder may have more of them
-    than its template writes.
+    Nothing if the folder has none and needs none. Ends are only added: a folder may have more of
+    them than its template writes.
     """
-    origin = model.origin
-    assert origin is not None, "of a model with a folder"
     config, kept = origin.json(CONFIG), origin.json(GENERATION)
     known = kept.get("eos_token_id", config.get("eos_token_id"))
     known = known if isinstance(known, list) else [] if known is None else [known]
-    new = [each for each in model.tokenizer.stop_ids if each not in known]
+    new = [each for each in tokenizer.stop_ids if each not in known]
     if new:
         ids = {key: config[key] for key in ("bos_token_id", "pad_token_id") if key in config}
-        return (kept or ids) | {"eos_token_id": [*known, *new] if known or new[1:] else new[0]}
-    return kept or None
+        ends = [*known, *new]
+        kept = (kept or ids) | {"eos_token_id": ends if ends[1:] else ends[0]}
+    if kept:
+        write_kept(origin, GENERATION, kept, out)
 
 
 def write_kept(origin: Origin, name: str, content: Json, out: Path) -> None:
@@ -138,10 +135,8 @@ def write_kept(origin: Origin, name: str, content: Json, out: Path) -> None:
         write_json(out / name, content)
 
 
-def write_same_tokenizer(model: LanguageModel, out: Path) -> None:
+def write_same_tokenizer(origin: Origin, tokenizer: Tokenizer, out: Path) -> None:
     """Copy the files of the folder's tokenizer; only a new chat template replaces the old one."""
-    origin, tokenizer = model.origin, model.tokenizer
-    assert origin is not None, "of a model with a folder"
     for name in TOKENIZER_FILES:
         if name != GENERATION and (origin.folder / name).is_file():
             (out / name).write_bytes(read_given(origin.folder / name, MOST_BYTES))
@@ -155,7 +150,7 @@ def write_same_tokenizer(model: LanguageModel, out: Path) -> None:
             (out / CHAT_TEMPLATE).write_text(opened, encoding="utf-8")
 
 
-def with_kept_settings(origin: Origin, written: dict[str, Any]) -> dict[str, Any]:
-    """The settings of an extended tokenizer, with the folder's special tokens and their uses."""
+def kept_settings(origin: Origin) -> Json:
+    """The folder's settings of special tokens and their uses, for an extended tokenizer."""
     settings = origin.json(SETTINGS)
-    return written | {key: settings[key] for key in KEPT_SETTINGS if settings.get(key) is not None}
+    return {key: settings[key] for key in KEPT_SETTINGS if settings.get(key) is not None}

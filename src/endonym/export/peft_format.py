@@ -6,6 +6,7 @@ one module (`target_parameters`), with the ranks of all experts on one axis.
 """
 
 import re
+import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
@@ -217,19 +218,16 @@ def config_of(
     the matrices of the class are inputs × outputs. A module goes by its name behind its layer if
     all layers have it alike.
     """
-    tails = {name: re.sub(r"^.*?\.\d+\.", "", name) for name in theirs}
-    uses = Counter(tails.values())
-    forms = {(tails[name], each.rank, each.scale) for name, each in theirs.items()}
-    different_forms = Counter(tail for tail, _, _ in forms)
-    short = {
-        name: tail if uses[tail] == layers and different_forms[tail] == 1 else name
-        for name, tail in tails.items()
+    forms = {
+        name: (re.sub(r"^.*?\.\d+\.", "", name), each.rank, each.scale)
+        for name, each in theirs.items()
     }
+    uses = Counter(forms.values())
+    short = {name: form[0] if uses[form] == layers else name for name, form in forms.items()}
     ranks = {short[name]: each.rank for name, each in theirs.items()}
     products = {short[name]: each.scale * each.rank for name, each in theirs.items()}
     alphas = {n: int(each) if each == int(each) else each for n, each in products.items()}
-    rank = Counter(ranks.values()).most_common(1)[0][0]
-    alpha = Counter(alphas.values()).most_common(1)[0][0]
+    rank, alpha = statistics.mode(ranks.values()), statistics.mode(alphas.values())
     stacks = {short[name] for name, each in theirs.items() if each.a.ndim == 3}
     return DEFAULTS | {
         "base_model_name_or_path": base,

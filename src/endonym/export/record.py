@@ -55,8 +55,8 @@ def content_of(record: Mapping[str, Any]) -> Content:
     """What a record says was exported; a model if it names no format, or none that is known."""
     # The record may hold anything in place of a name, also what is no key of a dict.
     told = record.get("format")
-    contents: list[Content] = [row.content for name, row in FORMATS.items() if name == told]
-    return contents[0] if contents else "model"
+    known: Content | None = next((row.content for n, row in FORMATS.items() if n == told), None)
+    return known or "model"
 
 
 def model_behind(folder: Path, hashes: Mapping[str, str]) -> str:

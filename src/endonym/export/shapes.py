@@ -131,13 +131,12 @@ def without_own_code(config_json: Json) -> Json:
     needed, as `tokenizer.json` has all of it.
     """
     named = config_json.get("auto_map")
-    if isinstance(named, dict) and named and named.keys() <= {*NO_MODELS}:
-        return {key: value for key, value in config_json.items() if key != "auto_map"}
-    own = {row.architecture for row in ROWS if row.model_type == config_json.get("model_type")}
-    if not isinstance(named, dict) or not own:
+    if not isinstance(named, dict) or not named:
         return config_json
+    own = {row.architecture for row in ROWS if row.model_type == config_json.get("model_type")}
     model = str(named.get("AutoModelForCausalLM")).rpartition(".")[2]
-    if model not in own or config_json.get("architectures") != [model]:
+    is_own = model in own and config_json.get("architectures") == [model]
+    if not is_own and not named.keys() <= {*NO_MODELS}:
         return config_json
     return {key: value for key, value in config_json.items() if key != "auto_map"}
 

@@ -4,7 +4,7 @@ import json
 import math
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -12,7 +12,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -88,12 +88,13 @@ class Runtime(Reader, Protocol):
 class Check:
     """One comparison. value: what was measured, in `unit`; limit: the bound, None if there is none.
 
+    check: ids, decoding, settings, words, logits, likeliest or bits_per_byte.
     example: the first difference that was found, if any.
     """
 
     file: str
     runtime: str
-    check: Literal["ids", "decoding", "settings", "words", "logits", "likeliest", "bits_per_byte"]
+    check: str
     ok: bool
     value: float
     limit: float | None
@@ -138,22 +139,17 @@ class Ours:
         template = tokenizer.chat_template
         if template is not None and tokenizer.around is None:
             template = template_of(tokenizer).opened
-        if keeps_tokenizer(self.model):  # its files are copies, and say the rest as before
-            return {
-                "start": tokenizer.text_ids(PROBE),
-                "end": tokenizer.end_id,
-                "stops": sorted(tokenizer.stop_ids),
-                "template": template,
-            }
-        starts = [] if tokenizer.start is None else [tokenizer.start_id]
-        return {
+        settings = {
             "start": tokenizer.text_ids(PROBE),
             "end": tokenizer.end_id,
             "stops": sorted(tokenizer.stop_ids),
-            "context": self.model.decoder.config.context,
             "template": template,
-            "names": [*starts, tokenizer.end_id],
         }
+        if keeps_tokenizer(self.model):  # its files are copies, and say the rest as before
+            return settings
+        starts = [] if tokenizer.start is None else [tokenizer.start_id]
+        names = {"names": [*starts, tokenizer.end_id]}
+        return settings | names | {"context": self.model.decoder.config.context}
 
     @torch.inference_mode()
     def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
@@ -180,18 +176,14 @@ class TheirTokenizer:
 
     def changes(self, tokenizer: Tokenizer) -> str:
         """The rules that it has instead of those of a tokenizer, in words; empty if none."""
-        ours, theirs = map(
-            json.loads, (tokenizer.to_json(), self._tokenizer.backend_tokenizer.to_str())
-        )
-        found = [
-            f"{key.replace('_', ' ')} {names[1]} instead of {names[0]}"
-            for key in ("normalizer", "pre_tokenizer", "decoder")
-            if ours.get(key) != theirs.get(key)
-            and (names := [(each.get(key) or {"type": "none"})["type"] for each in (ours, theirs)])
-        ]
-        if not found and ours["model"] != theirs["model"]:
-            return "other pieces"
-        return ", ".join(found)
+        texts = tokenizer.to_json(), self._tokenizer.backend_tokenizer.to_str()
+        ours, theirs = map(json.loads, texts)
+        found: list[str] = []
+        for key in ("normalizer", "pre_tokenizer", "decoder"):
+            if ours.get(key) != theirs.get(key):
+                own, its = ((each.get(key) or {"type": "none"})["type"] for each in (ours, theirs))
+                found.append(f"{key.replace('_', ' ')} {its} instead of {own}")
+        return ", ".join(found) or "other pieces" * (ours["model"] != theirs["model"])
 
 
 class Transformers(runtimes.Transformers, TheirTokenizer):
@@ -263,10 +255,10 @@ def verify_export(
     Raises Damaged if a runtime cannot read a file.
     """
     files = sorted(path.glob("*.gguf")) if path.is_dir() else [path]
-    if not files and not (path / "config.json").is_file():
-        raise Damaged("there is neither a GGUF file nor a config.json", where=str(path))
     sample = Sample(model, texts)
     if not files:
+        if not (path / CONFIG).is_file():
+            raise Damaged("there is neither a GGUF file nor a config.json", where=str(path))
         if find_spec("transformers"):
             runtime: Runtime = Transformers(path)
         else:
@@ -314,19 +306,18 @@ def require_unchanged(config: AnyModelConfig, tokenizer: Tokenizer, texts: Seque
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if isinstance(config, ModelConfig):
-            described = config_json(config, tokenizer.end_id)
-        else:
-            described = config.transformers
+        is_ours = isinstance(config, ModelConfig)
+        described = config_json(config, tokenizer.end_id) if is_ours else config.transformers
         (folder / CONFIG).write_text(json.dumps(described), encoding="utf-8")
         write_tokenizer(tokenizer, config.context, folder)
         theirs = TheirTokenizer(folder)
     for check in _text_checks(_lines(texts), tokenizer, theirs, file="", reading=Reading()):
         if not check.ok:
-            changes = theirs.changes(tokenizer)
-            about = {"family": config.family, "changes": changes, **check.as_dict()}
-            kind = "changed_on_loading" if changes else "read_otherwise"
-            raise refusal(kind, "export huggingface", **about)
+            where, about = "export huggingface", check.as_dict()
+            if changes := theirs.changes(tokenizer):
+                about |= {"family": config.family, "changes": changes}
+                raise refusal("changed_on_loading", where, **about)
+            raise refusal("read_otherwise", where, **about)
 
 
 def require_ok(checks: Sequence[Check]) -> None:
@@ -383,19 +374,21 @@ class Sample:
         if isinstance(runtime, KeyboardFile):  # which reads SentencePiece's sign as a blank
             lines = [line.replace(SPACE, " ") for line in lines]
         yield from _text_checks(lines, tokenizer, runtime, file=file, reading=reading)
-        expected = self.ours.settings()
-        found = runtime.settings()
-        is_kept = keeps_tokenizer(self.ours.model)
+        expected, found = self.ours.settings(), runtime.settings()
         if is_gguf:
             expected["template"] = tokenizer.chat_template
-        if is_gguf or is_kept:  # llama.cpp also stops at names that it knows, such as <|im_end|>
+        # llama.cpp also stops at names that it knows, such as <|im_end|>.
+        if is_gguf or keeps_tokenizer(self.ours.model):
             found["stops"] = [each for each in expected["stops"] if each in found["stops"]]
         compared = [name for name in expected if name in found]
-        differing = [name for name in compared if found[name] != expected[name]]
-        shown = (f"{name} is {found[name]!r}, not {expected[name]!r}"[:120] for name in differing)
-        count, example = len(differing), "".join(f": {each}" for each in shown)
-        unit = f"of {len(compared)} settings differ"
+        differing = [
+            f": {name} is {found[name]!r}, not {expected[name]!r}"[:122]
+            for name in compared
+            if found[name] != expected[name]
+        ]
+        count, unit = len(differing), f"of {len(compared)} settings differ"
         check = partial(Check, file, runtime.name)
+        example = "".join(differing)
         yield check("settings", ok=not count, value=count, limit=0, unit=unit, example=example)
         if runtime.vocab == self.ours.vocab:
             yield from self._numbers(runtime, file, kind)
@@ -469,12 +462,10 @@ def _text_checks(
     found = [runtime.encode(line) for line in lines]
     unit = f"of {len(lines):,} lines differ"
     # A tokenizer from elsewhere may lose some strange strings: it must lose them there too.
-    pairs: list[tuple[Literal["ids", "decoding"], Iterable[Any], Iterable[Any]]] = [
-        ("ids", expected, found),
-        ("decoding", map(tokenizer.decode_document, expected), map(runtime.decode, found)),
-    ]
-    for kind, ours, theirs in pairs:
-        rows = zip(texts, ours, theirs, strict=True)
+    texts_back = [tokenizer.decode_document(ids) for ids in expected]
+    theirs_back = [runtime.decode(ids) for ids in found]
+    for kind, *both in (("ids", expected, found), ("decoding", texts_back, theirs_back)):
+        rows = zip(texts, *both, strict=True)
         wrong = [f": {text[:60]!r} became {str(its)[:80]}" for text, own, its in rows if own != its]
         check = partial(Check, file, runtime.name, kind, unit=unit)
         yield check(ok=not wrong, value=len(wrong), limit=0, example=wrong[0] if wrong else "")

@@ -193,10 +193,10 @@ def require_fit(maps: Mapping[str, nn.Module], changes: Mapping[str, Change]) ->
         *experts, outputs, inputs = matrix_of(maps[path]).shape
         rank = change.rank
         wanted = [(*experts, rank, inputs), (*experts, outputs, rank), (*experts, outputs)]
-        parts = [change.a, change.b, change.magnitude]
-        shapes = [None if part is None else tuple(part.shape) for part in parts]
-        for shape, fitting in zip(shapes, wanted, strict=True):
-            if shape is not None and shape != fitting:
+        parts = change.a, change.b, change.magnitude
+        for part, fitting in zip(parts, wanted, strict=True):
+            if part is not None and part.shape != fitting:
+                shape = tuple(part.shape)
                 raise _misfit(f"the adapter has {shape} for {path}, where {fitting} would fit")
 
 
@@ -245,9 +245,8 @@ def changes_with(decoder: AnyDecoder, weights: Mapping[str, Tensor]) -> dict[str
     found: dict[str, Change] = {}
     for path, change in changes_of(decoder).items():
         place = f"{prefix}{path}.{HELD}.{NAME}"
-        magnitude = weights[f"{place}.magnitude"] if change.magnitude is not None else None
         a, b = (weights[f"{place}.{part}"] for part in ("lora_A", "lora_B"))
-        found[path] = Change(a, b, change.scale, magnitude)
+        found[path] = Change(a, b, change.scale, weights.get(f"{place}.magnitude"))
     return found
 
 
@@ -268,14 +267,15 @@ def joined(
     """
     has_magnitudes = any(each.magnitude is not None for each in (*first.values(), *second.values()))
     maps = linear_maps(base()) if has_magnitudes else {}
-    matrices_of_base = {name: matrix_of(linear).detach() for name, linear in maps.items()}
     changes = {**first, **second}
-    for name in first.keys() & second.keys():
-        changes[name] = _joined(first[name], second[name], matrices_of_base.get(name))
     for name, change in changes.items():
-        if has_magnitudes and change.magnitude is None:
-            norms = torch.linalg.vector_norm(change.of(matrices_of_base[name]), dim=-1)
-            changes[name] = replace(change, magnitude=norms)
+        matrix = matrix_of(maps[name]).detach() if has_magnitudes else None
+        if name in first and name in second:
+            change = _joined(first[name], second[name], matrix)
+        if matrix is not None and change.magnitude is None:
+            norms = torch.linalg.vector_norm(change.of(matrix), dim=-1)
+            change = replace(change, magnitude=norms)
+        changes[name] = change
     return changes
 
 

@@ -143,9 +143,9 @@ class Tokenizer:
         Of a folder from elsewhere as in `transformers`, of one made by endonym behind `before`. An
         empty text is the start of a document.
         """
-        if self.around is None:
-            return [*self.before, *self.encode(text)]
         ids = self.encode_whole([text])[0].tolist()
+        if self.around is None:
+            return [*self.before, *ids]
         return [*self.around.before, *ids, *self.around.after] or [*self.document_start]
 
     def begun_ids(self, text: str) -> list[int]:

@@ -119,7 +119,7 @@ def adapted(store: Store, tmp_path: Path) -> tuple[Path, Artifact]:
     changes = new_changes(decoder, ADAPT, 1)
     with home.workspace("model", ID, waiting=nobody) as ctx:
         assert ctx is not None
-        write_adapter(ctx.out / "adapter", decoder, changes, base_name="нигез")
+        write_adapter(ctx.out / "adapter", decoder, changes, base_name=model.name)
         inputs = {
             **open_artifact(base).manifest["inputs"],
             "start": open_artifact(base).manifest["id"],

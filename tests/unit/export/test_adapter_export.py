@@ -14,10 +14,10 @@ from toys import lively_decoder, toy_texts, toy_tokenizer
 from endonym.commands.load import with_adapter
 from endonym.errors import ExportError
 from endonym.export import adapters, config, formats
-from endonym.export.adapters import Adapter, require_form
+from endonym.export.adapters import Adapter
 from endonym.export.card import Card
 from endonym.export.config import Export
-from endonym.export.formats import require_adapter_formats
+from endonym.export.formats import require_adapter_formats, require_form
 from endonym.export.record import record_of
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log, number

@@ -84,18 +84,18 @@ def read_combined(text: str, file: str = "") -> Combined:
     for number, line in enumerate(lines, 2):
         entry, follower = ENTRY.fullmatch(line), FOLLOWER.fullmatch(line)
         found = entry or follower
-        if found is None or not 1 <= int(found["f"]) <= CERTAIN:
-            raise refusal("dictionary_line", file, number=number, line=line)
-        if entry is not None:
+        f = int(found["f"]) if found else 0
+        is_wrong = not 1 <= f <= CERTAIN
+        if entry:
             word = entry["word"]
-            if word in words or len(word) > LONGEST:
-                raise refusal("dictionary_line", file, number=number, line=line)
-            words[word] = int(entry["f"])
-        else:
-            pair = word, found["word"]
-            if not word or pair in bigrams:
-                raise refusal("dictionary_line", file, number=number, line=line)
-            bigrams[pair], of_line[pair] = int(found["f"]), number
+            is_wrong |= word in words or len(word) > LONGEST
+            words[word] = f
+        elif follower:
+            pair = word, follower["word"]
+            is_wrong |= not word or pair in bigrams
+            bigrams[pair], of_line[pair] = f, number
+        if is_wrong:
+            raise refusal("dictionary_line", file, number=number, line=line)
     for (one, other), f in bigrams.items():
         if other not in words or f < words[other]:
             line = f"bigram={other},f={f} of {one}"

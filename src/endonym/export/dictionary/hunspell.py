@@ -127,14 +127,13 @@ def read_aff(text: str, file: str = "") -> Affixes:
     for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
         name, *values = line.split(" ")
         wanted = 2 if name in ("ICONV", "REP") and name in counts else 1
-        if name not in SECTIONS or len(values) != wanted or not all(values):
+        is_repeated = name in found and name not in COUNTED
+        if name not in SECTIONS or len(values) != wanted or not all(values) or is_repeated:
             raise refusal("dictionary_line", file, number=number, line=line)
         if name in COUNTED and name not in counts:
             counts[name] = int(values[0]) if values[0].isdecimal() else -1
-            continue
-        if name in found and name not in COUNTED:
-            raise refusal("dictionary_line", file, number=number, line=line)
-        found.setdefault(name, []).append(values)
+        else:
+            found.setdefault(name, []).append(values)
     for name, count in counts.items():
         if count != len(found.get(name, [])):
             raise refusal("dictionary_line", file, number=0, line=f"{name} {count}")

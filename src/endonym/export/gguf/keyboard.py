@@ -55,7 +55,7 @@ PROBE = regex.compile("[a-z]{2,} ")
 PROBES = 64
 
 
-def require_keyboard(config: Any, tokenizer: Tokenizer) -> None:
+def require_keyboard(config: Any, tokenizer: Tokenizer, _: object = None) -> None:
     """Raise ExportError, with the keys to set, if the keyboard cannot run such a model."""
     kind = kind_of(tokenizer)
     if kind != "keyboard":

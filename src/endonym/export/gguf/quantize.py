@@ -103,12 +103,10 @@ def quantized(values: NDArray[np.float32], kind: "TensorType") -> NDArray[np.uin
     """
     import gguf
 
-    columns = values.shape[-1]
     values = np.ascontiguousarray(values, dtype=np.float32)
-    block, size = gguf.GGML_QUANT_SIZES[kind]
-    row_bytes = columns // block * size
-    blocks = np.empty((*values.shape[:-1], row_bytes), dtype=np.uint8)
+    blocks = np.empty(gguf.quant_shape_to_byte_shape(values.shape, kind), dtype=np.uint8)
     kernel = library().ggml_quantize_chunk
+    columns = values.shape[-1]
     rows = values.size // columns
     written = kernel(
         int(kind), values.ctypes.data, blocks.ctypes.data, 0, rows, columns, ctypes.c_void_p(None)

@@ -10,8 +10,7 @@ import functools
 import random
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import tokenizers
 from tokenizers import normalizers, pre_tokenizers
@@ -31,15 +30,19 @@ MADE = 300
 Ids = list[list[int]]
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
-    """A rule of llama.cpp. name: in `tokenizer.ggml.pre`. The others are as in `splits.toml`."""
+class Split(NamedTuple):
+    """A rule of llama.cpp, as `splits.toml` describes it."""
 
-    name: str
-    patterns: tuple[str, ...]
+    names: Sequence[str]
+    patterns: Sequence[str]
     ignore_merges: bool = False
     is_raw: bool = False
     is_fallback: bool = False
+
+    @property
+    def name(self) -> str:
+        """What is written in `tokenizer.ggml.pre`."""
+        return self.names[0]
 
     def pre_tokenizer(self) -> pre_tokenizers.PreTokenizer:
         """The rule in `tokenizers`."""
@@ -51,20 +54,10 @@ class Split:
         return pre_tokenizers.Sequence(cuts)
 
 
-SPLITS = tuple(
-    Split(
-        row["names"][0],
-        tuple(row["patterns"]),
-        ignore_merges=row.get("ignore_merges", False),
-        is_raw=row.get("is_raw", False),
-        is_fallback=row.get("is_fallback", False),
-    )
-    for row in TABLES["split"]
-)
+SPLITS = tuple(Split(**row) for row in TABLES["split"])
 
 
-@dataclass(frozen=True, slots=True)
-class Imitation:
+class Imitation(NamedTuple):
     """A tokenizer as llama.cpp reads texts with it.
 
     limits: the kinds of text that it reads otherwise than the tokenizer, as `splits.toml` names
@@ -73,15 +66,14 @@ class Imitation:
 
     split: Split
     engine: tokenizers.Tokenizer
-    limits: tuple[str, ...]
+    limits: Sequence[str]
 
     def encode_many(self, texts: Sequence[str]) -> Ids:
         """The ids that llama.cpp gives to each text."""
         return _ids(self.engine, texts)
 
 
-@dataclass(frozen=True, slots=True)
-class Mismatch:
+class Mismatch(NamedTuple):
     """A tokenizer that no split of llama.cpp agrees with.
 
     nearest: the split with the fewest differences; text: the first text that it reads otherwise.
@@ -100,65 +92,45 @@ def imitation_of(tokenizer: Tokenizer) -> Imitation | Mismatch:
     although the ids are the same, or where whole pieces are merged in only one of both, it must
     also give the same ids for every token's own text.
     """
-    engine = tokenizers.Tokenizer.from_str(tokenizer.to_json())
+    engine: Any = tokenizers.Tokenizer.from_str(tokenizer.to_json())
     engine.encode_special_tokens = True
     tokens = _token_texts(tokenizer)
-    usual = [*ORDINARY, *_made_texts(tokens)]
+    usual = dict.fromkeys([*ORDINARY, *_made_texts(tokens)]).keys()
     texts = [*usual, *(text for group in RARE.values() for text in group)]
-    wanted, pieces = _own_ids(tokenizer, texts), _pieces(engine, texts)
+    own_ids, own_pieces = _own_ids(tokenizer, texts), _pieces(engine, texts)
     takes_whole_pieces, is_raw = engine.model.ignore_merges, engine.model.byte_fallback
-    candidates: list[_Candidate] = []
-    for split in SPLITS:
-        if split.is_raw == is_raw:
-            _imitate(engine, split)
-            candidates.append(
-                _Candidate(
-                    split,
-                    other_ids=_differing(texts, wanted, _ids(engine, texts)),
-                    other_pieces=_differing(texts, pieces, _pieces(engine, texts)),
-                    is_merged_otherwise=split.ignore_merges != takes_whole_pieces,
-                )
-            )
-    candidates.sort(key=lambda candidate: candidate.differences(usual))
-    for candidate in candidates:
-        first = next((text for text in usual if text in candidate.other_ids), None)
-        is_doubtful = candidate.is_doubtful(usual)
-        if first is None and is_doubtful:
-            _imitate(engine, candidate.split)
-            other = _differing(tokens, _own_ids(tokenizer, tokens), _ids(engine, tokens))
-            first = min(other, default=None)
-        if first is None:
-            _imitate(engine, candidate.split)
-            # Of a doubtful one, no token reaches over what is cut otherwise.
-            other = candidate.other_ids | (set() if is_doubtful else candidate.other_pieces)
-            limits = [name for name in RARE if not other.isdisjoint(RARE[name])]
-            return Imitation(candidate.split, engine, tuple(limits))
-        candidate.first = first
-    return Mismatch(candidates[0].split.name, candidates[0].first)
 
+    def differences(split: Split) -> tuple[set[str], set[str], bool]:
+        """The texts with other ids, those with other pieces, and whether pieces merge otherwise."""
+        _imitate(engine, split)
+        other_ids = _differing(texts, own_ids, _ids(engine, texts))
+        other_pieces = _differing(texts, own_pieces, _pieces(engine, texts))
+        return other_ids, other_pieces, split.ignore_merges != takes_whole_pieces
 
-@dataclass(slots=True)
-class _Candidate:
-    """A split with the texts for which it gives other ids, and those that it cuts otherwise.
-
-    first: the first text that excludes it.
-    """
-
-    split: Split
-    other_ids: set[str]
-    other_pieces: set[str]
-    is_merged_otherwise: bool
-    first: str = ""
-
-    def differences(self, usual: list[str]) -> tuple[int, ...]:
+    def order(candidate: tuple[Split, set[str], set[str], bool]) -> tuple[int, ...]:
         """By what candidates are ordered, the best one first."""
-        ids = len(self.other_ids.intersection(usual)), len(self.other_ids)
-        pieces = len(self.other_pieces.intersection(usual)), len(self.other_pieces)
-        return *ids, self.split.is_fallback, *pieces, self.is_merged_otherwise
+        split, ids, pieces, is_merged_otherwise = candidate
+        by_ids = len(ids & usual), len(ids), split.is_fallback
+        return *by_ids, len(pieces & usual), len(pieces), is_merged_otherwise
 
-    def is_doubtful(self, usual: list[str]) -> bool:
-        """Whether the same ids for the usual texts may be chance."""
-        return self.is_merged_otherwise or not self.other_pieces.isdisjoint(usual)
+    candidates = [(split, *differences(split)) for split in SPLITS if split.is_raw == is_raw]
+    mismatches: list[Mismatch] = []
+    for split, ids, pieces, is_merged_otherwise in sorted(candidates, key=order):
+        _imitate(engine, split)
+        # The same ids for the usual texts may be chance.
+        is_doubtful = bool(is_merged_otherwise or pieces & usual)
+        wrong = ids & usual
+        if is_doubtful and not wrong:
+            wrong = _differing(tokens, _own_ids(tokenizer, tokens), _ids(engine, tokens))
+        if not wrong:
+            # Of a doubtful one, no token reaches over what is cut otherwise.
+            other = ids if is_doubtful else ids | pieces
+            return Imitation(
+                split, engine, [name for name in RARE if not other.isdisjoint(RARE[name])]
+            )
+        first = next(text for text in (*usual, *tokens) if text in wrong)
+        mismatches.append(Mismatch(split.name, first))
+    return mismatches[0]
 
 
 def _made_texts(tokens: list[str]) -> list[str]:
@@ -192,22 +164,13 @@ def _ids(engine: tokenizers.Tokenizer, texts: Sequence[str]) -> Ids:
 
 def _pieces(engine: Any, texts: Iterable[str]) -> list[list[str]]:
     """What is merged by itself, of each text."""
-    found: list[list[str]] = []
-    for text in texts:
-        normal = text if engine.normalizer is None else engine.normalizer.normalize_str(text)
-        rule = engine.pre_tokenizer
-        found.append([normal] if rule is None else [p for p, _ in rule.pre_tokenize_str(normal)])
-    return found
+    normalize = (engine.normalizer or normalizers.Sequence([])).normalize_str
+    cut = (engine.pre_tokenizer or pre_tokenizers.Sequence([])).pre_tokenize_str
+    return [[piece for piece, _ in cut(normalize(text))] for text in texts]
 
 
 def _token_texts(tokenizer: Tokenizer) -> list[str]:
     """The texts of all tokens that are whole characters."""
-    found: list[str] = []
-    for index in range(tokenizer.vocab):
-        try:
-            text = tokenizer.bytes_of(index).decode("utf-8")
-        except UnicodeDecodeError:
-            continue
-        if text:
-            found.append(text)
-    return found
+    pieces = (tokenizer.bytes_of(index) for index in range(tokenizer.vocab))
+    texts = (piece.decode("utf-8", "replace") for piece in pieces)
+    return [text for text in texts if text and "\ufffd" not in text]

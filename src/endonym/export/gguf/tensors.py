@@ -32,10 +32,9 @@ def gguf_tensors(
             continue
         theirs = names[pattern].replace("*", layer)
         tensors[theirs] = in_llama_cpp(row, config, name, tensor)
-    contiguous = {name: tensor.detach().float().contiguous() for name, tensor in tensors.items()}
-    matches = {name: re.match(r"blk\.(\d+)\.", name) for name in contiguous}
-    layers = {name: int(match[1]) if match else -1 for name, match in matches.items()}
-    return {name: contiguous[name] for name in sorted(contiguous, key=lambda n: (layers[n], n))}
+    layers = {name: re.match(r"blk\.(\d+)\.", name) for name in tensors}
+    order = sorted((int(layer[1]) if layer else -1, name) for name, layer in layers.items())
+    return {name: tensors[name].detach().float().contiguous() for _, name in order}
 
 
 def _tensors_to_add(

@@ -36,15 +36,16 @@ def vocabulary_of(tokenizer: Tokenizer, size: int) -> dict[str, Any]:
     keys, model = {"tokens": tokens, "token_type": types}, described["model"]
     if model["type"] == "BPE" and (model["merges"] or not model.get("byte_fallback")):
         merges = [each if isinstance(each, str) else " ".join(each) for each in model["merges"]]
-        split = _imitation(tokenizer, described).split.name
+        split = _imitation(tokenizer).split.name
         return {"model": "gpt2", "pre": split, **keys, "merges": merges or [NO_MERGE]}
     if described.get("normalizer") is not None:
         raise _unknown(f"the normalizer {described['normalizer'].get('type')}")
     return {"model": "plamo2", **keys, "scores": _scores(tokenizer, model, size)}
 
 
-def _imitation(tokenizer: Tokenizer, described: dict[str, Any]) -> Imitation:
+def _imitation(tokenizer: Tokenizer) -> Imitation:
     """A tokenizer of merges as llama.cpp reads texts with it. Raises ExportError if it cannot."""
+    described: dict[str, Any] = json.loads(tokenizer.to_json())
     model = described["model"]
     if model.get("continuing_subword_prefix") or model.get("end_of_word_suffix"):
         raise _unknown("letters that mark where a word starts or ends")
@@ -90,9 +91,10 @@ class Reading:
 
     def limits(self) -> list[str]:
         """The same in words, a line for each."""
+        if self.dropped:
+            return [BYTE_ORDER_MARK]
         kinds = self.imitation.limits if self.imitation else ()
-        other = [f"llama.cpp may give other ids to {kind}" for kind in kinds]
-        return [*([BYTE_ORDER_MARK] if self.dropped else []), *other]
+        return [f"llama.cpp may give other ids to {kind}" for kind in kinds]
 
 
 def reading_of(tokenizer: Tokenizer) -> Reading:
@@ -102,7 +104,7 @@ def reading_of(tokenizer: Tokenizer) -> Reading:
     """
     if vocabulary_of(tokenizer, tokenizer.vocab)["model"] != "gpt2":
         return Reading(dropped="\ufeff")
-    found = _imitation(tokenizer, json.loads(tokenizer.to_json()))
+    found = _imitation(tokenizer)
     return Reading(imitation=found if found.limits else None)
 
 

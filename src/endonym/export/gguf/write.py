@@ -6,7 +6,7 @@ so what else a tensor's scale is goes into its B. Source: llama.cpp's `src/llama
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ from endonym.export.gguf.quantize import FILE_TYPES, Mixture, quantized
 from endonym.export.gguf.rows import GGUFArchitecture, architecture_of, limits_of
 from endonym.export.gguf.tensors import gguf_tensors, in_llama_cpp
 from endonym.export.gguf.vocabulary import reading_of, vocabulary_of
-from endonym.export.kept import keeps_specials, special_ids
+from endonym.export.kept import origin_kept_by, special_ids
 from endonym.export.peft_format import held_together, side_by_side
 from endonym.export.refusals import refusal
 from endonym.export.row import Json
@@ -68,12 +68,7 @@ def require_gguf(config: Any, tokenizer: Tokenizer) -> list[str]:
         raise refusal("gguf_of_foreign", "export gguf", family=config.family)
     architecture_of(config)
     limits = [*limits_of(config), *reading_of(tokenizer).limits()]
-    return limits + _limits_of_start(tokenizer)
-
-
-def _limits_of_start(tokenizer: Tokenizer) -> list[str]:
-    """Where llama.cpp starts or ends texts and conversations otherwise than the tokenizer."""
-    before, after, limits = tokenizer.before, tokenizer.after, list[str]()
+    before, after = tokenizer.before, tokenizer.after
     if len(before) > 1 or after not in ((), (tokenizer.end_id,)):
         limits.append(OTHER_AROUND)
     if tokenizer.around is not None and before and tokenizer.chat_template is not None:
@@ -84,7 +79,7 @@ def _limits_of_start(tokenizer: Tokenizer) -> list[str]:
 
 
 def export_gguf(
-    model: LanguageModel, out: Path, quantize: tuple[Quantization, ...], about: Provenance
+    model: LanguageModel, out: Path, quantize: Sequence[Quantization], about: Provenance
 ) -> list[Path]:
     """Write `NAME-QUANTIZATION.gguf` for each number format.
 
@@ -94,7 +89,7 @@ def export_gguf(
     require_gguf(config, model.tokenizer)
     assert isinstance(config, ModelConfig)
     tensors = gguf_tensors(architecture_of(config), config, model.decoder.state_dict())
-    origin = model.origin if keeps_specials(model) else None
+    origin = origin_kept_by(model)
     specials = {} if origin is None else special_ids(origin, model.tokenizer)
     metadata = _metadata(config, model.tokenizer, about, specials)
     stated = model.defaults.stated if model.origin is not None else {}
@@ -137,8 +132,7 @@ def write_file(
     try:
         _add_metadata(writer, metadata | {"general.file_type": FILE_TYPES[kind]})
         for name, shape in shapes.items():
-            block, size = gguf.GGML_QUANT_SIZES[types[name]]
-            stored = (*shape[:-1], shape[-1] // block * size)
+            stored = gguf.quant_shape_to_byte_shape(shape, types[name])
             of_bytes = np.dtype(np.uint8)
             writer.add_tensor_info(name, stored, of_bytes, math.prod(stored), raw_dtype=types[name])
         writer.write_header_to_file()
@@ -161,12 +155,9 @@ def _metadata(
     llama.cpp would take any id for it.
     """
     bos_id = tokenizer.start_id
-    if tokenizer.around is not None and (tokenizer.before or tokenizer.start is None):
-        bos_id = tokenizer.document_start[-1]
-    usual = {"bos": bos_id, "eos": tokenizer.end_id, "pad": tokenizer.pad_id}
-    if specials:
-        del usual["pad"]
-    ids = usual | dict(specials)
+    if tokenizer.before or tokenizer.start is None:
+        bos_id = (tokenizer.before or tokenizer.document_start)[-1]
+    ids = {"bos": bos_id, "eos": tokenizer.end_id} | (dict(specials) or {"pad": tokenizer.pad_id})
     row, language = architecture_of(config), about.language.partition("-")[0]
     general: Json = {
         "general.name": about.name,
@@ -251,10 +242,10 @@ def _changes_in_llama_cpp(
     sizes = {matrix.name: matrix.outputs for matrix in matrices(config)}
     joined = "blk.*.attn_qkv.weight" if row.joined else ""
     for tensor, parts in held_together(config, joined, row.names(config)).items():
-        if len(parts) > 1 and any(part in changes for part in parts):
-            theirs[tensor] = side_by_side(parts, changes, sizes, where=WHERE)
-        elif len(parts) == 1 and parts[0] in changes:
+        if len(parts) == 1 and parts[0] in changes:
             change = changes[parts[0]]
             b = in_llama_cpp(row, config, f"{parts[0]}.weight", change.b)
             theirs[tensor] = Change(change.a, b, change.scale)
+        elif any(part in changes for part in parts):
+            theirs[tensor] = side_by_side(parts, changes, sizes, where=WHERE)
     return theirs

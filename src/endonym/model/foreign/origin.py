@@ -4,11 +4,11 @@ A model that goes on from a folder keeps these files in its artefact; its export
 They are JSON and text, and none of them is executed.
 """
 
-from collections import Counter
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -62,25 +62,16 @@ class Origin:
         path = self.folder / name
         return folders.read_json(path) if path.is_file() else {}
 
-    @property
-    def usual_dtype(self) -> str:
-        """The dtype of most tensors."""
-        return Counter(self.dtypes.values()).most_common(1)[0][0]
-
-    @property
-    def number_format(self) -> Literal["F32", "F16", "BF16"]:
-        """The coarsest number format of the weights, as GGUF files call it."""
-        used = {*self.dtypes.values()}
-        return "BF16" if "BF16" in used else "F16" if "F16" in used else "F32"
-
     def as_stored(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Tensors in the dtypes of the folder; new ones in that of most.
 
-        A tensor with a number that fp16 cannot hold stays in fp32.
+        The folder may name them without the prefix of their class. A tensor with a number that fp16
+        cannot hold stays in fp32.
         """
-        stored: dict[str, torch.Tensor] = {}
+        usual, stored = statistics.mode(self.dtypes.values()), dict[str, torch.Tensor]()
         for name, tensor in tensors.items():
-            dtype = TORCH_DTYPES.get(self.dtypes.get(name, self.usual_dtype), torch.float32)
+            own_dtype = self.dtypes.get(name) or self.dtypes.get(name.partition(".")[2], usual)
+            dtype = TORCH_DTYPES.get(own_dtype, torch.float32)
             rounded = tensor.to(dtype) if tensor.is_floating_point() else tensor
             stored[name] = rounded if bool(torch.isfinite(rounded).all()) else tensor.float()
         return stored

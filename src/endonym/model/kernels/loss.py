@@ -177,11 +177,10 @@ def _gradients(
         logits_CV = readout.logits(h_CD)
         bend_CV = None if cap is None else 1 - (logits_CV / cap).square()
         if taught is None:
-            slopes_CV, nats = _slopes(logits_CV, t_C)
-            sums += nats
+            slopes_CV, part = _slopes(logits_CV, t_C)
         else:
             slopes_CV, part = _taught_slopes(logits_CV, t_C, taught.part(chunk))
-            sums += part
+        sums += part
         if bend_CV is not None:
             slopes_CV *= bend_CV
         if scale_N is not None:
