@@ -14,7 +14,8 @@ from endonym.script.letters import around
 
 SAMPLES = 3
 """Samples of each rule, if nobody asks for more."""
-SHOWN, AROUND = 160, 40
+SHOWN = 160
+AROUND = 40
 """Characters of a sample, and of what stands around a change."""
 
 
@@ -73,7 +74,8 @@ class Tally:
 
     def begin(self, document_id: str) -> None:
         """Begin a document: what the next calls say is counted for it."""
-        self._id, self._key = document_id, -1  # hashed when a rule first asks for it
+        self._id = document_id
+        self._key = -1  # hashed when a rule first asks for it
         self._seen.clear()
 
     def _rule(self, name: str) -> RuleCount:
@@ -92,7 +94,8 @@ class Tally:
         if rule.wants(self._key):
             pairs = enumerate(zip(before, after, strict=False))
             start = next((place for place, (one, two) in pairs if one != two), len(after))
-            low, high = start - AROUND, start + AROUND
+            low = start - AROUND
+            high = start + AROUND
             was, is_now = (
                 showable(text, around(text, low, high), self.language) for text in (before, after)
             )

@@ -26,7 +26,8 @@ WIDTHS = {letters.SPACED: (13, 8), letters.UNSPACED: (50, 30), letters.DENSE: (2
 
 LONG_PARAGRAPH_CHARS = 2_000
 """Of a longer paragraph only the lines or sentences that overlap are removed."""
-KINDS, COUNTS = ("long", "brief", "short"), "counts.json"
+KINDS = ("long", "brief", "short")
+COUNTS = "counts.json"
 """Long runs, short runs of texts that have no long one, and all short runs."""
 NO_HASHES: Hashes = np.zeros(0, dtype=np.uint64)
 MOST_REMOVED = 0.5
@@ -77,7 +78,8 @@ class Contamination:
     """
 
     def __init__(self, counts: list[FileCounts], indexes: Sequence[Postings]) -> None:
-        self.counts, self.indexes = counts, indexes
+        self.counts = counts
+        self.indexes = indexes
         self.long, self.of_short_texts, self.short = indexes
         self.seen = np.zeros(len(self.short.hashes), dtype=np.bool_)
 
@@ -151,8 +153,10 @@ class Contamination:
         The letters of each; for those that overlap, by number, the numbers of the evaluation files;
         and pairs of arrays: paragraphs, and the short runs that they have.
         """
-        lengths, first = np.zeros(len(documents), dtype=np.int64), 0
-        files, runs_in = dict[int, set[int]](), list[tuple[Indices, Indices]]()
+        lengths = np.zeros(len(documents), dtype=np.int64)
+        first = 0
+        files = dict[int, set[int]]()
+        runs_in = list[tuple[Indices, Indices]]()
         for texts in letters.batches(paragraphs_of):
             folded = letters.folded_letters(texts)
             batch = slice(first, first + len(texts))

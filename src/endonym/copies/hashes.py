@@ -41,7 +41,9 @@ class Postings:
     def __init__(
         self, hashes: Hashes, firsts: Indices, owners: Indices, filter: Marks | None = None
     ) -> None:
-        self.hashes, self.firsts, self.owners = hashes, firsts, owners
+        self.hashes = hashes
+        self.firsts = firsts
+        self.owners = owners
         bits = min(27, max(16, (8 * len(hashes)).bit_length()))
         self.shift = np.uint64(64 - bits)
         if filter is None:
@@ -101,7 +103,8 @@ class Postings:
 
         found: what `find` gives.
         """
-        documents, numbers = found // len(self.hashes), found % len(self.hashes)
+        documents = found // len(self.hashes)
+        numbers = found % len(self.hashes)
         for start, end in ranges(documents, self.firsts[numbers + 1] - self.firsts[numbers]):
             owners, counts = self.holders(numbers[start:end])
             yield np.repeat(documents[start:end], counts), owners

@@ -29,7 +29,8 @@ from endonym.script.scripts import code_points, table
 from endonym.workers import cluster_errors
 
 REPLACEMENT = 0xFFFD
-LATIN, CYRILLIC = 1, 2
+LATIN = 1
+CYRILLIC = 2
 ACCENTS = (0x300, 0x36F)
 CEDILLA = 0x327
 """Romanian has commas below s and t, and cedillas for them in old fonts."""
@@ -73,7 +74,8 @@ def write_rows(rows: Iterable[Columns], path: Path) -> None:
     tables = [pa.table(columns) for columns in rows]
     if tables:
         with WholeFile(path.parent, path.name) as file:
-            table, sink = pa.concat_tables(tables), pa.PythonFile(file, mode="w")
+            table = pa.concat_tables(tables)
+            sink = pa.PythonFile(file, mode="w")
             pq.write_table(
                 table, sink, compression="zstd", use_dictionary=False, row_group_size=ROW_GROUP
             )
@@ -135,7 +137,8 @@ def accents(texts: Sequence[str]) -> Indices:
 
     An accent that makes no letter of its own, as that of stress in Cyrillic, is none.
     """
-    joined, counts = "\0".join(text.replace("\0", " ") for text in texts), list[Indices]()
+    joined = "\0".join(text.replace("\0", " ") for text in texts)
+    counts = list[Indices]()
     for form in ("NFD", "NFC"):
         codes = code_points(unicodedata.normalize(form, joined))
         firsts = np.concatenate(([0], np.flatnonzero(codes == 0), [len(codes)]))
@@ -160,7 +163,8 @@ def digests_of_any(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.nda
         folded = folded_letters([portion])
         # The digest of a text is the sum of those of its portions.
         more_high, more_low = digests(folded, before=int(letters[0]))
-        high, low = high + more_high, low + more_low
+        high = high + more_high
+        low = low + more_low
         letters = letters + np.uint64(len(folded.codes))
     return high, low, letters
 
@@ -204,7 +208,8 @@ def long_near_keys(text: str, number: int, clean: Clean) -> Columns:
     columns: Columns = {name: np.full(2, value) for name, value in row.items()}
     levels = [shingles.level(text), shingles.level(text) + 1]
     columns |= {"high": high.repeat(2), "low": low.repeat(2), "level": np.array(levels)}
-    divided, bands = shingles.Bands.for_similarity(clean.near_similarity), list[list[Hashes]]()
+    divided = shingles.Bands.for_similarity(clean.near_similarity)
+    bands = list[list[Hashes]]()
     for each in levels:
         hashes = shingles.long_shingles(text, each)
         one = shingles.Shingled(hashes, np.array([0, len(hashes)]))
@@ -279,7 +284,8 @@ def sharing_documents(table: pa.Table) -> pa.Table:
 def sharers(keys: Hashes, documents: Indices) -> Indices:
     """The documents, ascending, of keys that stand beside more than one document."""
     order = np.lexsort((documents, keys))
-    keys, documents = keys[order], documents[order]
+    keys = keys[order]
+    documents = documents[order]
     is_shared = (keys[1:] == keys[:-1]) & (documents[1:] != documents[:-1])
     return distinct(np.append(documents[:-1][is_shared], documents[1:][is_shared]))
 
@@ -288,7 +294,8 @@ def write_marked(batch: Any, marks: Any, out: Path) -> dict[str, Any]:
     """Write the rows of marked documents of some files. marks: of Ray, once for each machine."""
     import ray
 
-    is_marked, written = ray.get(marks), list[int]()
+    is_marked = ray.get(marks)
+    written = list[int]()
     for path in batch["item"]:
         table = pq.read_table(path)
         kept: Any = pa.array(is_marked[table[DOCUMENT].to_numpy()])

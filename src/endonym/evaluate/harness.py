@@ -115,7 +115,8 @@ def write_task(name: str, items: Sequence[Item], folder: Path) -> str:
 
 def _by_group(items: Sequence[Item]) -> dict[str, list[Item]]:
     """The items of each group, by its name as one short word; alike words get a number."""
-    words, found = dict[str, str](), dict[str, list[Item]]()
+    words = dict[str, str]()
+    found = dict[str, list[Item]]()
     for item in items:
         if item.group not in words:
             word = as_name(item.group, "_", GROUP_CHARS).strip("_") or "others"
@@ -127,7 +128,8 @@ def _by_group(items: Sequence[Item]) -> dict[str, list[Item]]:
 
 def _line(item: Item) -> str:
     """An item as a line of the data."""
-    context, options = item.context + item.blanks, list(item.options)
+    context = item.context + item.blanks
+    options = list(item.options)
     record = {"context": context, "options": options, "answer": item.answer}
     return json.dumps(record, ensure_ascii=False) + "\n"
 
@@ -140,7 +142,9 @@ def run_harness(
     say: is told what is done. offline: what to do where data cannot be fetched. Raises RecipeError
     for a name that is no task of it, EndonymError with its own message if the harness fails.
     """
-    version, results, task = "", list[Result](), NAME
+    version = ""
+    results = list[Result]()
+    task = NAME
     try:
         for line in output_lines(
             "endonym.evaluate.harness_process", json.dumps(asked._asdict()).encode(), environment
@@ -165,7 +169,8 @@ def run_harness(
 
 def failure(told: Mapping[str, Any], task: str, offline: str) -> EndonymError:
     """The error for what the harness says of its own (`harness_process.failure`)."""
-    kinds, said = told["kinds"], told["message"]
+    kinds = told["kinds"]
+    said = told["message"]
     if "NotJudged" in kinds:
         return EndonymError(said, where=task, do=ADVICE["not_judged"])
     message = f"{NAME} failed with {kinds[0]}: {said or 'it says nothing'} ({told['place']})"

@@ -25,7 +25,8 @@ KEPT = ("results", "versions", "n-samples", "n-shot")
 
 def answers(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The lines that answer a request. All tasks are loaded before the first is judged."""
-    folder, names = request["folder"], list[str]()
+    folder = request["folder"]
+    names = list[str]()
     os.chdir(request["task_files"])  # They name their data by its place there.
     tasks: Any = importlib.import_module("lm_eval.tasks")
     metadata = {"pretrained": folder}
@@ -81,7 +82,8 @@ def checked(model: Any) -> Any:
 
     class Checked(model):
         def loglikelihood_rolling(self, *arguments: Any, **keys: Any) -> Any:
-            setting, self.add_bos_token = self.add_bos_token, False
+            setting = self.add_bos_token
+            self.add_bos_token = False
             try:
                 return super().loglikelihood_rolling(*arguments, **keys)
             finally:
@@ -141,7 +143,8 @@ def failure(error: BaseException) -> dict[str, Any]:
 
 def main() -> None:
     """Answer the request on standard input."""
-    lines, request = sys.stdout, json.load(sys.stdin)
+    lines = sys.stdout
+    request = json.load(sys.stdin)
     with redirect_stdout(sys.stderr):  # What libraries print is no answer.
         for answer in all_answers(request):
             lines.write(json.dumps(answer, default=float) + "\n")

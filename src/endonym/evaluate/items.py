@@ -38,7 +38,8 @@ COLUMNS = (*FIELDS, *chain.from_iterable(FIELDS.values()))
 SHOWN_TEXT = 80
 PAST = "answer_past_options"
 """Why a record is left out whose answer is the number of its options."""
-ACCURACY, PER_BYTE = "accuracy", "accuracy_per_byte"
+ACCURACY = "accuracy"
+PER_BYTE = "accuracy_per_byte"
 """Choices by the whole log-probability of an option, and by that of a byte; bits of a text."""
 Ids = NDArray[np.int64]
 Numbers = NDArray[np.float64]
@@ -87,7 +88,9 @@ def fitting(
 
     make: what a record holds, and its fields that are not read; raises Unfit.
     """
-    found, rejects, unread = list[T](), list[Reject](), dict[str, None]()
+    found = list[T]()
+    rejects = list[Reject]()
+    unread = dict[str, None]()
     for record in read_records(path, columns):
         if isinstance(record, Reject):
             rejects.append(record)
@@ -133,12 +136,14 @@ def item_of(record: Any) -> tuple[Item, list[str]]:
         raise Unfit("bad_item", "a record is an object with named fields")
     names = _names(record)
     if {"good", "bad"} <= names.keys():
-        options, answer = [record[names["good"]], record[names["bad"]]], 0
+        options = [record[names["good"]], record[names["bad"]]]
+        answer = 0
     elif "options" in names:
         options = record[names["options"]]
         answer = _answer(options, record.get(names.get("answer")))
     elif "text" in names:
-        options, answer = [record[names["text"]]], None
+        options = [record[names["text"]]]
+        answer = None
     else:
         raise Unfit("bad_item", WORDS["no_options"].format(found=_listed(record)))
     options = tuple(text_of(each, "an option") for each in options)

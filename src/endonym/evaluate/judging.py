@@ -62,7 +62,8 @@ class Rubric(NamedTuple):
 
         language: its code, or empty. texts: of each prompt, one of each system.
         """
-        found, name = list[Question](), language_name(language) or "one language"
+        found = list[Question]()
+        name = language_name(language) or "one language"
         for n, (prompt, row) in enumerate(zip(prompts, texts, strict=True)):
             for order in ((0, 1), (1, 0)) if len(row) > 1 else ():
                 sides = (row[each] for each in order)

@@ -27,7 +27,8 @@ FIELDS: dict[str, list[str]] = WORDS["fields"]
 """The names that a field of an example may have, the usual one first."""
 COLUMNS = (*FIELDS, *chain.from_iterable(FIELDS.values()))
 SPLIT_OF = {name: split for split, names in SPLITS.items() for name in names}
-TEST_SHARE, DEV_SHARE = 0.2, 0.1
+TEST_SHARE = 0.2
+DEV_SHARE = 0.1
 """What is drawn for a split that no record has."""
 SHOWN_LANGUAGES = 12
 
@@ -89,7 +90,9 @@ def read_probe(path: Path, language: str = "") -> Probe:
     language: of the model, in which those records are read that say their language. Raises
     SourceError if there are none, for records of several kinds, and for one class only.
     """
-    examples, rejects, unread = list[Example](), list[Reject](), dict[str, None]()
+    examples = list[Example]()
+    rejects = list[Reject]()
+    unread = dict[str, None]()
     for split, file in split_files(path):
         if not has_records(file):
             raise SourceError(WORDS["no_format"], where=str(file), do=WORDS["advice"])
@@ -97,7 +100,8 @@ def read_probe(path: Path, language: str = "") -> Probe:
         examples += [each._replace(split=split) if split else each for each in found]
         rejects += left
         unread |= others
-    left_out, where = places_in_words(rejects), str(path)
+    left_out = places_in_words(rejects)
+    where = str(path)
     if not examples:
         raise SourceError(f"no examples: {left_out}", where=where, do=WORDS["advice"])
     if len({type(each.answer) for each in examples}) > 1:
@@ -126,9 +130,11 @@ def example_of(record: Any) -> tuple[Example, Iterator[str]]:
     if is_pair and {"text", "label"} <= names.keys():
         raise Unfit("bad_item", WORDS["both_forms"].format(**names))
     if is_pair:
-        texts, answer = ("first", "second"), _score(record[names["score"]])
+        texts = ("first", "second")
+        answer = _score(record[names["score"]])
     elif {"text", "label"} <= names.keys():
-        texts, answer = ("text",), _label(record[names["label"]])
+        texts = ("text",)
+        answer = _label(record[names["label"]])
     else:
         found = listed([printable(str(name)) or '""' for name in record])
         raise Unfit("bad_item", WORDS["no_fields"].format(found=found))

@@ -10,7 +10,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-FEWEST_DOCUMENTS, FEWEST_OF_SOURCE = 10, 5
+FEWEST_DOCUMENTS = 10
+FEWEST_OF_SOURCE = 5
 """Fewest groups of neighbours for an interval: in all, and in each source."""
 FEW_GROUPS = 30
 """Of fewer groups an interval is rough: of ten whose bits are as skewed as an exponential
@@ -18,18 +19,22 @@ distribution it covers 88 to 90 % (benchmarks/intervals.py)."""
 LARGEST_SHARE = 0.3
 """Where one group has more of the bytes of its source, there is no interval: what it says can be
 compared with little. Of groups with 40 %, intervals are too wide: they hold the truth in 98 %."""
-LENGTH_SHARE, LENGTH_T, VARIED_LENGTHS = 0.15, 2.0, 0.75
+LENGTH_SHARE = 0.15
+LENGTH_T = 2.0
+VARIED_LENGTHS = 0.75
 """From when bits are said to depend on the length of documents (`depends_on_length`)."""
 NoInterval = Literal["too few", "uneven"]
 TOO_FEW: NoInterval = "too few"
 UNEVEN: NoInterval = "uneven"
 """Why a value has no interval: fewer groups than FEWEST_DOCUMENTS or FEWEST_OF_SOURCE, or one with
 more than LARGEST_SHARE. They are kept with scores, and shown."""
-SOURCE_BYTES, JUDGED_BYTES = 300_000, 2_000
+SOURCE_BYTES = 300_000
+JUDGED_BYTES = 2_000
 """Fewest bytes of a source in all, and of its scored text, to be part of a mean over sources: a few
 sentences must not weigh as much as books. The first bound decides in most cases, so that the mean
 is over the same sources for every seed."""
-BITS, PER_TEXT = "bits_per_byte", "bits_per_text"
+BITS = "bits_per_byte"
+PER_TEXT = "bits_per_text"
 NORMAL = 1.959964
 """The quantile of a normal distribution for 95 %."""
 MOST_FREEDOM = 1e4
@@ -135,8 +140,10 @@ class Measured:
         """Some of the documents, by mask or by indices."""
         draws = None if self.draws is None else self.draws[:, which]
         groups = None if self.groups is None else self.groups[which]
-        nats, tokens = self.nats[which], self.tokens[which]
-        n_bytes, chars = self.bytes[which], self.chars[which]
+        nats = self.nats[which]
+        tokens = self.tokens[which]
+        n_bytes = self.bytes[which]
+        chars = self.chars[which]
         return Measured(nats, tokens, n_bytes, chars, draws, groups)
 
 
@@ -213,15 +220,17 @@ def depends_on_length(
     """
     if groups is not None:
         _, groups = np.unique(groups, return_inverse=True)
-        nats = np.bincount(groups, weights=nats)
+        nats = np.bincount(groups, weights=nats).astype(np.float64)
         sizes = np.bincount(groups, weights=sizes).astype(np.int64)
-    nats, sizes = nats[sizes > 0], sizes[sizes > 0]
+    nats = nats[sizes > 0]
+    sizes = sizes[sizes > 0]
     if len(sizes) < FEWEST_DOCUMENTS:
         return False
     shares = sizes / sizes.sum()
     if (shares**2).sum() * len(sizes) * VARIED_LENGTHS < 1:
         return False
-    lengths, rates = np.log(sizes), nats / sizes
+    lengths = np.log(sizes)
+    rates = nats / sizes
     centred = lengths - lengths.mean()
     slope = float((centred * rates).sum() / (centred**2).sum())
     residuals = rates - rates.mean() - slope * centred
@@ -382,9 +391,12 @@ def _errors(
     shares = sizes / whole
     concentration = max(float((shares**2).sum()), 1e-9)
     lack = np.maximum(1 + concentration - 2 * shares, 1e-9)
-    means, of_seeds, both = list[NDArray[np.float64]](), list[NDArray[np.float64]](), 0.0
+    means = list[NDArray[np.float64]]()
+    of_seeds = list[NDArray[np.float64]]()
+    both = 0.0
     for rows in models:
-        ratios, seeds = rows.sum(1) / whole, len(rows)
+        ratios = rows.sum(1) / whole
+        seeds = len(rows)
         residuals = weight * (rows / whole - shares * ratios[:, None])
         means.append(residuals.mean(0))
         of_seeds.append(weight * ratios)
@@ -413,7 +425,8 @@ def t_quantile(freedom: float, tail: float = 0.025) -> float:
     freedom = min(freedom, MOST_FREEDOM)
     nodes, weights = _quadrature()
     log_area = math.lgamma(freedom / 2) - math.lgamma((freedom + 1) / 2) + math.log(math.pi) / 2
-    low, high = 0.0, math.pi / 2
+    low = 0.0
+    high = math.pi / 2
     for _ in range(50):
         angle = (low + high) / 2
         above = angle * float(weights @ np.sin(angle * nodes) ** (freedom - 1))
@@ -445,7 +458,8 @@ def share(
     shares = np.bincount(numbers, weights=is_right) / counts
     value = float(shares.mean() if is_mean else is_right.mean())
     weights = np.full(len(counts), 1 / len(counts)) if is_mean else counts / len(is_right)
-    size, of_all = 1 / float((weights**2 / counts).sum()), value * (1 - value)
+    size = 1 / float((weights**2 / counts).sum())
+    of_all = value * (1 - value)
     if len(counts) > 1:
         own = shares * (1 - shares) / np.maximum(1, counts - 1)
         variance = float((weights**2 * np.where(counts > 1, own, of_all)).sum())

@@ -49,7 +49,8 @@ BROKEN = regex.compile(
     r"|[\ufffd\p{Cn}\p{Co}\p{Cs}]|(?![\t\n\r])\p{Cc}"
 )
 """Signs of emoji may follow a point, too: ‼️ and #️⃣."""
-LOOP, LOOP_CHARS = regex.compile(r"(.{1,16}?)\1{4,}", regex.DOTALL), 10
+LOOP = regex.compile(r"(.{1,16}?)\1{4,}", regex.DOTALL)
+LOOP_CHARS = 10
 """A few characters, blanks among them, five times in a row or more often: so long at least."""
 OWN_SCRIPT = 0.01
 """A script is one of the language if held-out texts have this share of their letters in it."""
@@ -73,7 +74,8 @@ MEASURES = {
     LONGEST: "longest copy, characters",
 }
 COPIED_CHARS = 50
-GRAM, STRIDE = 25, 26
+GRAM = 25
+STRIDE = 26
 """A span of COPIED_CHARS holds a gram that begins at a multiple of STRIDE in the training text."""
 BLEU_ORDER = 4
 
@@ -122,11 +124,14 @@ def writing_scores(
     for text in training or ():
         known |= wanted.intersection(units_of(text, by_pieces=by_pieces))
         copies.read(text)
-    scripts, fewest = own_scripts(usual), min(map(len, every.values()))
+    scripts = own_scripts(usual)
+    fewest = min(map(len, every.values()))
     first = 0
     for name, group in every.items():
-        own, rows = texts[name], units[name]
-        sizes, places = [*map(len, own)], slice(first, first + len(group))
+        own = texts[name]
+        rows = units[name]
+        sizes = [*map(len, own)]
+        places = slice(first, first + len(group))
         found = {
             "empty": _share([LETTER.search(text) is None for text in own]),
             "ended": _share([each.has_ended for each in group]),

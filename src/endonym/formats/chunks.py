@@ -82,7 +82,8 @@ def is_document(table: arrow.Table) -> Marks:
 
 def reject_of(row: Mapping[str, Any], source: str) -> Reject:
     """The reject in a row of a chunk. row: by column; `stayed` may be left out."""
-    detail, stayed = row["detail"] or "", row.get("stayed") or ""
+    detail = row["detail"] or ""
+    stayed = row.get("stayed") or ""
     return Reject(row["reason"], row["id"], source, detail, row["text"], row["size"], stayed)
 
 

@@ -359,7 +359,8 @@ class Clean(Config):
 
 
 BLOCK_BYTES = 2_000
-DEFAULT_SHARE, DEFAULT_BYTES = 0.06, 20_000_000
+DEFAULT_SHARE = 0.06
+DEFAULT_BYTES = 20_000_000
 """Share of each source's documents that is held out by default, and how much of it at most."""
 
 

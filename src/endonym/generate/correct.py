@@ -38,7 +38,8 @@ class Corrector:
     """
 
     def __init__(self, decoder: AnyDecoder, tokenizer: Tokenizer) -> None:
-        self.tokenizer, self.keyboard = tokenizer, Keyboard(tokenizer)
+        self.tokenizer = tokenizer
+        self.keyboard = Keyboard(tokenizer)
         self.prefix = Prefix(decoder)
 
     def correct(self, text: str, typed: str, count: int = 3) -> list[Suggestion]:

@@ -24,7 +24,8 @@ from endonym.limited.opened import NEVER, Opened, key_of
 from endonym.limited.process import Failure, LimitedProcess, Limits
 from endonym.tokenizer.config import SEPARATORS
 
-INTS, BYTES = ctypes.POINTER(ctypes.c_int32), ctypes.POINTER(ctypes.c_int8)
+INTS = ctypes.POINTER(ctypes.c_int32)
+BYTES = ctypes.POINTER(ctypes.c_int8)
 LOG = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
 TABLES = packaged_tables("endonym.generate", "llama_cpp.toml")
 STRUCTS: dict[str, Any] = {}
@@ -54,7 +55,9 @@ UNIT = 256
 """llama.cpp rounds the length of a sequence up to a multiple of it."""
 FIRST_ROOM = 2 * UNIT
 """Tokens for which there is room at first."""
-MEMORY, SECONDS, SECONDS_PER_GB = 4 << 30, 60.0, 60.0
+MEMORY = 4 << 30
+SECONDS = 60.0
+SECONDS_PER_GB = 60.0
 """Of the process that opens a file first; beside the file itself, which is mapped and may be
 copied."""
 CONTEXT = 64
@@ -83,10 +86,12 @@ def library() -> ctypes.CDLL:
     loaded = ctypes.CDLL(str(module.__file__))
     for name, (result, arguments) in TABLES["functions"].items():
         function = getattr(loaded, name)
-        function.restype, function.argtypes = _type(result), [*map(_type, arguments.split())]
+        function.restype = _type(result)
+        function.argtypes = [*map(_type, arguments.split())]
     loaded.llama_log_set(_log, None)
     # In structs of another layout the defaults would be read at wrong places.
-    context, model = loaded.llama_context_default_params(), loaded.llama_model_default_params()
+    context = loaded.llama_context_default_params()
+    model = loaded.llama_model_default_params()
     defaults = (context.n_ctx, context.n_batch, context.type_k, context.type_v, model.n_gpu_layers)
     if defaults != (512, 2048, 1, 1, -1) or not model.use_extra_bufts or not context.offload_kqv:
         raise ExportError(
@@ -129,11 +134,13 @@ class LlamaCpp:
         is_tried: bool = False,
         opened: Opened = NEVER,
     ) -> None:
-        self._lib, self._context = library(), None
+        self._lib = library()
+        self._context = None
         if not is_tried:
             require_openable(path, adapter, opened)
         params = self._lib.llama_model_default_params()
-        params.n_gpu_layers, params.vocab_only = 0, context == 0
+        params.n_gpu_layers = 0
+        params.vocab_only = context == 0
         _messages.clear()
         self._model = self._lib.llama_model_load_from_file(os.fsencode(path), params)
         if not self._model:
@@ -149,10 +156,12 @@ class LlamaCpp:
         self._position = 0
         if context == 0:
             return
-        self._most_sequences, self._most_room = sequences, -(-self.context // UNIT) * UNIT
+        self._most_sequences = sequences
+        self._most_room = -(-self.context // UNIT) * UNIT
         self._remembered: dict[int, list[int]] = {}
         """The ids of each text that was computed and not forgotten."""
-        self._sequences, self._room = 1, min(FIRST_ROOM, self._most_room)
+        self._sequences = 1
+        self._room = min(FIRST_ROOM, self._most_room)
         family = self.value_of("general.architecture")
         if self.value_of(f"{family}.rope.scaling.original_context_length") is not None:
             self._room = self._most_room  # angles may depend on the length of the context
@@ -164,11 +173,13 @@ class LlamaCpp:
         settings.type_k = settings.type_v = CACHE_TYPES[cache]
         if cache == "f32":
             settings.flash_attn_type = 0  # off: it would compute in f16
-        self._settings, self._adapter = settings, None
+        self._settings = settings
+        self._adapter = None
         try:
             self._context = self._new_context(self._sequences, self._room)
             if adapter is not None:
-                self._adapter, self._adapter_path = self._read_adapter(adapter), adapter
+                self._adapter = self._read_adapter(adapter)
+                self._adapter_path = adapter
                 self._adapt(self._context, adapter)
         except ExportError as error:
             self.close()
@@ -179,7 +190,8 @@ class LlamaCpp:
 
     def _new_context(self, sequences: int, room: int) -> Any:
         """A context for so many texts of so many tokens. Raises ExportError if there is none."""
-        self._settings.n_seq_max, self._settings.n_ctx = sequences, sequences * room
+        self._settings.n_seq_max = sequences
+        self._settings.n_ctx = sequences * room
         _messages.clear()
         context = self._lib.llama_init_from_model(self._model, self._settings)
         if not context:
@@ -198,7 +210,8 @@ class LlamaCpp:
         earlier = self._context, self._sequences, self._room
         texts = {sequence: [*ids] for sequence, ids in self._remembered.items()}
         self._context = self._new_context(sequences, room)
-        self._sequences, self._room = sequences, room
+        self._sequences = sequences
+        self._room = room
         try:
             if self._adapter is not None:
                 self._adapt(self._context, self._adapter_path)
@@ -242,7 +255,8 @@ class LlamaCpp:
 
     def _adapt(self, context: Any, path: Path) -> None:
         """Let a context add the adapter. Raises Damaged if it does not fit."""
-        handle, scale = ctypes.c_void_p(self._adapter), ctypes.c_float(1.0)
+        handle = ctypes.c_void_p(self._adapter)
+        scale = ctypes.c_float(1.0)
         if self._lib.llama_set_adapters_lora(context, handle, 1, scale) != 0:
             raise damage("strange_adapter", str(path), reason=_reason())
 
@@ -344,7 +358,8 @@ class LlamaCpp:
         sequence: which of several texts it takes the place of; it is forgotten. Raises ExportError
         if llama.cpp fails.
         """
-        width, found = int(self._lib.llama_model_n_embd(self._model)), list[NDArray[np.float32]]()
+        width = int(self._lib.llama_model_n_embd(self._model))
+        found = list[NDArray[np.float32]]()
         self._make_room(sequence + 1, len(ids))
         self._lib.llama_set_embeddings(self._context, True)
         try:

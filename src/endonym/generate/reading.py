@@ -105,7 +105,8 @@ def _read_group(
     No token sees the padding, since attention is causal, and the padding's nats are dropped.
     """
     context = window_tokens(decoder, start, window)
-    readout, given = decoder.readout, max(1, len(start))
+    readout = decoder.readout
+    given = max(1, len(start))
     before = np.array(start, dtype=np.int64)
     rows = [np.concatenate((before, ids)) for ids in documents]
     results = [np.zeros((3, len(ids))) for ids in documents]
@@ -188,7 +189,8 @@ def mean_states(decoder: AnyDecoder, rows: Sequence[Sequence[int]], before: int 
     rows: the ids of each text. The first `before` of them start it and are not part of the mean. A
     text without a token has NaN. Rows are padded on the right, which no token sees.
     """
-    sizes, device = [len(row) for row in rows], decoder.readout.weight_VD.device
+    sizes = [len(row) for row in rows]
+    device = decoder.readout.weight_VD.device
     padded = [[*row, *[0] * (max(sizes) - len(row))] for row in rows]
     tokens_BT, sizes_B1 = (torch.tensor(each, device=device) for each in (padded, sizes))
     sizes_B1 = sizes_B1[:, None]

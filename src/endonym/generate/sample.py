@@ -22,12 +22,14 @@ STATED = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 """The keys of a `generation_config.json` that are fields of `Sampling`."""
 COLDEST = 1e-4
 """A lower temperature is greedy: logits that are divided by it are no longer finite in float32."""
-LEAST_PENALTY, MOST_PENALTY = 0.01, 100.0
+LEAST_PENALTY = 0.01
+MOST_PENALTY = 100.0
 FAINT = (1e-2, 1e-4, 0.0)
 """Tokens so much less likely than the likeliest are sorted only if top-k or top-p need them."""
 LONGEST_CHARACTER = 4
 """Bytes of UTF-8."""
-MARK, ALL_BUT_A_BLANK = r"[\p{M}\u00ad\u200c\u200d\u2060]", "[^ ]"
+MARK = r"[\p{M}\u00ad\u200c\u200d\u2060]"
+ALL_BUT_A_BLANK = "[^ ]"
 """Marks, and unseen signs inside a word, such as that between the parts of a Persian one."""
 _UNSPACED = "".join(rf"\p{{{script}}}" for script in (*UNSPACED_SCRIPTS, *DENSE_SCRIPTS))
 OF_WORDS = rf"(?![{_UNSPACED}])[\p{{L}}\p{{N}}]|{MARK}"
@@ -158,9 +160,12 @@ class SamplerState:
         bias: Mapping[int, float] | None = None,
         not_first: str = "",
     ) -> None:
-        self.sampling, self.min_tokens, self.bias = sampling, min_tokens, bias or {}
+        self.sampling = sampling
+        self.min_tokens = min_tokens
+        self.bias = bias or {}
         self.not_first = not_first
-        self.seen, self.made = set(prompt), 0
+        self.seen = set(prompt)
+        self.made = 0
         self.pending = b""
         """An unfinished character."""
         key = int(fingerprint([sampling.seed, *prompt])[:15], 16)  # 15 hexadecimal digits: 60 bits
@@ -177,7 +182,8 @@ class Sampler:
     """
 
     def __init__(self, token_bytes: Sequence[bytes], ends: Collection[int]) -> None:
-        self.ends, self._token_bytes = frozenset(ends), token_bytes
+        self.ends = frozenset(ends)
+        self._token_bytes = token_bytes
         self._ends = np.array(sorted(ends), dtype=np.int64)
         tails = [unfinished(piece) for piece in token_bytes]
         self._inside = np.array([n for n, tail in enumerate(tails) if tail is None], dtype=np.int64)
@@ -315,7 +321,9 @@ def _draw_one(mass_V: Logits, total: float, state: SamplerState) -> int:
 
     mass_V: probabilities relative to the likeliest token's, which has 1. total: their sum.
     """
-    top_k, top_p, min_p = state.sampling.top_k, state.sampling.top_p, state.sampling.min_p
+    top_k = state.sampling.top_k
+    top_p = state.sampling.top_p
+    min_p = state.sampling.min_p
     if top_p == 1 and not 0 < top_k < len(mass_V):
         ids = None  # all tokens in their own order
         sums = np.where(mass_V >= min_p, mass_V, 0).cumsum(dtype=np.float64)

@@ -24,7 +24,9 @@ class ApiError(EndonymError):
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(message)
-        self.status, self.param, self.code = status, param, code
+        self.status = status
+        self.param = param
+        self.code = code
         self.headers = headers or {}
 
 
@@ -101,7 +103,8 @@ class ChatForm:
     vocabulary: Vocabulary
     has_logprobs: bool
     prefix = "chatcmpl"
-    whole_kind, chunk_kind = "chat.completion", "chat.completion.chunk"
+    whole_kind = "chat.completion"
+    chunk_kind = "chat.completion.chunk"
 
     def opening(self, index: int) -> Json | None:
         """Says who speaks."""

@@ -86,7 +86,8 @@ class Metrics(Collector):
     """Counts requests, and asks the schedulers for the rest."""
 
     def __init__(self, schedulers: Mapping[str, Scheduler]) -> None:
-        self._schedulers, self._registry = schedulers, CollectorRegistry()
+        self._schedulers = schedulers
+        self._registry = CollectorRegistry()
         self._requests = Counter(
             "endonym_requests", "Requests", ["path", "status"], registry=self._registry
         )
@@ -174,10 +175,12 @@ def _add_errors(app: FastAPI) -> None:
         first = error.errors()[0]
         place = [str(part) for part in first["loc"] if part != "body"]
         reason = refusal(place[-1]) if first["type"] == "extra_forbidden" else reason_of(first)
-        message, param = f"{'.'.join(place) or 'body'}: {reason}", place[0] if place else None
+        message = f"{'.'.join(place) or 'body'}: {reason}"
+        param = place[0] if place else None
         if first["type"] == "json_invalid":
             problem = first.get("ctx", {}).get("error", "")
-            message, param = f"invalid JSON: {problem} at character {place[0]}", None
+            message = f"invalid JSON: {problem} at character {place[0]}"
+            param = None
         return await refused(request, ApiError(400, message, param=param))
 
     @app.exception_handler(StarletteHTTPException)
@@ -209,7 +212,8 @@ def require_json(request: Request, body: bytes) -> None:
     """
     if not body:
         raise ApiError(400, "the request has no body: send a JSON object", code="no_body")
-    wanted, code = "Content-Type: application/json", "unsupported_content_type"
+    wanted = "Content-Type: application/json"
+    code = "unsupported_content_type"
     header = request.headers.get("content-type", "")
     kind = header.partition(";")[0].strip().lower()
     if not kind:

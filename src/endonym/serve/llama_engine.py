@@ -15,7 +15,8 @@ from endonym.tokenizer.tokenizer import Tokenizer
 
 BATCH_LOGITS = 1 << 25
 """No batch gives more numbers than these."""
-BYTES, STATE_BYTES = 2, 4
+BYTES = 2
+STATE_BYTES = 4
 """Of a number in a cache: fp16 of keys and values, fp32 of the states of state spaces."""
 
 
@@ -23,7 +24,8 @@ class LlamaVocabulary:
     """The tokenizer of a GGUF file, as llama.cpp reads it."""
 
     def __init__(self, llama: LlamaCpp) -> None:
-        self._llama, self.vocab = llama, llama.vocab
+        self._llama = llama
+        self.vocab = llama.vocab
         self.ends = frozenset(index for index in range(self.vocab) if llama.ends(index))
         self._bytes = [llama.bytes_of(index, special=False) for index in range(self.vocab)]
 
@@ -87,7 +89,8 @@ class LlamaEngine:
         self.context, self.template = self._llama.context, self._llama.template()
         self.ends = self.vocabulary.ends
         if chat is not None and chat.chat_template is not None:
-            self.template, self.ends = chat.chat_template, self.ends | set(chat.stop_ids)
+            self.template = chat.chat_template
+            self.ends = self.ends | set(chat.stop_ids)
         self.before, self.document_start = self._llama.before, self._llama.document_start()
         names = (self._llama.start_id, self._llama.end_id)
         self.start, self.end = (self.vocabulary.token(n) if n >= 0 else "" for n in names)
@@ -168,7 +171,8 @@ def cache_bytes(described: LlamaCpp) -> tuple[int, int]:
     key = number("attention.key_length", width // max(1, heads))
     value = number("attention.value_length", key)
     attention = number("attention.head_count_kv", heads) * (key + value)
-    inner, state = number("ssm.inner_size", 0), number("ssm.state_size", 0)
+    inner = number("ssm.inner_size", 0)
+    state = number("ssm.state_size", 0)
     channels = inner + 2 * number("ssm.group_count", 0) * state
     states = max(0, number("ssm.conv_kernel", 0) - 1) * channels + inner * state
     layers = number("block_count", 1)

@@ -26,16 +26,22 @@ class OwnEngine:
     def __init__(self, model: LanguageModel, *, most_slots: int, memory: int) -> None:
         """memory: bytes that all caches together may take."""
         self.model: LanguageModel | None = model
-        self.decoder, self.batch = model.decoder, PREFILL_TOKENS
-        self.context, self.vocabulary = model.decoder.config.context, model.tokenizer
+        self.decoder = model.decoder
+        self.batch = PREFILL_TOKENS
+        self.context = model.decoder.config.context
+        self.vocabulary = model.tokenizer
         width = model.decoder.readout.weight_VD.element_size()
         each = cache_bytes(model.decoder.config, self.context, width)
         self.slots = max(1, min(most_slots, memory // max(1, each)))
-        self.before, self.start = model.tokenizer.before, model.tokenizer.start_name
-        self.document_start, self.end = model.tokenizer.document_start, model.tokenizer.end
+        self.before = model.tokenizer.before
+        self.start = model.tokenizer.start_name
+        self.document_start = model.tokenizer.document_start
+        self.end = model.tokenizer.end
         self.template = model.tokenizer.chat_template
-        self.ends, self.spelled = model.tokenizer.stop_ids, model.spelled
-        self.turns, self.defaults = model.turns, model.defaults
+        self.ends = model.tokenizer.stop_ids
+        self.spelled = model.spelled
+        self.turns = model.turns
+        self.defaults = model.defaults
         self._markup = Markup(model.tokenizer)
         self.device = model.decoder.readout.weight_VD.device
         self._caches: dict[int, Cache] = {}

@@ -59,7 +59,8 @@ class Pieces:
 
     def end(self) -> list[TextPiece]:
         """What was waiting, at the end; an incomplete character is left out."""
-        pieces, self._waiting = self._waiting, []
+        pieces = self._waiting
+        self._waiting = []
         if self._tokens:
             pieces.append(TextPiece("", tuple(self._tokens)))
             self._tokens = []
@@ -88,7 +89,8 @@ class Pieces:
                 break
             pieces.append(TextPiece(piece.text[:end], piece.tokens))
             end -= len(piece.text)
-        self._waiting, self._tokens = [], []
+        self._waiting = []
+        self._tokens = []
         return pieces
 
 

@@ -136,7 +136,8 @@ async def embeddings(service: Service, body: EmbeddingRequest, receive: Receive)
 
     Each vector is the mean of the last hidden states over a text's tokens, scaled to length 1.
     """
-    scheduler, rows = service.scheduler(body.model), list[list[int]]()
+    scheduler = service.scheduler(body.model)
+    rows = list[list[int]]()
     engine = scheduler.engine
     for each in each_alone(body.input):
         if isinstance(each, str):
@@ -287,12 +288,19 @@ class Job:
         prompts: list[Prompt],
         form: Form,
     ) -> None:
-        self.scheduler, self.body, self.prompts, self.form = scheduler, body, prompts, form
-        self.id, self.created = f"{form.prefix}-{secrets.token_hex(12)}", int(time.time())
+        self.scheduler = scheduler
+        self.body = body
+        self.prompts = prompts
+        self.form = form
+        self.id = f"{form.prefix}-{secrets.token_hex(12)}"
+        self.created = int(time.time())
         defaults = scheduler.engine.defaults
-        length, logprobs, times = body.length(defaults), body.likeliest(), body.n or 1
+        length = body.length(defaults)
+        logprobs = body.likeliest()
+        times = body.n or 1
         if logprobs is not None:
-            room, numbers_each = scheduler.engine.context + 1, 1 + logprobs
+            room = scheduler.engine.context + 1
+            numbers_each = 1 + logprobs
             n_tokens = 0
             for size in (len(prompt.ids) for prompt in prompts):
                 n_tokens += (size if body.echo else 0) + min(length, room - size)
@@ -324,7 +332,8 @@ class Job:
         ]
         self._begun: set[int] = set()
         self._news: list[Numbered] = []
-        self._changed, self._ended = asyncio.Event(), asyncio.Event()
+        self._changed = asyncio.Event()
+        self._ended = asyncio.Event()
         self._left = len(self.generations)
 
     def begin(self) -> None:
@@ -379,7 +388,8 @@ class Job:
             while self._left or self._news:
                 await self._changed.wait()
                 self._changed.clear()
-                news, self._news = self._news, []
+                news = self._news
+                self._news = []
                 has_prompts = self.body.echo and any(n not in self._begun for n, _ in news)
                 yield await asyncio.to_thread(self._sent, news) if has_prompts else self._sent(news)
                 if any(update.reason == "failed" for _, update in news):
@@ -445,7 +455,8 @@ class Job:
 
 async def unless_gone(work: Awaitable[T], receive: Receive) -> T | None:
     """What `work` gives; None if the client closes the connection before, and it is cancelled."""
-    working, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(receive))
+    working = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_gone(receive))
     try:
         await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
         return working.result() if working.done() else None

@@ -31,7 +31,8 @@ BORDERS = rf"[\0\n\r\u2028\u2029{SENTENCE_ENDS}]"
 SEED = 5
 MOST_COVERED = 0.5
 """A candidate is trained on if more of its letters are covered. docs/log.md has the measurement."""
-LONGEST, STRETCHES = 4_000, 8
+LONGEST = 4_000
+STRETCHES = 8
 """Letters of a text by which it is judged, and in how many stretches if it is longer."""
 
 Table = np.ndarray[tuple[int, int], np.dtype[np.int64]]
@@ -134,9 +135,12 @@ class Covered:
         runs = int(self.ends[-1]) if len(self.ends) else 0
         spans = self.spans[:, begins[runs:]]
         parts = np.searchsorted(spans[0], np.arange(len(self.ends) + 1))
-        letters, covered, first = np.zeros(count), np.zeros(count), 0
+        letters = np.zeros(count)
+        covered = np.zeros(count)
+        first = 0
         for number, owner in enumerate(self.owners.tolist()):
-            end, size = int(self.ends[number]), int(self.sizes[number])
+            end = int(self.ends[number])
+            size = int(self.sizes[number])
             _, at, sizes = spans[:, parts[number] : parts[number + 1]]
             letters[owner] += size
             covered[owner] += covered_letters(size, np.flatnonzero(begins[first:end]), at, sizes)
@@ -161,7 +165,8 @@ def stretches_of(texts: Sequence[str], folded: Sequence[str]) -> Iterator[list[S
     """The stretches by which each text is judged, in order; folded: the same texts, folded."""
     sentences = short_sentences(texts)
     for number, text in enumerate(folded):
-        size, firsts = len(text), [0]
+        size = len(text)
+        firsts = [0]
         if size > LONGEST:
             size = LONGEST // STRETCHES
             firsts = np.linspace(0, len(text) - size, STRETCHES).astype(np.int64).tolist()

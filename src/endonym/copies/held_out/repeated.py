@@ -30,7 +30,8 @@ from endonym.copies.letters import batches, overlapping_portions, padded_runs, r
 from endonym.formats.chunks import read_arrays, read_chunk, write_arrays, write_chunk
 from endonym.script.fold import folded
 
-LONG, SHORT = 13, 6
+LONG = 13
+SHORT = 6
 """Length of a run in letters, for each measure."""
 
 KEPT_RUNS = 2_000
@@ -40,7 +41,8 @@ SIMILARITY = 0.7
 MAX_LETTERS = 10_000
 """Longer texts are compared by containment only."""
 
-MAX_COMPARED_TEXTS, MAX_COMPARED_LETTERS = 2_000, 200_000
+MAX_COMPARED_TEXTS = 2_000
+MAX_COMPARED_LETTERS = 200_000
 """Limits of the texts, and of their letters, that a candidate is compared with."""
 
 COUNTER_BITS = 24
@@ -67,7 +69,9 @@ class Index:
     """
 
     def __init__(self, contained: "Contained", similar: "Similar", covered: Covered) -> None:
-        self.contained, self.similar, self.covered = contained, similar, covered
+        self.contained = contained
+        self.similar = similar
+        self.covered = covered
         self.contaminated = np.zeros(len(contained.sizes), dtype=np.bool_)
 
     @classmethod
@@ -167,7 +171,9 @@ class Contained:
     """
 
     def __init__(self, postings: Postings, sizes: Indices, runs: Indices) -> None:
-        self.postings, self.sizes, self.runs = postings, sizes, runs
+        self.postings = postings
+        self.sizes = sizes
+        self.runs = runs
         self.firsts = np.cumsum(self.sizes) - self.sizes
         self.seen = np.zeros(len(self.postings.hashes), dtype=np.bool_)
         self.is_in_text = np.zeros_like(self.seen)
@@ -196,7 +202,8 @@ class Contained:
         for documents, owners in self.postings.pairs(found):
             is_open = ~contaminated[owners]
             pairs = distinct(documents[is_open] * len(self.sizes) + owners[is_open])
-            documents, owners = pairs // len(self.sizes), pairs % len(self.sizes)
+            documents = pairs // len(self.sizes)
+            owners = pairs % len(self.sizes)
             for start, end in ranges(pairs, self.sizes[owners]):
                 some = owners[start:end]
                 shared = self.shared(found, documents[start:end], some)
@@ -204,7 +211,8 @@ class Contained:
 
     def shared(self, found: Indices, documents: Indices, owners: Indices) -> Indices:
         """How many runs of each candidate occur in the text paired with it."""
-        counts, holders = np.empty(len(owners), dtype=np.int64), found // len(self.seen)
+        counts = np.empty(len(owners), dtype=np.int64)
+        holders = found // len(self.seen)
         starts = np.flatnonzero(np.diff(documents, prepend=-1))
         for start, end in zip(starts, np.append(starts[1:], len(documents)), strict=True):
             first, last = np.searchsorted(holders, documents[start] + np.arange(2))
@@ -238,7 +246,9 @@ class Similar:
     """
 
     def __init__(self, postings: Postings, lengths: Indices, texts: Texts) -> None:
-        self.postings, self.lengths, self.texts = postings, lengths, texts
+        self.postings = postings
+        self.lengths = lengths
+        self.texts = texts
 
     @classmethod
     def made(cls, texts: list[str], rare: Sequence[tuple[Hashes, Indices]]) -> "Similar":
@@ -254,7 +264,8 @@ class Similar:
         lengths = np.array([len(text) for text in texts], dtype=np.int64)
         found = self.postings.find(*short_runs(texts))
         for documents, owners in self.postings.pairs(found):
-            theirs, ours = lengths[documents], self.lengths[owners]
+            theirs = lengths[documents]
+            ours = self.lengths[owners]
             # Texts of lengths too far apart cannot be similar.
             near = np.minimum(theirs, ours) + 1 > SIMILARITY * np.maximum(theirs, ours)
             near &= ~contaminated[owners]
@@ -303,16 +314,20 @@ def runs_to_search_by(texts: Sequence[str], counters: Counters) -> tuple[Hashes,
     """
     hashes, owners = short_runs(texts)
     order = np.lexsort((hashes, owners))
-    hashes, owners = hashes[order], owners[order]
+    hashes = hashes[order]
+    owners = owners[order]
     is_new = np.ones(len(hashes), dtype=np.bool_)
     is_new[1:] = (np.diff(hashes) != 0) | (np.diff(owners) != 0)
     starts = np.nonzero(is_new)[0]
-    hashes, owners = hashes[starts], owners[starts]
+    hashes = hashes[starts]
+    owners = owners[starts]
     own = np.diff(starts, append=len(is_new))  # how often a run stands in its own text
     elsewhere = counters[counter_of(hashes)].astype(np.int64) - own
     order = np.lexsort((hashes, elsewhere, owners))
     order = order[elsewhere[order] > 0]
-    hashes, owners, elsewhere = hashes[order], owners[order], elsewhere[order]
+    hashes = hashes[order]
+    owners = owners[order]
+    elsewhere = elsewhere[order]
     lengths = np.array([len(text) for text in texts], dtype=np.int64)
     limits = np.minimum(MAX_COMPARED_TEXTS, MAX_COMPARED_LETTERS // np.maximum(lengths, 1))
     total = np.cumsum(elsewhere)
