@@ -153,7 +153,6 @@ class LlamaCpp:
         self.before: tuple[int, ...] = (self.start_id,) if adds_start else ()
         self.trained_context = int(self._lib.llama_model_n_ctx_train(self._model))
         self.context = context or self.trained_context
-        self._position = 0
         if context == 0:
             return
         self._most_sequences = sequences
@@ -176,11 +175,10 @@ class LlamaCpp:
         self._settings = settings
         self._adapter = None
         try:
-            self._context = self._new_context(self._sequences, self._room)
             if adapter is not None:
                 self._adapter = self._read_adapter(adapter)
                 self._adapter_path = adapter
-                self._adapt(self._context, adapter)
+            self._context = self._new_context(self._sequences, self._room)
         except ExportError as error:
             self.close()
             raise Damaged(error.message, where=str(path)) from error
@@ -189,13 +187,22 @@ class LlamaCpp:
             raise
 
     def _new_context(self, sequences: int, room: int) -> Any:
-        """A context for so many texts of so many tokens. Raises ExportError if there is none."""
+        """A context for so many texts of so many tokens, with the adapter if there is one.
+
+        Raises ExportError if there is none, Damaged if the adapter does not fit.
+        """
         self._settings.n_seq_max = sequences
         self._settings.n_ctx = sequences * room
         _messages.clear()
         context = self._lib.llama_init_from_model(self._model, self._settings)
         if not context:
             raise ExportError(f"llama.cpp cannot compute with it: {_reason()}")
+        if self._adapter is not None:
+            handle = ctypes.c_void_p(self._adapter)
+            scale = ctypes.c_float(1.0)
+            if self._lib.llama_set_adapters_lora(context, handle, 1, scale) != 0:
+                self._lib.llama_free(context)
+                raise damage("strange_adapter", str(self._adapter_path), reason=_reason())
         return context
 
     def _make_room(self, sequences: int, length: int) -> None:
@@ -213,11 +220,11 @@ class LlamaCpp:
         self._sequences = sequences
         self._room = room
         try:
-            if self._adapter is not None:
-                self._adapt(self._context, self._adapter_path)
             for sequence, ids in texts.items():
                 if not self._copy(sequence, earlier[0]):
-                    self._read_again(sequence, ids)
+                    self.forget(sequence)
+                    for _ in self._read_on(ids, sequence, all_outputs=False):
+                        pass
         except EndonymError:
             self._lib.llama_free(self._context)
             self._context, self._sequences, self._room = earlier
@@ -236,14 +243,19 @@ class LlamaCpp:
         self._lib.llama_state_seq_get_data(smaller, data, size, sequence)
         return self._lib.llama_state_seq_set_data(self._context, data, size, sequence) == size
 
-    def _read_again(self, sequence: int, ids: Sequence[int]) -> None:
-        """Compute a text once more, in this context."""
-        self.forget(sequence)
+    def _read_on(self, ids: Sequence[int], sequence: int, *, all_outputs: bool) -> Iterator[int]:
+        """Compute the next tokens of a text, at most BATCH at once.
+
+        Yields after each batch how many outputs it has: of all its tokens, or of the last one.
+        """
+        past = len(self._remembered.get(sequence, ()))
         for first in range(0, len(ids), BATCH):
             part = np.asarray(ids[first : first + BATCH], dtype=np.int32)
-            positions = np.arange(first, first + len(part), dtype=np.int32)
-            nothing = np.zeros(len(part), dtype=np.int8)
-            self._decode(part, positions, np.full_like(part, sequence), nothing)
+            positions = np.arange(past + first, past + first + len(part), dtype=np.int32)
+            is_wanted = np.full(len(part), all_outputs, dtype=np.int8)
+            is_wanted[-1] = 1
+            self._decode(part, positions, np.full_like(part, sequence), is_wanted)
+            yield int(is_wanted.sum())
 
     def _read_adapter(self, path: Path) -> Any:
         """An adapter, which lives as long as the model. Raises Damaged if it does not fit."""
@@ -252,13 +264,6 @@ class LlamaCpp:
         if not adapter:
             raise damage("strange_adapter", str(path), reason=_reason())
         return adapter
-
-    def _adapt(self, context: Any, path: Path) -> None:
-        """Let a context add the adapter. Raises Damaged if it does not fit."""
-        handle = ctypes.c_void_p(self._adapter)
-        scale = ctypes.c_float(1.0)
-        if self._lib.llama_set_adapters_lora(context, handle, 1, scale) != 0:
-            raise damage("strange_adapter", str(path), reason=_reason())
 
     def __enter__(self) -> "LlamaCpp":
         return self
@@ -293,23 +298,36 @@ class LlamaCpp:
         """The ids before a document, as `Tokenizer.document_start` has them."""
         for name in SEPARATORS:
             ids = self.encode(name, by_name=True)
-            if len(ids) == 1 and not self.bytes_of(ids[0], special=False) and not self.before:
+            if len(ids) == 1 and not self.bytes_of(ids[0]) and not self.before:
                 return tuple(ids)
         return self.before or (self.start_id if self.start_id >= 0 else self.end_id,)
 
-    def bytes_of(self, index: int, *, special: bool = True) -> bytes:
-        """The bytes of an id; of a special its name, or nothing."""
+    def text_ids(self, text: str) -> list[int]:
+        """The ids of a whole text, as llama.cpp's programs read a prompt."""
+        return self.encode(text, opens=True) or [*self.document_start()]
+
+    def chat_ids(self, ids: Sequence[int]) -> list[int]:
+        """The ids of a conversation: llama.cpp puts the start token there once, if the file asks
+        for it."""
+        before = list(self.before)
+        return [*ids] if list(ids[: len(before)]) == before else [*before, *ids]
+
+    def bytes_of(self, index: int, *, by_name: bool = False) -> bytes:
+        """The bytes of an id; empty for none of the file's. by_name: of a special token its name,
+        else nothing."""
         size = 64
-        while True:
+        while 0 <= index < self.vocab:
             room = ctypes.create_string_buffer(size)
-            count = self._lib.llama_token_to_piece(self._vocab, index, room, size, 0, special)
+            count = self._lib.llama_token_to_piece(self._vocab, index, room, size, 0, by_name)
             if count >= 0:
                 return room.raw[:count]
             size = -count
+        return b""
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids; broken characters become U+FFFD."""
-        return b"".join(self.bytes_of(index) for index in ids).decode("utf-8", errors="replace")
+        pieces = (self.bytes_of(index, by_name=True) for index in ids)
+        return b"".join(pieces).decode("utf-8", errors="replace")
 
     def ends(self, index: int) -> bool:
         """Whether generation ends at this id."""
@@ -359,20 +377,16 @@ class LlamaCpp:
         if llama.cpp fails.
         """
         width = int(self._lib.llama_model_n_embd(self._model))
-        found = list[NDArray[np.float32]]()
+        self.forget(sequence)
         self._make_room(sequence + 1, len(ids))
         self._lib.llama_set_embeddings(self._context, True)
         try:
-            for first in range(0, len(ids), BATCH):
-                part = np.asarray(ids[first : first + BATCH], dtype=np.int32)
-                positions = np.arange(first, first + len(part), dtype=np.int32)
-                is_wanted = np.ones(len(part), dtype=np.int8)
-                self._decode(part, positions, np.full_like(part, sequence), is_wanted)
-                found.append(self._output(self._lib.llama_get_embeddings, len(part), width))
+            read = self._lib.llama_get_embeddings
+            parts = self._read_on(ids, sequence, all_outputs=True)
+            return np.concatenate([self._output(read, count, width) for count in parts])
         finally:
             self._lib.llama_set_embeddings(self._context, False)
             self.forget(sequence)
-        return np.concatenate(found)
 
     def _decode(
         self,
@@ -413,7 +427,6 @@ class LlamaCpp:
         """Forget everything that was read."""
         self._lib.llama_memory_clear(self._lib.llama_get_memory(self._context), True)
         self._remembered.clear()
-        self._position = 0
 
     def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """Logits after each of the ids, (T, V), of a text that starts with them."""
@@ -425,17 +438,12 @@ class LlamaCpp:
 
         Raises ExportError if the context is too short.
         """
-        if self._position + len(ids) > self.context:
-            length = self._position + len(ids)
+        length = len(self._remembered.get(0, ())) + len(ids)
+        if length > self.context:
             raise ExportError(f"{length} tokens, but a context of {self.context}")
-        self._make_room(1, self._position + len(ids))
-        for first in range(0, len(ids), BATCH):
-            part = np.asarray(ids[first : first + BATCH], dtype=np.int32)
-            positions = np.arange(self._position, self._position + len(part), dtype=np.int32)
-            is_wanted = np.full(len(part), all_logits, dtype=np.int8)
-            is_wanted[-1] = 1
-            self._position += len(part)
-            yield self.compute(part, positions, np.zeros_like(part), is_wanted)
+        self._make_room(1, length)
+        for count in self._read_on(ids, 0, all_outputs=all_logits):
+            yield self._output(self._lib.llama_get_logits, count, self.vocab)
 
 
 def _grown(now: int, needed: int, most: int) -> int:

@@ -14,18 +14,18 @@ from endonym.generate.sample import Logits
 from endonym.model.cache import Cache
 from endonym.model.count import cache_bytes
 from endonym.model.span import Span
-from endonym.serve.engine import Row, Vector
+from endonym.serve.engine import Engine, Row, Vector
 from endonym.tokenizer.chat_template import Markup
 
 
-class OwnEngine:
+class OwnEngine(Engine):
     """A decoder on its device, and for each slot in use a cache, which grows with its text."""
 
     name = "endonym"
 
     def __init__(self, model: LanguageModel, *, most_slots: int, memory: int) -> None:
         """memory: bytes that all caches together may take."""
-        self.model: LanguageModel | None = model
+        self.model = model
         self.decoder = model.decoder
         self.batch = PREFILL_TOKENS
         self.context = model.decoder.config.context
@@ -69,14 +69,6 @@ class OwnEngine:
     def release(self, slot: int) -> None:
         """Forget the sequence in a slot."""
         self._caches.pop(slot, None)
-
-    def text_ids(self, text: str) -> list[int]:
-        """The ids of a whole text, with those before and after it."""
-        return self.vocabulary.text_ids(text)
-
-    def chat_ids(self, ids: Sequence[int]) -> list[int]:
-        """The ids of a conversation, from those of its filled template."""
-        return self.vocabulary.chat_ids(ids)
 
     def encode_markup(self, text: str, begins: bool = False) -> list[int]:
         """The ids of a chat template's own text: specials by name."""

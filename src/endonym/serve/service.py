@@ -121,7 +121,7 @@ async def text_job(service: Service, body: CompletionRequest) -> "Job":
             is_kept = body.echo and not body.spelled
             read = each if is_kept else await asyncio.to_thread(engine.spelled, each)
             text, not_first = beginning(read, inside_word=body.inside_word)
-            ids = await asyncio.to_thread(engine.text_ids, text)
+            ids = await asyncio.to_thread(engine.vocabulary.text_ids, text)
             prompt = fitting(ids, engine, "prompt", n_sent=len(ids) - n_before(ids, engine))
             prompts.append(replace(prompt, not_first=not_first, read=read))
             continue
@@ -144,7 +144,7 @@ async def embeddings(service: Service, body: EmbeddingRequest, receive: Receive)
             # A character has up to 4 bytes.
             text = each[: scheduler.most_bytes // 4] if body.truncate else each
             require_readable(text, scheduler, "input")
-            ids = await asyncio.to_thread(engine.text_ids, text) if text else []
+            ids = await asyncio.to_thread(engine.vocabulary.text_ids, text) if text else []
         else:
             ids = each
         require_known(ids, engine, "input")
