@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from endonym.data.baselines import Baselines
 from endonym.data.shards import TokenShards
@@ -19,11 +18,12 @@ from endonym.evaluate.score import (
     JUDGED_BYTES,
     SOURCE_BYTES,
     Measured,
+    Numbers,
     Score,
     scores,
 )
 from endonym.generate.language_model import LanguageModel
-from endonym.generate.reading import TokenNats, read_tokens
+from endonym.generate.reading import Ids, TokenNats, read_tokens
 from endonym.tokenizer.tokenizer import Tokenizer
 
 WHOLE = 1 << 40
@@ -41,14 +41,14 @@ class Texts:
     are read and not scored; those of the tokenizer (`document_start`) if None.
     """
 
-    ids: Sequence[NDArray[np.int64]]
+    ids: Sequence[Ids]
     sources: Sequence[str]
     tokenizer: Tokenizer
     text: Literal["document", "block"] = "document"
     averaged: frozenset[str] | None = None
-    groups: NDArray[np.int64] | None = None
+    groups: Ids | None = None
     held_out_bytes: Mapping[str, int] = field(default_factory=dict[str, int])
-    lengths: NDArray[np.int64] | None = None
+    lengths: Ids | None = None
     start: tuple[int, ...] | None = None
 
     def as_transformers(self) -> "Texts":
@@ -74,7 +74,7 @@ class Texts:
         """The sources in the mean."""
         return frozenset(self.sources) if self.averaged is None else self.averaged
 
-    def measured(self, nats: Sequence[Any], draws: NDArray[np.float64] | None = None) -> Measured:
+    def measured(self, nats: Sequence[Any], draws: Numbers | None = None) -> Measured:
         """The sum of each document's nats, with its tokens, bytes and characters.
 
         nats: of each document's tokens, or their sum. draws: as in Measured.
@@ -91,7 +91,7 @@ class Texts:
             chars=sizes[:, 1],
         )
 
-    def _sizes(self, ids: NDArray[np.int64]) -> tuple[int, int]:
+    def _sizes(self, ids: Ids) -> tuple[int, int]:
         """The bytes and characters of the scored ids of a text."""
         if self.start == ():  # The space that was put before the text is in its first token.
             counts = self.tokenizer.byte_counts, self.tokenizer.char_counts
@@ -189,7 +189,7 @@ def blocks_of(
     """
     documents = held_out_texts(shards, tokenizer)
     line_end = np.array([shards.require_line_end() if join else 0], dtype=np.int64)
-    ids: list[NDArray[np.int64]] = []
+    ids: list[Ids] = []
     sources: list[str] = []
     groups = neighbours(shards)
     drawn = drawn_documents(shards, most_tokens)

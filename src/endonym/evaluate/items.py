@@ -20,7 +20,7 @@ from endonym.data.conversation_files import has_records, places_in_words, read_r
 from endonym.data.conversations import Unfit, text_of
 from endonym.disk import packaged_tables
 from endonym.errors import SourceError, printable
-from endonym.evaluate.score import BITS, PER_TEXT, Measured, Score, ratio, scores, share
+from endonym.evaluate.score import BITS, PER_TEXT, Measured, Numbers, Score, ratio, scores, share
 from endonym.evaluate.tables import aligned, span
 from endonym.formats.document import Reject
 from endonym.log import counted, listed, number
@@ -42,7 +42,6 @@ ACCURACY = "accuracy"
 PER_BYTE = "accuracy_per_byte"
 """Choices by the whole log-probability of an option, and by that of a byte; bits of a text."""
 Ids = NDArray[np.int64]
-Numbers = NDArray[np.float64]
 
 
 class Item(NamedTuple):
@@ -290,7 +289,7 @@ def with_tokens(items: Sequence[Item], judged: Measured) -> tuple[Sequence[Item]
     return kept, judged.only(np.repeat(~lacks, [len(item.options) for item in items])), said
 
 
-def _firsts(items: Sequence[Item]) -> NDArray[np.int64]:
+def _firsts(items: Sequence[Item]) -> Ids:
     """The number of each item's first option among the options of all."""
     return np.cumsum([0, *(len(item.options) for item in items[:-1])])
 

@@ -39,6 +39,8 @@ NORMAL = 1.959964
 """The quantile of a normal distribution for 95 %."""
 MOST_FREEDOM = 1e4
 
+Numbers = NDArray[np.float64]
+Sizes = NDArray[np.int64]
 Sources = NDArray[Any]
 """The source of each document, by name or number."""
 
@@ -129,12 +131,12 @@ class Measured:
     an interval that drew them one by one would be too narrow.
     """
 
-    nats: NDArray[np.float64]
-    tokens: NDArray[np.int64]
-    bytes: NDArray[np.int64]
-    chars: NDArray[np.int64]
-    draws: NDArray[np.float64] | None = None
-    groups: NDArray[np.int64] | None = None
+    nats: Numbers
+    tokens: Sizes
+    bytes: Sizes
+    chars: Sizes
+    draws: Numbers | None = None
+    groups: Sizes | None = None
 
     def only(self, which: NDArray[Any]) -> "Measured":
         """Some of the documents, by mask or by indices."""
@@ -204,9 +206,7 @@ def scores(
     return found
 
 
-def depends_on_length(
-    nats: NDArray[np.float64], sizes: NDArray[np.int64], groups: NDArray[np.int64] | None = None
-) -> bool:
+def depends_on_length(nats: Numbers, sizes: Sizes, groups: Sizes | None = None) -> bool:
     """Whether nats per byte depend on the length of documents, or of groups of them.
 
     Then a few long documents decide the ratio of sums, and other documents would not be as long:
@@ -276,10 +276,10 @@ class Estimate:
 
 
 def ratio(
-    numerators: NDArray[np.float64],
-    denominators: NDArray[np.int64],
+    numerators: Numbers,
+    denominators: Sizes,
     sources: Sources | None = None,
-    groups: NDArray[np.int64] | None = None,
+    groups: Sizes | None = None,
     *,
     is_mean: bool = True,
 ) -> Interval:
@@ -295,13 +295,13 @@ def ratio(
 
 
 def estimate(
-    numerators: NDArray[np.float64],
-    denominators: NDArray[np.int64],
+    numerators: Numbers,
+    denominators: Sizes,
     sources: Sources | None = None,
-    groups: NDArray[np.int64] | None = None,
+    groups: Sizes | None = None,
     *,
     is_mean: bool = True,
-    less: NDArray[np.float64] | None = None,
+    less: Numbers | None = None,
 ) -> Estimate:
     """The ratio of sums, and its error over the pairs, or over groups of them.
 
@@ -357,7 +357,7 @@ def estimate(
 
 
 def _no_interval(
-    sizes: NDArray[np.int64], parts: Sequence[NDArray[Any]], *, is_mean: bool
+    sizes: Sizes, parts: Sequence[NDArray[Any]], *, is_mean: bool
 ) -> NoInterval | None:
     """Why there is no interval, if there is none: see `estimate`. parts: by source."""
     wholes = [sizes[part] for part in parts] if is_mean else [sizes]
@@ -377,12 +377,10 @@ class _Errors(NamedTuple):
 
     variance: float
     freedom: float
-    of_seeds: list[NDArray[np.float64]]
+    of_seeds: list[Numbers]
 
 
-def _errors(
-    models: Sequence[NDArray[np.float64]], sizes: NDArray[np.int64], weight: float
-) -> _Errors:
+def _errors(models: Sequence[Numbers], sizes: Sizes, weight: float) -> _Errors:
     """The errors of a ratio, or of a difference of two, with this weight in a value.
 
     models: numerators of each, (seeds, groups).
@@ -391,8 +389,8 @@ def _errors(
     shares = sizes / whole
     concentration = max(float((shares**2).sum()), 1e-9)
     lack = np.maximum(1 + concentration - 2 * shares, 1e-9)
-    means = list[NDArray[np.float64]]()
-    of_seeds = list[NDArray[np.float64]]()
+    means = list[Numbers]()
+    of_seeds = list[Numbers]()
     both = 0.0
     for rows in models:
         ratios = rows.sum(1) / whole
@@ -435,7 +433,7 @@ def t_quantile(freedom: float, tail: float = 0.025) -> float:
 
 
 @cache
-def _quadrature() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _quadrature() -> tuple[Numbers, Numbers]:
     """Points between 0 and 1, closer at 0, and their weights in a mean over this range."""
     nodes, weights = np.polynomial.legendre.leggauss(64)
     return ((nodes + 1) / 2) ** 2, (nodes + 1) / 2 * weights
@@ -504,18 +502,14 @@ def largest_share(sizes: NDArray[Any]) -> float:
     return float(sizes.max() / max(1, sizes.sum()))
 
 
-def _value(
-    numerators: NDArray[np.float64], denominators: NDArray[np.int64], sources: Sources | None
-) -> float:
+def _value(numerators: Numbers, denominators: Sizes, sources: Sources | None) -> float:
     """The mean over sources of the ratios of sums; without sources, the ratio of all sums."""
     parts = _parts(len(numerators), sources)
     ratios = [numerators[part].sum() / max(1, denominators[part].sum()) for part in parts]
     return float(sum(ratios) / max(1, len(ratios)))
 
 
-def deviation(
-    nats: NDArray[np.float64], sizes: NDArray[np.int64], sources: Sources | None = None
-) -> float | None:
+def deviation(nats: Numbers, sizes: Sizes, sources: Sources | None = None) -> float | None:
     """Standard deviation of the value over rows of nats, (draws, documents); None of one row."""
     values = [_value(row, sizes, sources) for row in nats]
     return float(np.std(values, ddof=1)) if len(values) > 1 else None

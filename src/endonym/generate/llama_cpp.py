@@ -44,6 +44,9 @@ for _name, _members in TABLES["structs"].items():
     _fields = [(each, _type(kind)) for kind, names in _members for each in names.split()]
     STRUCTS[_name] = type(_name, (ctypes.Structure,), {"_fields_": _fields})
 
+Floats = NDArray[np.float32]
+Integers = NDArray[np.int32]
+Marks = NDArray[np.int8]
 ERROR = 4
 """GGML_LOG_LEVEL_ERROR."""
 CACHE_TYPES = {"f32": 0, "f16": 1}
@@ -357,11 +360,11 @@ class LlamaCpp:
 
     def compute(
         self,
-        ids: NDArray[np.int32],
-        positions: NDArray[np.int32],
-        sequences: NDArray[np.int32],
-        is_wanted: NDArray[np.int8],
-    ) -> NDArray[np.float32]:
+        ids: Integers,
+        positions: Integers,
+        sequences: Integers,
+        is_wanted: Marks,
+    ) -> Floats:
         """Logits of tokens of several texts, (tokens where is_wanted is 1, V).
 
         sequences, positions: the text of each token, and its place there. Raises ExportError if
@@ -370,7 +373,7 @@ class LlamaCpp:
         self._decode(ids, positions, sequences, is_wanted)
         return self._output(self._lib.llama_get_logits, int(is_wanted.sum()), self.vocab)
 
-    def hidden_states(self, ids: Sequence[int], sequence: int) -> NDArray[np.float32]:
+    def hidden_states(self, ids: Sequence[int], sequence: int) -> Floats:
         """The last hidden states of a whole text, after the final norm, (T, D).
 
         sequence: which of several texts it takes the place of; it is forgotten. Raises ExportError
@@ -390,10 +393,10 @@ class LlamaCpp:
 
     def _decode(
         self,
-        ids: NDArray[np.int32],
-        positions: NDArray[np.int32],
-        sequences: NDArray[np.int32],
-        is_wanted: NDArray[np.int8],
+        ids: Integers,
+        positions: Integers,
+        sequences: Integers,
+        is_wanted: Marks,
     ) -> None:
         """Compute tokens, as `compute` says."""
         if len(ids):
@@ -417,7 +420,7 @@ class LlamaCpp:
         if code != 0:
             raise ExportError(f"llama.cpp failed with code {code}: {_reason()}")
 
-    def _output(self, read: Any, rows: int, width: int) -> NDArray[np.float32]:
+    def _output(self, read: Any, rows: int, width: int) -> Floats:
         """What was computed of the last tokens, (rows, width). read: llama.cpp's function."""
         if not rows:
             return np.empty((rows, width), dtype=np.float32)
@@ -428,12 +431,12 @@ class LlamaCpp:
         self._lib.llama_memory_clear(self._lib.llama_get_memory(self._context), True)
         self._remembered.clear()
 
-    def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
+    def logits(self, ids: Sequence[int]) -> Floats:
         """Logits after each of the ids, (T, V), of a text that starts with them."""
         self.clear()
         return np.concatenate(list(self.read(ids)))
 
-    def read(self, ids: Sequence[int], *, all_logits: bool = True) -> Iterator[NDArray[np.float32]]:
+    def read(self, ids: Sequence[int], *, all_logits: bool = True) -> Iterator[Floats]:
         """Read on: logits of `ids` in parts of at most 512 positions, or of each part's last.
 
         Raises ExportError if the context is too short.

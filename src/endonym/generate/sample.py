@@ -14,6 +14,7 @@ from endonym.errors import RecipeError
 from endonym.script.scripts import CODE_POINTS, DENSE_SCRIPTS, UNSPACED_SCRIPTS
 from endonym.store import fingerprint
 
+Ids = NDArray[np.int64]
 Logits = NDArray[np.float32]
 
 MAX_TOKENS = 200
@@ -190,8 +191,8 @@ class Sampler:
         """Ids that begin inside a character, or are no UTF-8 at all."""
         empty = [n for n, piece in enumerate(token_bytes) if not piece and n not in ends]
         self._never_between_characters = np.array([*self._inside.tolist(), *empty], dtype=np.int64)
-        self._allowed: dict[bytes, NDArray[np.int64]] = {}
-        self._unfit: dict[tuple[str, bytes], NDArray[np.int64]] = {}
+        self._allowed: dict[bytes, Ids] = {}
+        self._unfit: dict[tuple[str, bytes], Ids] = {}
 
     def next_tokens(self, logits_BV: Logits, states: Sequence[SamplerState]) -> list[int]:
         """The next token of each row. The logits are overwritten."""
@@ -236,7 +237,7 @@ class Sampler:
         logits_V[:] = -np.inf
         logits_V[allowed] = kept
 
-    def _beginning_with(self, characters: str, pending: bytes) -> NDArray[np.int64]:
+    def _beginning_with(self, characters: str, pending: bytes) -> Ids:
         """The ids with which a text begins with one of these characters, or with none at all.
 
         pending: of its unfinished first character. No ids if that would be all of them.
@@ -248,7 +249,7 @@ class Sampler:
             self._unfit[characters, pending] = np.array([] if is_all else ids, dtype=np.int64)
         return self._unfit[characters, pending]
 
-    def _following(self, pending: bytes) -> NDArray[np.int64]:
+    def _following(self, pending: bytes) -> Ids:
         """The ids that may follow an unfinished character; the end may always."""
         if pending not in self._allowed:
             ids = [
