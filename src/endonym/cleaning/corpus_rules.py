@@ -252,9 +252,9 @@ class Facts:
     lines: "np.ndarray" = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
     common: "np.ndarray" = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
     usual: frozenset[int] = frozenset()
-    sampled: Mapping[str, int] = field(default_factory=dict[str, int])
+    sampled: Mapping[str, int] = field(default_factory=dict)
     skeletons: "np.ndarray" = field(default_factory=NONE.copy)
-    learnt: Mapping[str, Learnt] = field(default_factory=dict[str, Learnt])
+    learnt: Mapping[str, Learnt] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Write the facts to files in a folder; that with the number of documents comes last."""

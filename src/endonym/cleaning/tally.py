@@ -31,7 +31,7 @@ class RuleCount:
     documents: int = 0
     parts: int = 0
     bytes: int = 0
-    samples: dict[int, dict[str, str]] = field(default_factory=dict[int, dict[str, str]])
+    samples: dict[int, dict[str, str]] = field(default_factory=dict)
     most: int = SAMPLES
 
     def sample(self, key: int, made: dict[str, str]) -> None:
@@ -67,10 +67,10 @@ class Tally:
 
     most: int = SAMPLES
     language: str | None = None
-    rules: dict[str, RuleCount] = field(default_factory=dict[str, RuleCount])
+    rules: dict[str, RuleCount] = field(default_factory=dict)
     _id: str = ""
     _key: int = 0
-    _seen: set[str] = field(default_factory=set[str])
+    _seen: set[str] = field(default_factory=set)
 
     def begin(self, document_id: str) -> None:
         """Begin a document: what the next calls say is counted for it."""

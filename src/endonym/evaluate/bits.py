@@ -47,7 +47,7 @@ class Texts:
     text: Literal["document", "block"] = "document"
     averaged: frozenset[str] | None = None
     groups: Ids | None = None
-    held_out_bytes: Mapping[str, int] = field(default_factory=dict[str, int])
+    held_out_bytes: Mapping[str, int] = field(default_factory=dict)
     lengths: Ids | None = None
     start: tuple[int, ...] | None = None
 

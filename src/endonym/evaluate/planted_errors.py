@@ -77,8 +77,8 @@ class Found:
     found: int = 0
     corrected: int = 0
     clean_words: int = 0
-    planted_of: Counter[str] = field(default_factory=Counter[str])
-    found_of: Counter[str] = field(default_factory=Counter[str])
+    planted_of: Counter[str] = field(default_factory=Counter)
+    found_of: Counter[str] = field(default_factory=Counter)
 
     def add(self, text: Planted, findings: Iterable[Finding]) -> None:
         """Count the findings in one text."""

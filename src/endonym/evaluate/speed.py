@@ -74,7 +74,7 @@ class Efficiency:
     peak_bytes: int | None = None
     prompt_tokens_per_second: float | None = None
     decode_tokens_per_second: float | None = None
-    first_token_seconds: dict[str, float] = field(default_factory=dict[str, float])
+    first_token_seconds: dict[str, float] = field(default_factory=dict)
     bits_per_byte: float | None = None
     reason: str = ""
 

@@ -57,13 +57,13 @@ class WordCounts:
     """
 
     whole: str = ""
-    words: Counter[str] = field(default_factory=Counter[str])
-    neighbours: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
-    endings: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    words: Counter[str] = field(default_factory=Counter)
+    neighbours: Counter[tuple[str, str]] = field(default_factory=Counter)
+    endings: Counter[tuple[str, str]] = field(default_factory=Counter)
     n_neighbours: int = 0
-    firsts: Counter[str] = field(default_factory=Counter[str])
-    seconds: Counter[str] = field(default_factory=Counter[str])
-    threes: Counter[Three] = field(default_factory=Counter[Three])
+    firsts: Counter[str] = field(default_factory=Counter)
+    seconds: Counter[str] = field(default_factory=Counter)
+    threes: Counter[Three] = field(default_factory=Counter)
     between: dict[tuple[str, str], list[str]] = field(
         default_factory=lambda: defaultdict[tuple[str, str], list[str]](list)
     )

@@ -119,7 +119,7 @@ class Omitted:
     """What below a path is not read: what `exclude` names, and what is endonym's own, noted."""
 
     exclude: Sequence[str] = ()
-    stores: list[Path] = field(default_factory=list[Path])
+    stores: list[Path] = field(default_factory=list)
 
     def has_file(self, name: str) -> bool:
         """Whether a glob matches a file's name, or its path below the source's.

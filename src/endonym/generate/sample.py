@@ -90,7 +90,7 @@ class Defaults:
     stated: its fields of `Sampling`. max_tokens: of a continuation.
     """
 
-    stated: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    stated: Mapping[str, Any] = field(default_factory=dict)
     max_tokens: int = MAX_TOKENS
 
     @classmethod

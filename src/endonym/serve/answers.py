@@ -59,7 +59,7 @@ class TextForm:
     has_logprobs: bool
     prefix = "cmpl"
     whole_kind = chunk_kind = "text_completion"
-    _n_told: dict[int, int] = field(default_factory=dict[int, int])
+    _n_told: dict[int, int] = field(default_factory=dict)
     """How many characters of each choice were told."""
 
     def opening(self, index: int) -> Json | None:

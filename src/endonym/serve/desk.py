@@ -138,9 +138,9 @@ class Desk:
     is proofread: each kind has a thread.
     """
 
-    writers: dict[str, Writers] = field(default_factory=dict[str, Writers])
-    readers: dict[str, Proofreader] = field(default_factory=dict[str, Proofreader])
-    languages: dict[str, str] = field(default_factory=dict[str, str])
+    writers: dict[str, Writers] = field(default_factory=dict)
+    readers: dict[str, Proofreader] = field(default_factory=dict)
+    languages: dict[str, str] = field(default_factory=dict)
     corrections: Corrections | None = None
     suggesting: OneByOne = field(default_factory=lambda: OneByOne("suggesting"))
     proofreading: OneByOne = field(default_factory=lambda: OneByOne("proofreading"))

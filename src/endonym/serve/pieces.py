@@ -38,8 +38,8 @@ class Pieces:
 
     stop: Sequence[str] = ()
     has_stopped: bool = False
-    _tokens: list[Token] = field(default_factory=list[Token])
-    _waiting: list[TextPiece] = field(default_factory=list[TextPiece])
+    _tokens: list[Token] = field(default_factory=list)
+    _waiting: list[TextPiece] = field(default_factory=list)
     _letters: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-8")(errors="ignore")
     )

@@ -41,7 +41,7 @@ class Generation:
     is_cancelled: bool = False
     slot: int = -1
     past: int = 0
-    prompt: list[Token] = field(default_factory=list[Token])
+    prompt: list[Token] = field(default_factory=list)
     pieces: Pieces = field(init=False)
     begun: float = 0.0
 

@@ -81,19 +81,19 @@ class Examined:
     """
 
     clean: Clean
-    stats: list[SourceStats] = field(default_factory=list[SourceStats])
+    stats: list[SourceStats] = field(default_factory=list)
     raw: Seen = field(default_factory=Seen)
     kept: Seen = field(default_factory=Seen)
-    growth: dict[str, list[Point]] = field(default_factory=dict[str, list[Point]])
-    rejects: dict[str, list[Reject]] = field(default_factory=dict[str, list[Reject]])
-    removed: dict[str, list[Reject]] = field(default_factory=dict[str, list[Reject]])
-    stayed: dict[str, str] = field(default_factory=dict[str, str])
-    same: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    clusters: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
-    templates: Counter[str] = field(default_factory=Counter[str])
-    foreign: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
-    unread: dict[str, dict[RawFile, str]] = field(default_factory=dict[str, dict[RawFile, str]])
-    hashes: dict[str, str] = field(default_factory=dict[str, str])
+    growth: dict[str, list[Point]] = field(default_factory=dict)
+    rejects: dict[str, list[Reject]] = field(default_factory=dict)
+    removed: dict[str, list[Reject]] = field(default_factory=dict)
+    stayed: dict[str, str] = field(default_factory=dict)
+    same: dict[str, list[str]] = field(default_factory=dict)
+    clusters: list[tuple[str, int]] = field(default_factory=list)
+    templates: Counter[str] = field(default_factory=Counter)
+    foreign: dict[str, Counter[str]] = field(default_factory=dict)
+    unread: dict[str, dict[RawFile, str]] = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)
     files: int = 0
     all_files: int = 0
     bytes: int = 0

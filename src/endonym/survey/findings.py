@@ -98,8 +98,8 @@ class Finding:
     recipe: str = ""
     table: str = "[clean]"
     is_mended: bool = False
-    groups: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
-    examples: list[Example] = field(default_factory=list[Example])
+    groups: list[tuple[str, int]] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)
 
     @property
     def is_personal(self) -> bool:

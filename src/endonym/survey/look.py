@@ -64,7 +64,7 @@ class Look:
     chat: dict[str, Any] | None = None
     begin: Beginning = field(default_factory=Beginning)
     reading: Reading = field(default_factory=partial(Reading, ""))
-    like: list["Look"] = field(default_factory=list["Look"])
+    like: list["Look"] = field(default_factory=list)
 
     @property
     def file(self) -> RawFile:

@@ -76,19 +76,19 @@ class Seen:
     chars: int = 0
     bytes: int = 0
     words: int = 0
-    letters: Counter[str] = field(default_factory=Counter[str])
-    examples: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    scripts: Counter[str] = field(default_factory=Counter[str])
-    mixed: Counter[str] = field(default_factory=Counter[str])
+    letters: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+    scripts: Counter[str] = field(default_factory=Counter)
+    mixed: Counter[str] = field(default_factory=Counter)
     lengths: list[int] = field(default_factory=lambda: [0] * (len(EDGES) + 1))
-    named: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    licences: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
-    skeletons: Counter[str] = field(default_factory=Counter[str])
-    found: Counter[str] = field(default_factory=Counter[str])
-    found_in: dict[str, list[list[str]]] = field(default_factory=dict[str, list[list[str]]])
-    paragraphs: dict[int, str] = field(default_factory=dict[int, str])
-    shown: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
-    files: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
+    named: dict[str, list[str]] = field(default_factory=dict)
+    licences: dict[str, Counter[str]] = field(default_factory=dict)
+    skeletons: Counter[str] = field(default_factory=Counter)
+    found: Counter[str] = field(default_factory=Counter)
+    found_in: dict[str, list[list[str]]] = field(default_factory=dict)
+    paragraphs: dict[int, str] = field(default_factory=dict)
+    shown: dict[int, list[str]] = field(default_factory=dict)
+    files: dict[str, list[Any]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `add` reads."""

@@ -83,11 +83,11 @@ class Sketch:
 
     name: str
     text_bytes: float = 0.0
-    letters: Counter[str] = field(default_factory=Counter[str])
+    letters: Counter[str] = field(default_factory=Counter)
     halves: tuple[Counter[str], Counter[str]] = field(
         default_factory=lambda: (Counter(), Counter())
     )
-    scripts: Counter[str] = field(default_factory=Counter[str])
+    scripts: Counter[str] = field(default_factory=Counter)
     line: str = ""
 
     @property

@@ -96,30 +96,30 @@ class Survey:
     """
 
     sources: list[tuple[Source, str]] = field(default_factory=list)
-    left: list[Left] = field(default_factory=list[Left])
+    left: list[Left] = field(default_factory=list)
     doubt: str = ""
     skipped: list[tuple[str, str]] = field(default_factory=list)
-    foreign: Counter[str] = field(default_factory=Counter[str])
-    convertible: list[str] = field(default_factory=list[str])
-    pictures: dict[str, str] = field(default_factory=dict[str, str])
-    libraryless: dict[str, str] = field(default_factory=dict[str, str])
-    unreadable: dict[str, str] = field(default_factory=dict[str, str])
-    unknown_encodings: list[str] = field(default_factory=list[str])
-    encodings: Counter[str] = field(default_factory=Counter[str])
+    foreign: Counter[str] = field(default_factory=Counter)
+    convertible: list[str] = field(default_factory=list)
+    pictures: dict[str, str] = field(default_factory=dict)
+    libraryless: dict[str, str] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    unknown_encodings: list[str] = field(default_factory=list)
+    encodings: Counter[str] = field(default_factory=Counter)
     files: int = 0
     used: int = 0
     text_bytes: float = 0.0
-    samples: list[SourceSample] = field(default_factory=list[SourceSample])
+    samples: list[SourceSample] = field(default_factory=list)
     sample: str = ""
-    texts: list[str] = field(default_factory=list[str])
+    texts: list[str] = field(default_factory=list)
     joined: list[str] = field(default_factory=list)
     taken: Collection[str] = ()
-    names: Counter[str] = field(default_factory=Counter[str])
-    readings: list[Reading] = field(default_factory=list[Reading])
+    names: Counter[str] = field(default_factory=Counter)
+    readings: list[Reading] = field(default_factory=list)
     all_documents: float = 0.0
-    no_texts: dict[str, str] = field(default_factory=dict[str, str])
-    chats: dict[str, str] = field(default_factory=dict[str, str])
-    chat_files: list[ChatFile] = field(default_factory=list[ChatFile])
+    no_texts: dict[str, str] = field(default_factory=dict)
+    chats: dict[str, str] = field(default_factory=dict)
+    chat_files: list[ChatFile] = field(default_factory=list)
 
     def left_as(self, kind: str) -> tuple[list[Left], float, float]:
         """The files of a kind of `left`, their bytes of text, and their share of all text."""

@@ -106,7 +106,7 @@ class Rebuilt:
     """The paragraphs that begin on a page."""
 
     page: Page
-    paragraphs: list[Paragraph] = field(default_factory=list[Paragraph])
+    paragraphs: list[Paragraph] = field(default_factory=list)
 
     @property
     def text(self) -> str:

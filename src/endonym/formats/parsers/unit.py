@@ -19,7 +19,7 @@ class Unit:
 
     number: int
     text: str = ""
-    meta: dict[str, str] = field(default_factory=dict[str, str])
+    meta: dict[str, str] = field(default_factory=dict)
     raw_bytes: int = 0
     reason: str = ""
     detail: str = ""

@@ -51,7 +51,7 @@ class Layout:
 
     index: int
     columns: int
-    notes: dict[str, int] = field(default_factory=dict[str, int])
+    notes: dict[str, int] = field(default_factory=dict)
 
 
 def read_table(content: Content, origin: Origin, source: Source, table: str) -> Records:
