@@ -57,7 +57,8 @@ class Copies(NamedTuple):
         if len(self.documents):
             at = np.minimum(np.searchsorted(self.documents, documents), len(self.documents) - 1)
             goes = self.documents[at] == documents
-            stayed[goes], similarity[goes] = self.stayed[at[goes]], self.similarity[at[goes]]
+            stayed[goes] = self.stayed[at[goes]]
+            similarity[goes] = self.similarity[at[goes]]
         return stayed, similarity
 
 
@@ -114,7 +115,8 @@ def best_kept(tables: Tables, count: int) -> tuple[Indices, Shares]:
     ):
         if stays[worse] and stays[better]:
             stays[worse] = 0
-            stayed[worse], similarities[worse] = better, similarity
+            stayed[worse] = better
+            similarities[worse] = similarity
     return stayed, similarities
 
 
@@ -247,6 +249,6 @@ def write_clusters(
                     shown.append({**text, "similarity": round(similarity, 3)})
             line = {"stays": dict(zip(TEXT, stays, strict=True)), "copies": count, "goes": shown}
             lines.line(json_line(line))
-            clusters = clusters + 1
+            clusters += 1
             largest = max(largest, count + 1)
     return {"clusters": clusters, "largest": largest}

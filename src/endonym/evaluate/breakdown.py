@@ -197,9 +197,9 @@ def letters(
     waiting_bits = 0.0
     end = 0
     for text, of_text in parts:
-        waiting = waiting + text
-        waiting_bits = waiting_bits + of_text
-        end = end + len(text)
+        waiting += text
+        waiting_bits += of_text
+        end += len(text)
         if end in ends:
             found.append((waiting, waiting_bits))
             waiting = ""

@@ -158,16 +158,21 @@ def item_of(record: Any) -> tuple[Item, list[str]]:
     return item, [name for name in record if name in unread and record[name] is not None]
 
 
+def names_of(record: Mapping[str, Any], fields: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The fields that a record has, with their names in it. fields: the usual names of each."""
+    found = {
+        field: next((name for name in usual if record.get(name) is not None), "")
+        for field, usual in fields.items()
+    }
+    return {field: name for field, name in found.items() if name}
+
+
 def _names(record: Mapping[str, Any]) -> dict[str, str]:
     """The fields of an item that a record has and that are read, with their names in it.
 
     Raises Unfit if it has those of two forms: an answer belongs to options, and a text has none.
     """
-    names = dict[str, str]()
-    for field, usual in FIELDS.items():
-        found = next((each for each in usual if record.get(each) is not None), None)
-        if found is not None:
-            names[field] = found
+    names = names_of(record, FIELDS)
     if {"good", "bad"} <= names.keys():
         unread = {"options", "answer", "text"}
         # A whole sentence: MultiBLiMP's files also have its beginning, as `prefix`.

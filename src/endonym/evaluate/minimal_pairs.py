@@ -10,7 +10,6 @@ right text, so its pair is left out. How often that happens says how many of the
 right text, too (`Check`).
 """
 
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
-from endonym.disk import write_atomic
+from endonym.disk import write_jsonl
 from endonym.evaluate.items import Item
 from endonym.evaluate.score import wilson
 from endonym.evaluate.word_counts import (
@@ -180,8 +179,7 @@ class Made(NamedTuple):
             for each in self.pairs
             for good, bad in [each.options]
         ]
-        lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
-        write_atomic(path, "".join(lines).encode("utf-8", "surrogatepass"))
+        write_jsonl(path, records)
 
 
 def make_minimal_pairs(train: Iterable[str], held_out: Iterable[str], *, most: int = MOST) -> Made:

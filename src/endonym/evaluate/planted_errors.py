@@ -63,7 +63,7 @@ def planted(text: str, words: KnownWords, seed: int = 0, *, share: float = SHARE
         length += begin - end
         if found:
             errors[length, length + len(found[1])] = Error(found[0], meant)
-        length = length + len(parts[-1])
+        length += len(parts[-1])
         end = last
     return Planted("".join([*parts, text[end:]]), errors, count)
 

@@ -79,8 +79,8 @@ def served_features(
         ask = partial(_asked, client, address, model)
         for part in _batches(texts):
             found, cut = _rows(ask, part)
-            rows = rows + found
-            n_cut = n_cut + cut
+            rows += found
+            n_cut += cut
             advance(len(part))
     widths = sorted({len(row) for row in rows if row is not None})
     if len(widths) > 1:

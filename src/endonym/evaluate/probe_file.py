@@ -17,7 +17,7 @@ from endonym.data.conversations import Unfit, text_of
 from endonym.disk import packaged_tables
 from endonym.errors import SourceError, printable
 from endonym.evaluate.config import SPLITS, split_files
-from endonym.evaluate.items import fitting
+from endonym.evaluate.items import fitting, names_of
 from endonym.formats.document import Reject
 from endonym.log import listed, number
 from endonym.script.languages import language_alone
@@ -121,11 +121,7 @@ def example_of(record: Any) -> tuple[Example, Iterator[str]]:
     """The example in a record, and the names of its fields that are not read. Raises Unfit."""
     if not isinstance(record, dict):
         raise Unfit("bad_item", "a record is an object with named fields")
-    names = {
-        field: found
-        for field, usual in FIELDS.items()
-        if (found := next((each for each in usual if record.get(each) is not None), None))
-    }
+    names = names_of(record, FIELDS)
     is_pair = {"first", "second", "score"} <= names.keys()
     if is_pair and {"text", "label"} <= names.keys():
         raise Unfit("bad_item", WORDS["both_forms"].format(**names))

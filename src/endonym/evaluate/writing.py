@@ -20,14 +20,12 @@ read has all words right, and one that ends at once repeats nothing. So they sta
 In scripts without blanks, pieces of PIECE letters stand for words.
 """
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,7 +33,6 @@ import regex
 
 from endonym.cleaning.measures import is_unbroken, repeated_ngram_share
 from endonym.copies.spans import common_span
-from endonym.disk import write_atomic
 from endonym.evaluate.score import Interval, Score, ratio, share
 from endonym.script.scripts import script_counts
 
@@ -179,12 +176,6 @@ def records_of(groups: Groups) -> list[dict[str, Any]]:
         for name, group in groups.items()
         for each in group
     ]
-
-
-def write_texts(path: Path, groups: Groups) -> None:
-    """Write texts as JSON lines."""
-    lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records_of(groups)]
-    write_atomic(path, "".join(lines).encode("utf-8", "surrogatepass"))
 
 
 def writing_cells(found: Sequence[Score]) -> list[list[str]]:

@@ -1,5 +1,6 @@
 """Answers in OpenAI's form."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,11 @@ class ApiError(EndonymError):
 
 
 TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+
+
+def json_bytes(answer: Json) -> bytes:
+    """An answer as it is sent."""
+    return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def error_json(error: ApiError) -> Json:

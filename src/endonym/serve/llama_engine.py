@@ -63,12 +63,14 @@ class LlamaEngine(Engine):
         self.turns = 0  # nor that
         self.defaults = stated_defaults(self._llama)
         self.model = None
-        self.context, self.template = self._llama.context, self._llama.template()
+        self.context = self._llama.context
+        self.template = self._llama.template()
         self.ends = frozenset(n for n in range(self._llama.vocab) if self._llama.ends(n))
         if chat is not None and chat.chat_template is not None:
             self.template = chat.chat_template
-            self.ends = self.ends | set(chat.stop_ids)
-        self.before, self.document_start = self._llama.before, self._llama.document_start()
+            self.ends |= set(chat.stop_ids)
+        self.before = self._llama.before
+        self.document_start = self._llama.document_start()
         names = (self._llama.start_id, self._llama.end_id)
         self.start, self.end = (self.vocabulary.token(n) if n >= 0 else "" for n in names)
         fitting = min(BATCH, BATCH_LOGITS // self.vocabulary.vocab)

@@ -15,7 +15,16 @@ import numpy as np
 
 from endonym.errors import RecipeError
 from endonym.generate.sample import SamplerState, beginning
-from endonym.serve.answers import ApiError, ChatForm, Form, Json, TextForm, error_json, pieces_of
+from endonym.serve.answers import (
+    ApiError,
+    ChatForm,
+    Form,
+    Json,
+    TextForm,
+    error_json,
+    json_bytes,
+    pieces_of,
+)
 from endonym.serve.desk import Desk
 from endonym.serve.engine import Engine, Vector, chat_ids
 from endonym.serve.limits import Receive
@@ -182,7 +191,7 @@ def embeddings_json(body: EmbeddingRequest, means: Sequence[Vector], tokens: int
         data.append({"object": "embedding", "index": number, "embedding": shown})
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     answer = {"object": "list", "data": data, "model": body.model, "usage": usage}
-    return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
+    return json_bytes(answer)
 
 
 async def chat_job(service: Service, body: ChatRequest) -> "Job":
@@ -375,7 +384,7 @@ class Job:
             reasons[number] = update.reason
         choices = [self.form.whole(n, each, reasons[n]) for n, each in enumerate(pieces)]
         answer = self._json(self.form.whole_kind, choices, self._usage()) | self._read()
-        return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
+        return json_bytes(answer)
 
     async def stream(self) -> AsyncIterator[bytes]:
         """The answer as server-sent events, each a chunk. Left early, everything is cancelled."""

@@ -1,14 +1,13 @@
 """The answers to a person who writes: to `/v1/suggestions`, `/v1/proofread`, `/v1/preferences`."""
 
 import asyncio
-import json
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from endonym.data.conversations import Unfit, pair_of
 from endonym.generate.suggest import is_unbroken
 from endonym.script.letters import GAP
-from endonym.serve.answers import ApiError, Json
+from endonym.serve.answers import ApiError, Json, json_bytes
 from endonym.serve.limits import Receive
 from endonym.serve.requests import PreferenceRequest, ProofreadRequest, SuggestionRequest
 from endonym.serve.service import Service, require_unicode, unless_gone
@@ -111,5 +110,4 @@ def fitting_end(text: str, room: int, encode: Callable[[str], Sequence[int]]) ->
 
 
 def _answer(model: str, data: list[Json], **more: int) -> bytes:
-    answer = {"object": "list", "data": data, "model": model, **more}
-    return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
+    return json_bytes({"object": "list", "data": data, "model": model, **more})

@@ -217,7 +217,7 @@ def _of_rules(examined: Examined, samples: int) -> Iterator[Finding]:
         groups = list[tuple[str, int]]()
         if name == TEMPLATE:
             stay = sum(examined.kept.skeletons.values())
-            count = count + stay
+            count += stay
             groups = examined.templates.most_common(20)
         elif name == "near":
             groups = examined.clusters
@@ -411,9 +411,13 @@ def _of_texts(examined: Examined, sources: Sequence[Source], samples: int) -> It
     # Sources of which the recipe names no licence, and some document names none itself.
     silent = [name for name in without if not licences[name] or licences[name].get("")]
     if silent:
-        line, table = '# license = "…"', _sources(silent)
         yield finding_of(
-            "license", len(silent), len(sources), of="source", recipe=line, table=table
+            "license",
+            len(silent),
+            len(sources),
+            of="source",
+            recipe='# license = "…"',
+            table=_sources(silent),
         )
 
 

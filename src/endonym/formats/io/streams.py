@@ -188,7 +188,8 @@ class Brotli:
             text = self.member.process(data, output_buffer_limit=max_length)
         except self.brotli.error as error:
             raise OSError(str(error)) from error
-        self.eof, self.needs_input = self.member.is_finished(), self.member.can_accept_more_data()
+        self.eof = self.member.is_finished()
+        self.needs_input = self.member.can_accept_more_data()
         return text
 
 

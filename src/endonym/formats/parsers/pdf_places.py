@@ -157,7 +157,8 @@ def said(page: Any) -> Said:
         elif not text and not ink:
             blanks.append(Sign(" ", box, number))
         elif len(text) > 1:
-            texts[stretch], stretches[address_of(thing)] = text, stretch
+            texts[stretch] = text
+            stretches[address_of(thing)] = stretch
             boxes.setdefault(stretch, []).append(box)
     joiners += [each._replace(text=NON_JOINER) for each in blanks if each.box[:2] in starts]
     blanks = [each for each in blanks if each.box[:2] not in starts]
