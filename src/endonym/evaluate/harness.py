@@ -16,9 +16,11 @@ from endonym.errors import EndonymError, RecipeError, quoted
 from endonym.evaluate.items import Item
 from endonym.evaluate.module_process import ProcessFailed, output_lines
 from endonym.evaluate.tables import aligned
+from endonym.limited.opened import NEVER, Opened
 from endonym.log import number
 from endonym.script.letters import as_name
 from endonym.store import fingerprint
+from endonym.tokenizer.tokenizer import Tokenizer
 
 PACKAGE = "lm_eval"
 NAME = "lm-evaluation-harness"
@@ -67,12 +69,14 @@ class Result(NamedTuple):
 class ToRun(NamedTuple):
     """What the harness is to do. folder: of transformers. tasks: names, or patterns of names.
     task_files: a folder that `write_task` has written to, or an empty one: the harness runs in it,
-    so that nothing in the working folder counts as its data. device: as torch names it."""
+    so that nothing in the working folder counts as its data. device: as torch names it. start: as
+    `document_start` gives it."""
 
     folder: str
     tasks: Sequence[str]
     task_files: str
     device: str
+    start: int | None = None
 
 
 def require_harness() -> None:
@@ -80,6 +84,19 @@ def require_harness() -> None:
     if find_spec(PACKAGE) is None:
         do = 'Install it: pip install "endonym[harness]"'
         raise EndonymError(f"{NAME} is not installed here", where="--harness", do=do)
+
+
+def document_start(folder: Path, opened: Opened = NEVER) -> int | None:
+    """The id of the token before a document in a folder of transformers (`Tokenizer`).
+
+    The harness itself would take the bos token, or else the eos token. None leaves that to it: if
+    there are several tokens, or if endonym does not read the tokenizer.
+    """
+    try:
+        start = Tokenizer.load(folder / "tokenizer.json", opened).document_start
+    except EndonymError:
+        return None
+    return start[0] if len(start) == 1 else None
 
 
 def write_task(name: str, items: Sequence[Item], folder: Path) -> str:

@@ -46,8 +46,7 @@ def answers(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         found = manager.load([name])
         is_group = name in found["groups"]  # Its tasks are in it; a tag is its tasks.
         loaded[name] = [found["groups"][name]] if is_group else [*found["tasks"].values()]
-    models: Any = importlib.import_module("lm_eval.models.huggingface")
-    model = checked(models.HFLM)(pretrained=folder, device=request["device"], batch_size=BATCH)
+    model = opened(folder, request["device"], request["start"])
     evaluator: Any = importlib.import_module("lm_eval.evaluator")
     told = {"version": version("lm_eval")}
     for name, tasks_of_name in loaded.items():
@@ -56,6 +55,13 @@ def answers(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
             model=model, tasks=tasks_of_name, task_manager=manager, log_samples=False
         )
         yield {"results": {key: found[key] for key in KEPT}}
+
+
+def opened(folder: str, device: str, start: int | None) -> Any:
+    """The model of a folder as the harness runs it. start: as in `harness.ToRun`."""
+    models: Any = importlib.import_module("lm_eval.models.huggingface")
+    keys = {"device": device, "batch_size": BATCH, "prefix_token_id": start}
+    return checked(models.HFLM)(pretrained=folder, **keys)
 
 
 def all_answers(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
