@@ -111,15 +111,15 @@ def read_items(path: Path) -> ItemFile:
     answers are counted from 1.
     """
     if not has_records(path):
-        raise SourceError(WORDS["no_format"], where=str(path), do=WORDS["advice"])
+        raise SourceError(WORDS["no_format"], where=path, do=WORDS["advice"])
     items, rejects, unread = fitting(path, COLUMNS, item_of)
     left_out = places_in_words(rejects)
     if not items:
-        raise SourceError(f"no items: {left_out}", where=str(path), do=WORDS["advice"])
+        raise SourceError(f"no items: {left_out}", where=path, do=WORDS["advice"])
     if len({item.answer is None for item in items}) > 1:
-        raise SourceError(WORDS["mixed"], where=str(path), do=WORDS["advice"])
+        raise SourceError(WORDS["mixed"], where=path, do=WORDS["advice"])
     if any(each.reason == PAST for each in rejects) and all(item.answer != 0 for item in items):
-        raise SourceError(WORDS["from_1"], where=str(path), do=WORDS["count_from_0"])
+        raise SourceError(WORDS["from_1"], where=path, do=WORDS["count_from_0"])
     return ItemFile(items, left_out, _listed(unread))
 
 
@@ -185,7 +185,7 @@ def _names(record: Mapping[str, Any]) -> dict[str, str]:
 
 def _listed(names: Iterable[Any]) -> str:
     """Names of fields, for a sentence."""
-    return listed([printable(str(name)) or '""' for name in names])
+    return listed([printable(name) or '""' for name in names])
 
 
 def _group(value: Any) -> str:

@@ -104,9 +104,9 @@ def read_rubric(path: Path | None) -> Rubric:
         with open_regular(path) as file:
             given: dict[str, Any] = tomllib.loads(file.read().decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:  # no UTF-8, no TOML
-        raise RecipeError(f"no TOML: {first_line(error)}", where=str(path), do=FORM) from error
+        raise RecipeError(f"no TOML: {first_line(error)}", where=path, do=FORM) from error
     if fault := _fault(given):
-        raise RecipeError(fault, where=str(path), do=FORM)
+        raise RecipeError(fault, where=path, do=FORM)
     return Rubric(**{**usual, **given})
 
 

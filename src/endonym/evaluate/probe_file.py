@@ -95,7 +95,7 @@ def read_probe(path: Path, language: str = "") -> Probe:
     unread = dict[str, None]()
     for split, file in split_files(path):
         if not has_records(file):
-            raise SourceError(WORDS["no_format"], where=str(file), do=WORDS["advice"])
+            raise SourceError(WORDS["no_format"], where=file, do=WORDS["advice"])
         found, left, others = fitting(file, COLUMNS, example_of)
         examples += [each._replace(split=split) if split else each for each in found]
         rejects += left
@@ -132,7 +132,7 @@ def example_of(record: Any) -> tuple[Example, Iterator[str]]:
         texts = ("text",)
         answer = _label(record[names["label"]])
     else:
-        found = listed([printable(str(name)) or '""' for name in record])
+        found = listed([printable(name) or '""' for name in record])
         raise Unfit("bad_item", WORDS["no_fields"].format(found=found))
     kept = tuple(text_of(record[names[each]], "a text") for each in texts)
     if not all(text.strip() for text in kept):
@@ -142,7 +142,7 @@ def example_of(record: Any) -> tuple[Example, Iterator[str]]:
         raise Unfit("bad_split", WORDS["bad_split"].format(found=printable(split[:40])))
     language = str(record[names["language"]]).strip() if "language" in names else ""
     read = {*names.values()}
-    others = (printable(str(name)) for name in record if name not in read)
+    others = (printable(name) for name in record if name not in read)
     return Example(kept, answer, SPLIT_OF.get(split, ""), language), others
 
 

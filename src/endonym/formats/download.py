@@ -78,13 +78,13 @@ def download(url: str, folder: Path, source: Source, log: Log) -> tuple[Path, st
             is_unreached = isinstance(cause, URLError) and not isinstance(cause, HTTPError)
             if failures > len(WAITS) or (is_unreached and not after):
                 raise source_error("broken_off", printable(url), why=error) from error
-            log.line(f"{printable(str(error))}; trying again in {duration(WAITS[failures - 1])}")
+            log.line(f"{printable(error)}; trying again in {duration(WAITS[failures - 1])}")
             time.sleep(WAITS[failures - 1])
         except OSError as error:
             why = error.strerror or error
             if error.errno == errno.ENOSPC:  # A stream without an end must not leave the disk full.
                 part.unlink(missing_ok=True)
-            raise source_error("not_written", printable(str(folder)), why=why) from error
+            raise source_error("not_written", printable(folder), why=why) from error
 
 
 def _one_try(url: str, part: Path, source: Source, *, opener: OpenerDirector, log: Log) -> str:
@@ -207,7 +207,7 @@ def _refuse_page(url: str, part: Path, name: str, source: Source) -> None:
 def require_room(folder: Path, url: str, n_bytes: int) -> None:
     """Raise SourceError if the disk of a folder has less room than what is to be fetched."""
     if n_bytes > (free := free_bytes(folder)):
-        words = {"wanted": size(n_bytes), "free": size(free), "folder": printable(str(folder))}
+        words = {"wanted": size(n_bytes), "free": size(free), "folder": printable(folder)}
         raise source_error("no_space", printable(url), **words)
 
 

@@ -63,7 +63,7 @@ def fetched_file(source: Source, folder: Path, log: Log) -> Path:
     note = _note(home, url)
     if not (place / note["name"]).is_file():
         place.mkdir(parents=True, exist_ok=True)
-        told = f"waiting: another process fetches into {printable(str(home))}"
+        told = f"waiting: another process fetches into {printable(home)}"
         with (
             (home / ".lock").open("a+", encoding="utf-8") as lock,
             locked(lock, lambda owner: log.line(told)),
@@ -89,6 +89,6 @@ def _note(home: Path, url: str) -> dict[str, str]:
 def require_hash(source: Source, found: str, path: Path, wanted: str | None) -> None:
     """Raise SourceError if a file, which lies at `path`, has another hash than is wanted."""
     if wanted and found != wanted:
-        words = {"found": found, "wanted": wanted, "file": printable(str(path))}
+        words = {"found": found, "wanted": wanted, "file": printable(path)}
         where = printable(source.path)
         raise source_error("other_file", where, source=source.name, **words)

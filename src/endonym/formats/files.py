@@ -176,7 +176,7 @@ def files_at(
         why = "`exclude` leaves no file here"
         if kept := [file for file in files if not omitted.has_file(file.name)]:
             return kept
-    raise source_error("not_here", printable(str(path)), source=name, why=why)
+    raise source_error("not_here", printable(path), source=name, why=why)
 
 
 def sorted_files(root: Path, paths: Iterator[Path]) -> list[RawFile]:

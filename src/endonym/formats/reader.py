@@ -78,7 +78,7 @@ def read_file(source: Source, file: RawFile, advance: Callable[[int], None] = ig
             records = opened_file(raw, file.path, origin, source, advance=advance)
             yield from never_silent(with_articles(records, file, source), origin)
     except MissingLibrary as error:
-        error.where = f'{printable(str(file.path))}, of source "{source.name}"'
+        error.where = f'{printable(file.path)}, of source "{source.name}"'
         raise
     except OSError as error:
         raise no_access(file, error) from error
@@ -112,7 +112,7 @@ def size_of(file: RawFile) -> int:
 
 def no_access(file: RawFile, error: OSError) -> SourceError:
     """The error for a file that cannot be read from the disk, or not be unpacked to it."""
-    where = printable(str(file.path))
+    where = printable(file.path)
     why = error.strerror or error
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return source_error("no_room", where, why=why, folder=gettempdir())

@@ -184,7 +184,7 @@ class LlamaCpp:
             self._context = self._new_context(self._sequences, self._room)
         except ExportError as error:
             self.close()
-            raise Damaged(error.message, where=str(path)) from error
+            raise Damaged(error.message, where=path) from error
         except Damaged:
             self.close()
             raise
@@ -478,7 +478,7 @@ def require_openable(path: Path, adapter: Path | None = None, opened: Opened = N
             with open_regular(file):
                 size += file.stat().st_size
         except (OSError, ValueError) as error:
-            raise Damaged(f"llama.cpp cannot read it: {error}", where=str(file)) from error
+            raise Damaged(f"llama.cpp cannot read it: {error}", where=file) from error
     key = key_of(files, version(), __file__)
     if key in _tried or opened.has(key):
         return

@@ -285,7 +285,7 @@ def diagnose(
     if recipes and len(paths) > 1:
         raise RecipeError(
             f"a recipe is examined alone, and {len(paths)} paths are given",
-            where=printable(str(recipes[0])),
+            where=printable(recipes[0]),
             do="Give one recipe, or files and folders of texts.",
         )
     is_recipe = bool(recipes) and paths[0].is_file()
@@ -383,7 +383,7 @@ def _recipe(patient: Patient, advised: Advice) -> str:
         clean.model_dump(exclude_defaults=True)
         for clean in (advised.examined.clean, patient.recipe.clean)
     )
-    path = printable(str(patient.recipe.path))
+    path = printable(patient.recipe.path)
     notes = [f"# Put this in the place of [clean] in {path}; all else stays."]
     if changed:
         names = ", ".join(f'"{source.name}"' for source in changed)

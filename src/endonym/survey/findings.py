@@ -448,7 +448,7 @@ def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
                     Example(path, why="" if is_said else why) for path, why in files[:samples]
                 ],
             )
-    problems = {printable(str(each.path)): each.problem for each in survey.chat_files}
+    problems = {printable(each.path): each.problem for each in survey.chat_files}
     if chats := [(path, problems.get(path) or why) for path, why in files_of["chats"]]:
         found = of_files(
             "conversations",

@@ -118,7 +118,7 @@ def guess_source(
     is_plain: a file whose extension says nothing is plain text. Last come the keys of a chat phase
     if the file holds conversations, else None.
     """
-    source = Source(name=name, path=printable(str(path)))
+    source = Source(name=name, path=printable(path))
     kind = file_format(path.name, source)
     if is_plain and not kind.format and not kind.archive:
         source = source.model_copy(update={"format": "txt"})

@@ -40,10 +40,10 @@ def files_below(text: Path, option: str = "") -> list[Path]:
             if not text.exists():
                 beside = [each.name for each in text.absolute().parent.iterdir()]
         for near in difflib.get_close_matches(text.name, beside, n=1):
-            meant = f"Did you mean {printable(str(text.with_name(near)))}? "
+            meant = f"Did you mean {printable(text.with_name(near))}? "
         raise MissingSource(
             error.message.removeprefix('source "texts": '),
-            where=f"{option}{printable(str(text))}",
+            where=f"{option}{printable(text)}",
             do=f"{meant}Give a file or a folder of texts.",
         ) from error
 

@@ -148,7 +148,7 @@ class Survey:
         --update` looks for them in the recipe. Of the others, the first are named.
         """
         paths_of = dict[str, list[str]]()
-        chats = {printable(str(e.path)): e.problem or FOR_A_PHASE for e in self.chat_files}
+        chats = {printable(e.path): e.problem or FOR_A_PHASE for e in self.chat_files}
         for path, why in self.skipped:
             paths_of.setdefault(chats.get(path, why), []).append(path)
         waiting = list[tuple[str, str, str]]()
@@ -233,7 +233,7 @@ def look_through(
         files=sum(map(len, groups)),
         taken=taken,
         names=Counter(path.name for group in groups for path in group),
-        skipped=[(printable(str(path)), why) for path, why in refused.items()],
+        skipped=[(printable(path), why) for path, why in refused.items()],
         unreadable={raw_files.pattern(path): why for path, why in refused.items()},
     )
     looks, guessed = _all_looked_at(groups, language, log)
@@ -376,7 +376,7 @@ def _add(
 
 def _leave_out(survey: Survey, opened: Look, folder: Path) -> None:
     """Name a file that cannot be read."""
-    path = printable(str(opened.path))
+    path = printable(opened.path)
     reasons = {reject.reason for reject in opened.begin.rejects}
     is_of_program = is_no_text(opened.path.name)
     has_none = is_of_program or not reasons.isdisjoint(("empty_file", "no_text"))
