@@ -16,7 +16,7 @@ import numpy as np
 import regex
 
 from endonym.copies import letters
-from endonym.copies.hashes import Hashes, Indices, Postings, distinct, spread
+from endonym.copies.hashes import Hashes, Indices, Postings, distinct, lengths_of, spread
 from endonym.disk import json_bytes, read_json
 from endonym.formats.document_files import Whole, write_file
 from endonym.script.scripts import SENTENCE_ENDS
@@ -114,7 +114,7 @@ class Contamination:
         """What is left of each document."""
         for batch in letters.batches(texts):
             spans = [pieces(text) for text in batch]
-            sizes = np.array([len(some) for some in spans], dtype=np.int64)
+            sizes = lengths_of(spans)
             documents = np.repeat(np.arange(len(batch)), sizes)
             pairs = zip(batch, spans, strict=True)
             parts = (text[slice(*span)] for text, own in pairs for span in own)

@@ -1,6 +1,6 @@
 """An index from hashes of 64 bits to what holds them, and arrays of numbers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sized
 from pathlib import Path
 from typing import TypeVar
 
@@ -108,6 +108,11 @@ class Postings:
         for start, end in ranges(documents, self.firsts[numbers + 1] - self.firsts[numbers]):
             owners, counts = self.holders(numbers[start:end])
             yield np.repeat(documents[start:end], counts), owners
+
+
+def lengths_of(rows: Iterable[Sized]) -> Indices:
+    """The length of each of some texts, arrays or lists."""
+    return np.fromiter(map(len, rows), dtype=np.int64)
 
 
 def spread(firsts: Indices, counts: Indices) -> Indices:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from endonym.copies import shingles
-from endonym.copies.hashes import Hashes, Indices, Marks, distinct, places_within
+from endonym.copies.hashes import Hashes, Indices, Marks, distinct, lengths_of, places_within
 from endonym.copies.letters import batches, digests, folded_letters, mixed, paragraphs, spelling
 from endonym.copies.tables import Columns
 from endonym.formats.config import Clean
@@ -93,7 +93,7 @@ def paragraph_keys(texts: Sequence[str], numbers: Indices, _: Clean) -> Columns:
     """Digests of the folded letters of each paragraph that is not short."""
     spans = [paragraphs(text) for text in texts]
     every = (text[slice(*span)] for text, own in zip(texts, spans, strict=True) for span in own)
-    counts = np.array([len(found) for found in spans], dtype=np.int64)
+    counts = lengths_of(spans)
     none = np.zeros(0, dtype=np.uint64)
     parts = [(none, none, none), *(digests_of_any(batch) for batch in batches(every))]
     high, low, letters = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -118,7 +118,7 @@ def damage(texts: Sequence[str]) -> Indices:
     equal letters the one with more accents is the better.
     """
     codes = code_points("".join(texts))
-    lengths = np.array([len(text) for text in texts], dtype=np.int64)
+    lengths = lengths_of(texts)
     firsts = np.append(0, np.cumsum(lengths))
     alphabet = alphabets()[codes]
     is_mixed = np.zeros(len(codes), dtype=np.bool_)

@@ -98,13 +98,17 @@ def strings(values: Sequence[str | None]) -> arrow.Array:
 
 def byte_lengths(texts: arrow.Array) -> Lengths:
     """The length of each text in UTF-8."""
-    found = compute.call_function("binary_length", [texts])
-    return found.to_numpy(zero_copy_only=False).astype(np.int64)
+    return _measured("binary_length", texts)
 
 
 def char_lengths(texts: arrow.Array) -> Lengths:
     """The number of characters of each text."""
-    found = compute.call_function("utf8_length", [texts])
+    return _measured("utf8_length", texts)
+
+
+def _measured(function: str, texts: arrow.Array) -> Lengths:
+    """What a function of pyarrow says of each text."""
+    found = compute.call_function(function, [texts])
     return found.to_numpy(zero_copy_only=False).astype(np.int64)
 
 

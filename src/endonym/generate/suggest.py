@@ -16,7 +16,7 @@ so the last token before the word is looked for again, too.
 import math
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple, cast
 
@@ -114,6 +114,18 @@ class Row(NamedTuple):
         return not self.left and not unfinished(self.written)
 
 
+def promising(rows: Iterable[Row], found: Mapping[str, float], count: int, width: int) -> list[Row]:
+    """The likeliest rows of a beam that may still lead to one of the `count` likeliest words."""
+    least = sorted(found.values())[-count] if len(found) >= count else 0.0
+    best = sorted(rows, key=lambda row: -row.nats)[:width]
+    return [row for row in best if math.exp(row.nats) > least]
+
+
+def best_words(found: Mapping[str, float], count: int) -> list[str]:
+    """The likeliest words, the likeliest first."""
+    return sorted(found, key=found.__getitem__, reverse=True)[:count]
+
+
 class Suggester:
     """Suggests words after a text. It keeps the cache of the last one, so that a longer one is
     fast."""
@@ -161,17 +173,13 @@ class Suggester:
                 for row, log_V in zip(rows, logs_BV, strict=True)
                 for each in self._longer(row, log_V, found)
             ]
-            least = sorted(found.values())[-count] if len(found) >= count else 0.0
-            rows = sorted(longer, key=lambda row: -row.nats)[:BEAM]
-            rows = [row for row in rows if math.exp(row.nats) > least]
-            if not rows:
+            if not (rows := promising(longer, found, count, BEAM)):
                 break
         typed = len(text) - begin
         given_chance = self._chance_of(before.encode())
-        best = sorted(found, key=found.__getitem__, reverse=True)[:count]
         return [
             Suggestion(each.removeprefix(" "), each[typed:], found[each] / given_chance)
-            for each in best
+            for each in best_words(found, count)
         ]
 
     def _last_token(self, text: str) -> str:

@@ -24,7 +24,16 @@ import pyarrow as arrow
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cpdist
 
-from endonym.copies.hashes import Hashes, Indices, Marks, Postings, distinct, ranges, spread
+from endonym.copies.hashes import (
+    Hashes,
+    Indices,
+    Marks,
+    Postings,
+    distinct,
+    lengths_of,
+    ranges,
+    spread,
+)
 from endonym.copies.held_out.covered import MOST_COVERED, Covered, Stretch, stretches_of
 from endonym.copies.letters import batches, overlapping_portions, padded_runs, run_hashes
 from endonym.formats.chunks import read_arrays, read_chunk, write_arrays, write_chunk
@@ -181,7 +190,7 @@ class Contained:
     @classmethod
     def made(cls, kept: Sequence[Hashes]) -> "Contained":
         """From the runs of each candidate."""
-        sizes = np.array([len(runs) for runs in kept], dtype=np.int64)
+        sizes = lengths_of(kept)
         firsts = np.cumsum(sizes) - sizes
         owners = np.repeat(np.arange(len(kept)), sizes)
         postings = Postings.made(np.concatenate([*kept, np.empty(0, dtype=np.uint64)]), owners)
@@ -253,7 +262,7 @@ class Similar:
     @classmethod
     def made(cls, texts: list[str], rare: Sequence[tuple[Hashes, Indices]]) -> "Similar":
         """From folded candidates, and their rarest runs with the numbers of their candidates."""
-        lengths = np.array([len(text) for text in texts], dtype=np.int64)
+        lengths = lengths_of(texts)
         hashes = [np.empty(0, dtype=np.uint64), *(hashes for hashes, _ in rare)]
         owners = [np.empty(0, dtype=np.int64), *(owners for _, owners in rare)]
         postings = Postings.made(np.concatenate(hashes), np.concatenate(owners))
@@ -261,7 +270,7 @@ class Similar:
 
     def mark(self, texts: Sequence[str], contaminated: Marks) -> None:
         """Mark the candidates to which one of these folded texts is similar."""
-        lengths = np.array([len(text) for text in texts], dtype=np.int64)
+        lengths = lengths_of(texts)
         found = self.postings.find(*short_runs(texts))
         for documents, owners in self.postings.pairs(found):
             theirs = lengths[documents]
@@ -288,7 +297,7 @@ def short_runs(texts: Sequence[str]) -> tuple[Hashes, Indices]:
     kept = [i for i, text in enumerate(texts) if 0 < len(text) <= MAX_LETTERS]
     filling = "\0" * (SHORT - 1)
     hashes = run_hashes(filling + "".join(texts[i] + filling for i in kept), SHORT)
-    lengths = np.array([len(texts[i]) for i in kept], dtype=np.int64)
+    lengths = lengths_of(texts[i] for i in kept)
     return hashes, np.repeat(np.array(kept, dtype=np.int64), lengths + SHORT - 1)
 
 
@@ -328,7 +337,7 @@ def runs_to_search_by(texts: Sequence[str], counters: Counters) -> tuple[Hashes,
     hashes = hashes[order]
     owners = owners[order]
     elsewhere = elsewhere[order]
-    lengths = np.array([len(text) for text in texts], dtype=np.int64)
+    lengths = lengths_of(texts)
     limits = np.minimum(MAX_COMPARED_TEXTS, MAX_COMPARED_LETTERS // np.maximum(lengths, 1))
     total = np.cumsum(elsewhere)
     before = np.append(0, total)[np.searchsorted(owners, owners)]  # in runs of earlier texts

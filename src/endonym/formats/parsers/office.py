@@ -4,7 +4,7 @@ Headers and footers, deleted text, field codes and comments are left out.
 """
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -52,8 +52,13 @@ FIELDS = NAMED | dict.fromkeys(("created", "creation-date"), "date")
 
 def docx_units(path: str, start: int, options: Options) -> Iterator[Unit]:
     """The whole text as one unit."""
+    return whole_unit(docx_unit, path, start)
+
+
+def whole_unit(unit_of: Callable[[Bounded], Unit], path: str, start: int) -> Iterator[Unit]:
+    """The whole text of an archive as one unit, with the bytes that were read of it."""
     archive = Bounded(path)
-    return (replace(docx_unit(archive), raw_bytes=archive.raw_bytes) for _ in range(start, 2))
+    return (replace(unit_of(archive), raw_bytes=archive.raw_bytes) for _ in range(start, 2))
 
 
 def word_part(archive: Bounded) -> str:
@@ -111,8 +116,7 @@ def word_paragraph(element: Any) -> str:
 
 def odt_units(path: str, start: int, options: Options) -> Iterator[Unit]:
     """The whole text as one unit."""
-    archive = Bounded(path)
-    return (replace(odt_unit(archive), raw_bytes=archive.raw_bytes) for _ in range(start, 2))
+    return whole_unit(odt_unit, path, start)
 
 
 def odt_unit(archive: Bounded) -> Unit:
