@@ -16,7 +16,16 @@ import numpy as np
 import regex
 
 from endonym.copies import letters
-from endonym.copies.hashes import Hashes, Indices, Postings, distinct, lengths_of, spread
+from endonym.copies.hashes import (
+    Hashes,
+    Indices,
+    Postings,
+    distinct,
+    lengths_of,
+    owners_of,
+    spread,
+    unmarked,
+)
 from endonym.disk import json_bytes, read_json
 from endonym.formats.document_files import Whole, write_file
 from endonym.script.scripts import SENTENCE_ENDS
@@ -81,7 +90,7 @@ class Contamination:
         self.counts = counts
         self.indexes = indexes
         self.long, self.of_short_texts, self.short = indexes
-        self.seen = np.zeros(len(self.short.hashes), dtype=np.bool_)
+        self.seen = unmarked(len(self.short.hashes))
 
     @classmethod
     def of_files(cls, files: Iterable[tuple[str, Iterable[str]]]) -> "Contamination":
@@ -93,7 +102,7 @@ class Contamination:
             of_files.append(evaluation_runs(texts, counts[-1]))
         indexes: list[Postings] = []
         for hashes in zip(*of_files, strict=True) if of_files else [()] * len(KINDS):
-            owners = np.repeat(np.arange(len(hashes)), list(map(len, hashes)))
+            owners = owners_of(lengths_of(hashes))
             indexes.append(Postings.made(np.concatenate([NO_HASHES, *hashes]), owners))
         return cls(counts, indexes)
 
@@ -115,11 +124,11 @@ class Contamination:
         for batch in letters.batches(texts):
             spans = [pieces(text) for text in batch]
             sizes = lengths_of(spans)
-            documents = np.repeat(np.arange(len(batch)), sizes)
+            documents = owners_of(sizes)
             pairs = zip(batch, spans, strict=True)
             parts = (text[slice(*span)] for text, own in pairs for span in own)
             lengths, files, runs_in = self._overlaps(parts, documents)
-            is_lost = np.zeros(len(documents), dtype=np.bool_)  # of each paragraph of the batch
+            is_lost = unmarked(len(documents))  # of each paragraph of the batch
             is_lost[list(files)] = True
             lost_letters = np.bincount(documents, weights=lengths * is_lost, minlength=len(batch))
             letters_of = np.bincount(documents, weights=lengths, minlength=len(batch))
@@ -213,7 +222,7 @@ def evaluation_runs(texts: Iterable[str], counts: FileCounts) -> tuple[Hashes, H
     every: list[tuple[Hashes, Hashes, Hashes]] = [(NO_HASHES, NO_HASHES, NO_HASHES)]
     for batch in letters.batches(texts):
         folded = letters.folded_letters(batch)
-        has_long, has_short = (np.zeros(len(batch), dtype=np.bool_) for _ in range(2))
+        has_long, has_short = (unmarked(len(batch)) for _ in range(2))
         for long, short in compared_runs(folded):
             owners = folded.owners(short.firsts)
             has_long[folded.owners(long.firsts)] = True

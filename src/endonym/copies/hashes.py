@@ -47,7 +47,7 @@ class Postings:
         bits = min(27, max(16, (8 * len(hashes)).bit_length()))
         self.shift = np.uint64(64 - bits)
         if filter is None:
-            filter = np.zeros(1 << bits, dtype=np.bool_)
+            filter = unmarked(1 << bits)
             filter[hashes >> self.shift] = True
         self.filter = filter
 
@@ -108,6 +108,16 @@ class Postings:
         for start, end in ranges(documents, self.firsts[numbers + 1] - self.firsts[numbers]):
             owners, counts = self.holders(numbers[start:end])
             yield np.repeat(documents[start:end], counts), owners
+
+
+def unmarked(count: int) -> Marks:
+    """Marks of so many things, of which none is set."""
+    return np.zeros(count, dtype=np.bool_)
+
+
+def owners_of(counts: Indices) -> Indices:
+    """The number of each owner, as often as it has things. counts: how many each has."""
+    return np.repeat(np.arange(len(counts)), counts)
 
 
 def lengths_of(rows: Iterable[Sized]) -> Indices:

@@ -19,7 +19,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from endonym.copies import shingles
-from endonym.copies.hashes import Hashes, Indices, Marks, distinct, lengths_of, places_within
+from endonym.copies.hashes import (
+    Hashes,
+    Indices,
+    Marks,
+    distinct,
+    lengths_of,
+    places_within,
+    unmarked,
+)
 from endonym.copies.letters import batches, digests, folded_letters, mixed, paragraphs, spelling
 from endonym.copies.tables import Columns
 from endonym.formats.config import Clean
@@ -121,7 +129,7 @@ def damage(texts: Sequence[str]) -> Indices:
     lengths = lengths_of(texts)
     firsts = np.append(0, np.cumsum(lengths))
     alphabet = alphabets()[codes]
-    is_mixed = np.zeros(len(codes), dtype=np.bool_)
+    is_mixed = unmarked(len(codes))
     is_mixed[1:] = alphabet[1:] + alphabet[:-1] == LATIN + CYRILLIC  # other characters are 0
     # A text does not mix with the one before it.
     is_mixed[firsts[:-1][lengths > 0]] = False
@@ -251,7 +259,7 @@ def rows_that_share(files: Sequence[Path], kind: Kind, *, folder: Path, count: i
         )
         # A partition is one block: Ray's own `map_groups` relies on it, too.
         found = grouped.map_batches(sharing_documents, batch_format="pyarrow", batch_size=None)
-        marks = np.zeros(count, dtype=np.bool_)
+        marks = unmarked(count)
         for batch in found.iter_batches(batch_format="numpy", batch_size=None):
             marks[batch[DOCUMENT]] = True
         out = folder / f"{kind}-shared"

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
@@ -43,6 +44,7 @@ PAGE_FILES = (
     *("style.css", "surprise.css", "write.css"),
     *("shared.js", "write.js", "typed.js", "studio.js", "docs.js"),
 )
+PAGES = {"/": "index.html", "/studio": "studio.html", "/docs": "docs.html"}
 COUNTED = {
     "prompt_tokens": "Tokens of prompts that were read",
     "generated_tokens": "Tokens that were generated",
@@ -324,25 +326,16 @@ def _add_watching(app: FastAPI, service: Service, metrics: Metrics) -> None:
 def _add_pages(app: FastAPI) -> None:
     """Add the routes of the page and its files; no file comes from elsewhere."""
 
-    def answer(name: str) -> Response:
+    async def answer(name: str) -> Response:
         kind = KINDS[name.rpartition(".")[2]]
         content = (PAGE / name).read_bytes()
         return Response(content, media_type=kind, headers={"Cache-Control": "no-cache"})
 
-    @app.get("/", include_in_schema=False)
-    async def write() -> Response:
-        return answer("index.html")
-
-    @app.get("/studio", include_in_schema=False)
-    async def studio() -> Response:
-        return answer("studio.html")
-
-    @app.get("/docs", include_in_schema=False)
-    async def docs() -> Response:
-        return answer("docs.html")
+    for path, name in PAGES.items():
+        app.add_api_route(path, partial(answer, name), include_in_schema=False)
 
     @app.get("/page/{name}", include_in_schema=False)
     async def page_file(name: str) -> Response:
         if name not in PAGE_FILES:
             raise StarletteHTTPException(404, "Not Found")
-        return answer(name)
+        return await answer(name)

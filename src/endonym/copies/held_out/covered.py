@@ -18,7 +18,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from endonym.copies.hashes import Hashes, Indices, Marks, Postings, places_within
+from endonym.copies.hashes import (
+    Hashes,
+    Indices,
+    Marks,
+    Postings,
+    lengths_of,
+    owners_of,
+    places_within,
+    unmarked,
+)
 from endonym.copies.letters import padded_runs, placed, run_hashes, sums
 from endonym.script.fold import PORTION_CHARS, folding, portions
 from endonym.script.scripts import SENTENCE_ENDS, table
@@ -88,7 +97,7 @@ class Covered:
     seen: Marks = field(init=False)
 
     def __post_init__(self) -> None:
-        self.seen = np.zeros(len(self.postings.hashes), dtype=np.bool_)
+        self.seen = unmarked(len(self.postings.hashes))
 
     @classmethod
     def made(cls, found: Sequence[Sequence[Stretch]], letters: Sequence[int]) -> "Covered":
@@ -106,7 +115,7 @@ class Covered:
         return cls(
             Postings.made(every, np.arange(len(every))),
             ends=np.cumsum([len(run) for run in runs], dtype=np.int64),
-            owners=np.repeat(np.arange(len(found)), [len(some) for some in found]),
+            owners=owners_of(lengths_of(found)),
             sizes=np.array([each.letters for each in stretches], dtype=np.int64),
             spans=np.concatenate([none, *spans], axis=1),
             letters=np.array(letters, dtype=np.int64),
@@ -130,7 +139,7 @@ class Covered:
         """For each candidate the share of its letters that are covered."""
         count = len(self.letters)
         # Of each place among the runs, and after them of each sentence, whether it was seen.
-        begins = np.zeros(len(self.postings.owners), dtype=np.bool_)
+        begins = unmarked(len(self.postings.owners))
         begins[self.postings.holders(np.flatnonzero(self.seen))[0]] = True
         runs = int(self.ends[-1]) if len(self.ends) else 0
         spans = self.spans[:, begins[runs:]]

@@ -31,8 +31,10 @@ from endonym.copies.hashes import (
     Postings,
     distinct,
     lengths_of,
+    owners_of,
     ranges,
     spread,
+    unmarked,
 )
 from endonym.copies.held_out.covered import MOST_COVERED, Covered, Stretch, stretches_of
 from endonym.copies.letters import batches, overlapping_portions, padded_runs, run_hashes
@@ -81,7 +83,7 @@ class Index:
         self.contained = contained
         self.similar = similar
         self.covered = covered
-        self.contaminated = np.zeros(len(contained.sizes), dtype=np.bool_)
+        self.contaminated = unmarked(len(contained.sizes))
 
     @classmethod
     def made(cls, candidates: Iterable[str], every: "Iterable[str] | Counters") -> "Index":
@@ -184,7 +186,7 @@ class Contained:
         self.sizes = sizes
         self.runs = runs
         self.firsts = np.cumsum(self.sizes) - self.sizes
-        self.seen = np.zeros(len(self.postings.hashes), dtype=np.bool_)
+        self.seen = unmarked(len(self.postings.hashes))
         self.is_in_text = np.zeros_like(self.seen)
 
     @classmethod
@@ -192,13 +194,13 @@ class Contained:
         """From the runs of each candidate."""
         sizes = lengths_of(kept)
         firsts = np.cumsum(sizes) - sizes
-        owners = np.repeat(np.arange(len(kept)), sizes)
+        owners = owners_of(sizes)
         postings = Postings.made(np.concatenate([*kept, np.empty(0, dtype=np.uint64)]), owners)
         holders = np.diff(postings.firsts)
-        runs = np.repeat(np.arange(len(postings.hashes)), holders)
+        runs = owners_of(holders)
         # Of each candidate the rarest runs first; its first half finds it.
         order = np.lexsort((runs, holders[runs], postings.owners))
-        leads = np.zeros(len(order), dtype=np.bool_)
+        leads = unmarked(len(order))
         leads[order] = 2 * (np.arange(len(order)) - firsts[owners]) < sizes[owners]
         postings.keep(leads)
         return cls(postings, sizes, runs[order])

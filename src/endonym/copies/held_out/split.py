@@ -29,7 +29,7 @@ from typing import Literal
 
 import numpy as np
 
-from endonym.copies.hashes import Hashes, Indices, Marks
+from endonym.copies.hashes import Hashes, Indices, Marks, unmarked
 from endonym.copies.held_out.repeated import Index
 from endonym.errors import CorpusError
 from endonym.formats.config import BLOCK_BYTES, Split
@@ -167,13 +167,13 @@ def nearly_repeated(
     """The candidates that other texts, or other near copies, nearly repeat or cover."""
     index = search.index(candidates, candidates | others)
     numbers = np.nonzero(candidates)[0]
-    found = np.zeros(len(candidates), dtype=np.bool_)
+    found = unmarked(len(candidates))
     others = others.copy()
     while others.any():
         before = index.contaminated.copy()
         search.compare(index, others)
         index.judge_covered()
-        others = np.zeros(len(candidates), dtype=np.bool_)
+        others = unmarked(len(candidates))
         others[numbers[index.contaminated & ~before]] = True
         found |= others
     return found, index
@@ -214,7 +214,7 @@ def smallest(keys: Sequence[Hashes], count: int) -> list[tuple[Marks, Marks]]:
         )
     blocks = np.unique(every)
     if len(blocks) < len(SIDES):
-        nothing = [np.zeros(len(source), dtype=np.bool_) for source in keys]
+        nothing = [unmarked(len(source)) for source in keys]
         return [(each, each) for each in nothing]
     # Test ends with a block, dev with a later one; at least one more stays in train.
     test_end, dev_end = (int(blocks.searchsorted(every[n - 1])) for n in (count // 2, count))
@@ -232,7 +232,7 @@ def below(keys: Hashes, share: float) -> tuple[Marks, Marks]:
     that has more than half of them stays in train.
     """
     blocks, counts = np.unique(keys, return_counts=True)
-    nothing = np.zeros(len(keys), dtype=np.bool_)
+    nothing = unmarked(len(keys))
     if len(blocks) < 2:
         return nothing, nothing
     half = len(keys) // 2
