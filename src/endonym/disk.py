@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 import tomllib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
@@ -69,6 +69,12 @@ def write_atomic(path: Path, data: bytes) -> None:
 def write_json(path: Path, value: Any) -> None:
     """A readable JSON file, written atomically."""
     write_atomic(path, json_bytes(value))
+
+
+def write_jsonl(path: Path, records: Iterable[Any]) -> None:
+    """JSON lines, written atomically. Halves of characters stay as they are."""
+    lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
+    write_atomic(path, "".join(lines).encode("utf-8", "surrogatepass"))
 
 
 def json_bytes(value: Any) -> bytes:

@@ -28,6 +28,7 @@ import re
 import shlex
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from pathlib import PurePath
 
 import regex
 
@@ -39,9 +40,9 @@ UNDECODED = range(0xDC80, 0xDD00)
 """Python's stand-ins for bytes of a file's name that are not UTF-8."""
 
 
-def printable(text: str) -> str:
+def printable(text: object) -> str:
     """A name as one line that UTF-8 can hold and a terminal only shows: `\\xNN` for the rest."""
-    return NOT_SHOWN.sub(_escaped, text)
+    return NOT_SHOWN.sub(_escaped, str(text))
 
 
 def printable_lines(text: str) -> str:
@@ -102,8 +103,10 @@ class EndonymError(Exception):
 
     exit_code = 1
 
-    def __init__(self, message: str, *, where: str = "", do: str = "") -> None:
-        self.message, self.where, self.do = (printable_lines(each) for each in (message, where, do))
+    def __init__(self, message: str, *, where: str | PurePath = "", do: str = "") -> None:
+        self.message = printable_lines(message)
+        self.where = printable_lines(str(where))
+        self.do = printable_lines(do)
         super().__init__(self.message)
 
     def __str__(self) -> str:

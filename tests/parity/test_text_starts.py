@@ -76,7 +76,7 @@ def test_prompts_have_their_ids(ours: Tokenizer, theirs: Any, texts: list[str]) 
     engine = engine_of(ours)
     for text in [*texts, *HARD]:
         expected = theirs(text)["input_ids"]
-        assert engine.text_ids(text) == (expected or list(ours.document_start)), text
+        assert engine.vocabulary.text_ids(text) == (expected or list(ours.document_start)), text
         state_ids, *_ = engine.model._begun(text, sampling_as_it_is())  # pyright: ignore
         assert state_ids == (expected or list(ours.document_start)), text
 

@@ -34,8 +34,10 @@ class Cleaning:
     def __init__(
         self, clean: Clean, removed: Removed | None = None, tally: Tally | None = None
     ) -> None:
-        self.tally, self._removed = tally or Tally(), removed
-        self._replacements, self._timeouts = replacements(clean), 0
+        self.tally = tally or Tally()
+        self._removed = removed
+        self._replacements = replacements(clean)
+        self._timeouts = 0
         self._normalized = normalizer(clean, self.tally.changed)
         self._judged = judge(clean)
         self._repairs = "mojibake" in clean.normalize
@@ -43,7 +45,8 @@ class Cleaning:
     def normalized(self, document: Document) -> Document | Reject:
         """The document with its text normalized; a reject if it is broken, or if our code fails."""
         self.tally.begin(document.id)
-        mark, text = document.meta.get(MARKED), document.text
+        mark = document.meta.get(MARKED)
+        text = document.text
         if mark == OUT:
             detail = "marked_out names it, or its file"
             self.tally.dropped("marked_out", text, detail, len(text.encode("utf-8", "replace")))
@@ -94,7 +97,8 @@ class Cleaning:
         try:
             if document.meta.get(MARKED) == IN and VISIBLE.search(document.text):
                 return document
-            text, gone = document.text, list[tuple[str, str]]()
+            text = document.text
+            gone = list[tuple[str, str]]()
             if corpus:
                 text, gone = corpus.shortened(text, is_part=PART in document.meta)
             if gone:

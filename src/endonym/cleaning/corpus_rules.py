@@ -41,7 +41,9 @@ from endonym.formats.faults import passing_over
 
 ARRAYS = ("lines", "words", "paragraphs", "skeletons")
 KEYS = ("lines", "common", "skeletons", "usual")
-TEXTS, SIZE, LEARNT = "texts.arrow", "documents.json", "language"
+TEXTS = "texts.arrow"
+SIZE = "documents.json"
+LEARNT = "language"
 TEXT = arrow.schema({"text": arrow.string()})
 NONE = np.zeros((0, 2), dtype=np.uint64)
 LEAST_SCORE = 0.5
@@ -58,7 +60,8 @@ COMMON_SHARE = 0.01
 """Share of all documents in which a shorter line must stand."""
 SIGNS = regex.compile(r"[^\p{L}\p{M}]+")
 
-LEAST_WORDS, LEAST_SHARE = 5, 0.4
+LEAST_WORDS = 5
+LEAST_SHARE = 0.4
 """Words that a skeleton must keep, and their share of all words."""
 MOST_CHARS = 20_000
 """Longer texts are no template's."""
@@ -133,7 +136,8 @@ def skeleton(text: str, usual: AbstractSet[int]) -> str:
     """
     if len(text) > MOST_CHARS:
         return ""
-    words, kept = WORD.findall(text), list[str]()
+    words = WORD.findall(text)
+    kept = list[str]()
     for word in words:
         if word_key(word) in usual:
             kept.append(word)
@@ -161,11 +165,14 @@ class Counts:
     """What is counted of one part of a corpus in one round. facts: of the round before."""
 
     def __init__(self, clean: Clean, facts: "Facts | None" = None) -> None:
-        self.clean, self.facts = clean, facts
+        self.clean = clean
+        self.facts = facts
         self.documents = 0
-        self.lines, self.words = Counter[int](), Counter[int]()
+        self.lines = Counter[int]()
+        self.words = Counter[int]()
         self.skeletons: list[tuple[int, int]] = []
-        self.paragraphs, self.texts = dict[int, int](), dict[int, str]()
+        self.paragraphs = dict[int, int]()
+        self.texts = dict[int, str]()
 
     def add(self, text: str) -> None:
         """Count a document, as far as our code can; judging it tells of the fault."""
@@ -192,8 +199,10 @@ class Counts:
         """What was counted so far."""
         counters = (self.lines, self.words, self.paragraphs)
         lines, words, paragraphs = (keyed(list(each.items())) for each in counters)
-        sample, skeletons = smallest_keys([paragraphs], SAMPLE_CHARS), keyed(self.skeletons)
-        texts, language = tuple(self.texts.values()), self.clean.language or ""
+        sample = smallest_keys([paragraphs], SAMPLE_CHARS)
+        skeletons = keyed(self.skeletons)
+        texts = tuple(self.texts.values())
+        language = self.clean.language or ""
         return Counted(self.documents, lines, words, sample, skeletons, texts, language)
 
 
@@ -243,9 +252,9 @@ class Facts:
     lines: "np.ndarray" = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
     common: "np.ndarray" = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
     usual: frozenset[int] = frozenset()
-    sampled: Mapping[str, int] = field(default_factory=dict[str, int])
+    sampled: Mapping[str, int] = field(default_factory=dict)
     skeletons: "np.ndarray" = field(default_factory=NONE.copy)
-    learnt: Mapping[str, Learnt] = field(default_factory=dict[str, Learnt])
+    learnt: Mapping[str, Learnt] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Write the facts to files in a folder; that with the number of documents comes last."""
@@ -286,7 +295,8 @@ def combine(
 
 def _first_facts(clean: Clean, parts: Iterable[Counted]) -> Facts:
     """The facts of the first round: frequent lines and words, and the paragraphs to learn from."""
-    every, samples = list[Counted](), dict[str, np.ndarray]()
+    every = list[Counted]()
+    samples = dict[str, np.ndarray]()
     for part in parts:
         own = [samples.get(part.language, NONE), part.paragraphs]
         samples[part.language] = smallest_keys(own, SAMPLE_CHARS)
@@ -311,7 +321,8 @@ def _second_facts(
     clean: Clean, parts: Iterable[Counted], before: Facts, contrast: Mapping[str, Sequence[str]]
 ) -> Facts:
     """The facts of the first round with what needs them: skeletons, and the language's model."""
-    skeletons, texts = list[np.ndarray](), dict[str, dict[int, str]]()
+    skeletons = list[np.ndarray]()
+    texts = dict[str, dict[int, str]]()
     for part in parts:
         skeletons.append(part.skeletons)
         own = texts.setdefault(part.language, {})
@@ -329,8 +340,10 @@ class CorpusJudge:
     """Judges normalized documents by the facts of their corpus."""
 
     def __init__(self, clean: Clean, facts: Facts) -> None:
-        self.clean, self.facts = clean, facts
-        self.lines, self.common = Members(facts.lines), Members(facts.common)
+        self.clean = clean
+        self.facts = facts
+        self.lines = Members(facts.lines)
+        self.common = Members(facts.common)
         # By the key of a skeleton the largest key of a document that is kept.
         self.largest_kept = dict(map(tuple, facts.skeletons.tolist()))
         self.identifier: Identifier | None = None
@@ -373,7 +386,8 @@ class CorpusJudge:
     def verdict(self, text: str) -> Verdict | None:
         """Why a document is dropped that no other rule drops."""
         if self.identifier is not None:
-            score, least = self.identifier.score(text), self.clean.min_language_score
+            score = self.identifier.score(text)
+            least = self.clean.min_language_score
             if least is not None and score < least:
                 return "min_language_score", f"the language's score is {score:.2f}, below {least:g}"
             # Without its paragraphs in another language nothing would be left. A least score that

@@ -11,7 +11,8 @@ from endonym.formats.config import Clean
 from endonym.formats.document import MARKED, Document
 from endonym.log import number
 
-OUT, IN = "out", "in"
+OUT = "out"
+IN = "in"
 DIGITS = 12
 """Digits of a hash that a recipe needs, and that are shown."""
 
@@ -53,7 +54,8 @@ class Marks:
 
 def unmatched(clean: Clean, found: Iterable[str]) -> list[str]:
     """A warning about listed hashes that no text and no file has. found: those of some."""
-    warnings, seen = list[str](), {each[:DIGITS] for each in found}
+    warnings = list[str]()
+    seen = {each[:DIGITS] for each in found}
     for key, hashes in (("marked_out", clean.marked_out), ("marked_in", clean.marked_in)):
         if missing := [each for each in hashes or () if each[:DIGITS] not in seen]:
             what = f"{number(len(missing))} of {number(len(hashes or ()))} hashes"

@@ -21,7 +21,8 @@ LEAST_LETTERS = 40
 """Fewer visible characters, and no share of characters is measured."""
 SHORT_LINE = 30
 """Characters of the longest line that counts as short, as in FineWeb."""
-NGRAM, NGRAM_UNBROKEN = 5, 15
+NGRAM = 5
+NGRAM_UNBROKEN = 15
 """Words of a group, and letters with their marks where words are not divided."""
 
 OTHER, LETTER, DIGIT, BLANK, POINT = range(5)
@@ -72,7 +73,9 @@ def kind_table() -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
 @functools.lru_cache(maxsize=2)
 def kinds_of(text: str) -> Kinds:
     """The characters of a text by kind. Remembered, as several rules ask for the same text."""
-    counts, words, was_word = np.zeros(5, dtype=np.int64), 0, False
+    counts = np.zeros(5, dtype=np.int64)
+    words = 0
+    was_word = False
     for start in range(0, len(text), scripts.PORTION_CHARS):
         portion = text[start : start + scripts.PORTION_CHARS]
         kinds = kind_table()[scripts.code_points(portion)]
@@ -161,9 +164,11 @@ def repeated_ngram_share(text: str) -> float | None:
     Where half of its letters are of scripts without blanks between words, of letters in fifteen
     letters that stood before.
     """
-    n, units = NGRAM, WORD.findall(text)
+    n = NGRAM
+    units = WORD.findall(text)
     if units and is_unbroken(text[:2000]):
-        n, units = NGRAM_UNBROKEN, LETTERS.findall(text)
+        n = NGRAM_UNBROKEN
+        units = LETTERS.findall(text)
     if len(units) < 2 * n:
         return None
     ids: dict[str, int] = {}

@@ -71,7 +71,8 @@ def replacement(rule: Replacement) -> Callable[[str], str]:
     Letters are replaced all at once, the longest group first, so that two may change places.
     """
     if rule.find is not None:
-        pattern, by = regex.compile(rule.find), rule.by
+        pattern = regex.compile(rule.find)
+        by = rule.by
         return lambda text: pattern.sub(by, text, timeout=PATTERN_SECONDS)
     letters = rule.letters or {}
     longest_first = sorted(letters, key=lambda each: (-len(each), each))
@@ -96,7 +97,8 @@ def without_mojibake(text: str) -> str:
 
 LINE_ENDS = "\v\f\x85\u2028\u2029"
 TABLES = packaged_tables("endonym.cleaning", "normalize.toml")
-DELETED, HIDDEN = "".join(TABLES["deleted"]), "|".join(TABLES["hidden"])
+DELETED = "".join(TABLES["deleted"])
+HIDDEN = "|".join(TABLES["hidden"])
 """Characters that nobody sees: anywhere, and where they mean nothing."""
 FLAG_TAGS = "|".join(
     "".join(chr(0xE0000 + ord(letter)) for letter in f"{region}\x7f")
@@ -200,7 +202,8 @@ def kept_marks(text: str, start: int, end: int) -> str:
     return without_turns(REPEATED.sub(r"\1", kept))
 
 
-WORD, WORD_BACKWARDS = regex.compile(r"[\p{L}\p{M}]*"), regex.compile(r"(?r)[\p{L}\p{M}]*")
+WORD = regex.compile(r"[\p{L}\p{M}]*")
+WORD_BACKWARDS = regex.compile(r"(?r)[\p{L}\p{M}]*")
 
 
 def with_words(text: str, where: "regex.Pattern[str]", change: Callable[[str], str]) -> str:
@@ -209,20 +212,25 @@ def with_words(text: str, where: "regex.Pattern[str]", change: Callable[[str], s
     A word is a run of letters and their marks. A pattern such as `\\w*x\\w*` would do the same, and
     take quadratic time on long words.
     """
-    parts, done = list[str](), 0
+    parts = list[str]()
+    done = 0
     for match in where.finditer(text):
         if match.start() < done:
             continue
         start, end = match.span()
-        word, before = WORD.match(text, start), WORD_BACKWARDS.match(text, done, start)
+        word = WORD.match(text, start)
+        before = WORD_BACKWARDS.match(text, done, start)
         if word and before and word.end() > start:
-            start, end = before.start(), max(word.end(), end)
+            start = before.start()
+            end = max(word.end(), end)
         parts += [text[done:start], change(text[start:end])]
         done = end
     return "".join(parts) + text[done:] if parts else text
 
 
-LATIN, CYRILLIC, GREEK = "latin", "cyrillic", "greek"
+LATIN = "latin"
+CYRILLIC = "cyrillic"
+GREEK = "greek"
 SYMBOLS = "νρ"
 """Letters of Greek that stay Greek beside other letters: formulas have them."""
 

@@ -61,7 +61,8 @@ class PackStep(Config):
 
     def changer(self) -> Change:
         """The function that makes the change, only in lines and words for which it is meant."""
-        change, pattern = _everywhere(self), self.pattern()
+        change = _everywhere(self)
+        pattern = self.pattern()
         if self.words_in:
             change = _in_words(self.words_in, pattern, change)
         if self.only_in:

@@ -52,7 +52,8 @@ def url_in(match: "regex.Match[str]", language: str) -> str:
 def code_in(match: "regex.Match[str]", language: str) -> str:
     """The code of a person that a match is; empty if it is none."""
     near = match.string[max(0, match.start() - personal_codes.WORD_BEFORE) : match.start()]
-    countries, line = personal_codes.countries(language), near.rpartition("\n")[2]
+    countries = personal_codes.countries(language)
+    line = near.rpartition("\n")[2]
     return match[0] if personal_codes.is_code(match[0], countries, before=line) else ""
 
 
@@ -132,7 +133,8 @@ def mask(
             found = [*spans_of(plain, search, language or "", is_within=kind in WITHIN_FAILED)]
             plain = hidden(plain, found) if found else plain
             spans = sorted([*spans, *found])
-        parts, done = list[str](), 0
+        parts = list[str]()
+        done = 0
         for start, end in spans:
             parts += [text[done:start], put if isinstance(put, str) else put(text[start:end])]
             done = end

@@ -122,8 +122,10 @@ class Code(NamedTuple):
     def is_right(self, code: str) -> bool:
         """Whether the check digits are right, and the date can be one."""
         if self.date:
-            at_month, at_day = self.date.index("MM"), self.date.index("DD")
-            month, day = int(code[at_month : at_month + 2]), int(code[at_day : at_day + 2])
+            at_month = self.date.index("MM")
+            at_day = self.date.index("DD")
+            month = int(code[at_month : at_month + 2])
+            day = int(code[at_day : at_day + 2])
             if not is_day(month % self.months, day % self.days):
                 return False
         return self.check(code)

@@ -20,7 +20,9 @@ from endonym.disk import packaged_tables
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
 
-D, M, Y = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])", r"(?:1\d{3}|20\d\d|2100)"
+D = r"(?:0?[1-9]|[12]\d|3[01])"
+M = r"(?:0?[1-9]|1[0-2])"
+Y = r"(?:1\d{3}|20\d\d|2100)"
 DATE = regex.compile(rf"(?:{D}(?P<a>[./-] ?| ){M}(?P=a){Y}|{Y}(?P<b>[./-] ?| ){M}(?P=b){D})(?!\d)")
 """A day, a month and a year, or the other way round, with the same sign between them."""
 STAMP = regex.compile(
@@ -54,14 +56,19 @@ MOBILE = regex.compile(r"[1-9][\d .-]*")
 UNDIVIDED = regex.compile(r"[1-9]\d*|\d{5}[ -]\d{5}")
 """In halves it is a telephone's with the prefix 8 or the code of its country, or beside a word for
 it; in no groups also where few other numbers look like it."""
-LEAST_UNDIVIDED, MOST_ALIKE, DRAWN = 9, 1 / 16, 1000
+LEAST_UNDIVIDED = 9
+MOST_ALIKE = 1 / 16
+DRAWN = 1000
 """Digits of a mobile phone's number in no groups, and which share of all numbers of as many digits
 may be a mobile phone's, so that such a number is taken for one; of so many numbers drawn."""
-HALVES, LATEST_YEAR = regex.compile(r"(?P<one>\d{4})[ -](?P<other>\d{4})"), "2100"
+HALVES = regex.compile(r"(?P<one>\d{4})[ -](?P<other>\d{4})")
+LATEST_YEAR = "2100"
 """A number of a mobile phone of Mongolia, 9911 2233; if they rise, years or pages."""
 NORTH_AMERICAN = regex.compile(r"(?:1[ .-])?\d{3}(?P<gap>[.-])\d{3}(?P=gap)\d{4}")
 """No other numbers are written in these groups."""
-WORD_BEFORE, WORD_AFTER, LONGEST_WORD = 40, 24, 24
+WORD_BEFORE = 40
+WORD_AFTER = 24
+LONGEST_WORD = 24
 """Letters before a number and after it in which a word begins, and those of the word."""
 FEW_COUNTRIES = 5
 """Of a language of more countries, nearly every number would be that of some mobile phone."""
@@ -76,7 +83,8 @@ LEAST_IN_THOUSANDS = 8
 """Digits of a telephone number in groups as of thousands: a telephone costs 2 999 000 sum."""
 YEAR_IN_BRACKETS = regex.compile(r"\((?:1[5-9]|20)\d\d\)")
 GAP = regex.compile(r"(?<=\d)[ ./-]+(?=\d)")
-LEAST_CUT, LEAST_CUT_BESIDE_WORD = 10, 8
+LEAST_CUT = 10
+LEAST_CUT_BESIDE_WORD = 8
 """Digits of a telephone number that other groups of digits follow."""
 
 
@@ -116,7 +124,8 @@ def share_of_mobiles(language: str, digits: int) -> float:
 
     Measured on DRAWN numbers that are always the same.
     """
-    draw, n_mobile = random.Random(digits), 0
+    draw = random.Random(digits)
+    n_mobile = 0
     for _ in range(DRAWN):
         drawn = str(draw.randrange(10 ** (digits - 1), 10**digits))
         numbers = (phone_number(drawn, country) for country in countries(language))
@@ -151,7 +160,8 @@ def is_phone(found: str, language: str = "", *, is_beside_word: bool = False) ->
         return False
     areas = (None,) if found.startswith("+") else countries(language)
     if found.startswith("00") and areas:
-        found, areas = f"+{found[2:]}", (None,)
+        found = f"+{found[2:]}"
+        areas = (None,)
     for country in areas:
         number = phone_number(found, country)
         if number is None:
@@ -175,7 +185,8 @@ def is_usual(found: str, number: "PhoneNumber", language: str) -> bool:
         return halves["one"] > halves["other"] > LATEST_YEAR
     if not UNDIVIDED.fullmatch(found):
         return True
-    code, own = number.country_code or 0, str(number.national_number)
+    code = number.country_code or 0
+    own = str(number.national_number)
     if code >= 10 and found == f"{code}{own}" and not is_ean(found):
         return True
     is_sum_of_money = found.endswith("000")
@@ -216,7 +227,9 @@ def phone_beside_word(match: "regex.Match[str]", language: str) -> str:
 
 def has_word_beside(match: "regex.Match[str]") -> bool:
     """Whether a word for a telephone or for calling stands near in the same line."""
-    text, start, end = match.string, match.start(), match.end()
+    text = match.string
+    start = match.start()
+    end = match.end()
     begin = max(start - WORD_BEFORE, text.rfind("\n", 0, start) + 1)
     if phone_word().search(text, begin, start):
         return True

@@ -157,7 +157,8 @@ def normalizer(clean: Clean, note: Note | None = None) -> Step:
         for _ in range(MOST_ROUNDS):
             start = text
             for name, step in chosen:
-                before, text = text, step(text)
+                before = text
+                text = step(text)
                 if note and text is not before and text != before:
                     note(name, before, text)
             if text is start or text == start:

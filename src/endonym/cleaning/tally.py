@@ -14,7 +14,8 @@ from endonym.script.letters import around
 
 SAMPLES = 3
 """Samples of each rule, if nobody asks for more."""
-SHOWN, AROUND = 160, 40
+SHOWN = 160
+AROUND = 40
 """Characters of a sample, and of what stands around a change."""
 
 
@@ -30,7 +31,7 @@ class RuleCount:
     documents: int = 0
     parts: int = 0
     bytes: int = 0
-    samples: dict[int, dict[str, str]] = field(default_factory=dict[int, dict[str, str]])
+    samples: dict[int, dict[str, str]] = field(default_factory=dict)
     most: int = SAMPLES
 
     def sample(self, key: int, made: dict[str, str]) -> None:
@@ -66,14 +67,15 @@ class Tally:
 
     most: int = SAMPLES
     language: str | None = None
-    rules: dict[str, RuleCount] = field(default_factory=dict[str, RuleCount])
+    rules: dict[str, RuleCount] = field(default_factory=dict)
     _id: str = ""
     _key: int = 0
-    _seen: set[str] = field(default_factory=set[str])
+    _seen: set[str] = field(default_factory=set)
 
     def begin(self, document_id: str) -> None:
         """Begin a document: what the next calls say is counted for it."""
-        self._id, self._key = document_id, -1  # hashed when a rule first asks for it
+        self._id = document_id
+        self._key = -1  # hashed when a rule first asks for it
         self._seen.clear()
 
     def _rule(self, name: str) -> RuleCount:
@@ -92,7 +94,8 @@ class Tally:
         if rule.wants(self._key):
             pairs = enumerate(zip(before, after, strict=False))
             start = next((place for place, (one, two) in pairs if one != two), len(after))
-            low, high = start - AROUND, start + AROUND
+            low = start - AROUND
+            high = start + AROUND
             was, is_now = (
                 showable(text, around(text, low, high), self.language) for text in (before, after)
             )

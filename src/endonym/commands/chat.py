@@ -47,7 +47,7 @@ class Talk:
         self._require_fitting(text, "PROMPT")
         text = self.engine.spelled(text)
         begun, not_first = beginning(text, inside_word=sampling.inside_word)
-        ids = self.engine.text_ids(begun)
+        ids = self.engine.vocabulary.text_ids(begun)
         if len(ids) > self.engine.context:
             message = f"{len(ids)} tokens, but the model's context is {self.engine.context}"
             raise RecipeError(message, where="PROMPT", do="Give the end of the text only.")

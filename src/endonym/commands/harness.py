@@ -68,8 +68,9 @@ def score_harness(
     is_offline = bool(names) and not reaches_hub()
     with task_folder(kept) as folder, exported(name, store, log, adapter) as model:
         ours = [harness.write_task(file, items, folder) for file, items in read.items()]
+        start = harness.document_start(model, store.opened)
         version, results = harness.run_harness(
-            harness.ToRun(str(model.absolute()), [*ours, *names], str(folder), device_name),
+            harness.ToRun(str(model.absolute()), [*ours, *names], str(folder), device_name, start),
             device.with_threads(device.threads()) | ({} if names and not is_offline else NO_HUB),
             log.line,
             offline=OFFLINE if is_offline else "",

@@ -115,6 +115,6 @@ def _asking(engine: OwnEngine, system: str) -> Callable[[str], list[int]]:
     def ids(question: str) -> list[int]:
         contents = [*before, question]
         made = ids_of(parts, contents, engine.vocabulary.encode, engine.encode_markup)
-        return engine.chat_ids(made)
+        return engine.vocabulary.chat_ids(made)
 
     return ids

@@ -16,7 +16,16 @@ import numpy as np
 import regex
 
 from endonym.copies import letters
-from endonym.copies.hashes import Hashes, Indices, Postings, distinct, spread
+from endonym.copies.hashes import (
+    Hashes,
+    Indices,
+    Postings,
+    distinct,
+    lengths_of,
+    owners_of,
+    spread,
+    unmarked,
+)
 from endonym.disk import json_bytes, read_json
 from endonym.formats.document_files import Whole, write_file
 from endonym.script.scripts import SENTENCE_ENDS
@@ -26,7 +35,8 @@ WIDTHS = {letters.SPACED: (13, 8), letters.UNSPACED: (50, 30), letters.DENSE: (2
 
 LONG_PARAGRAPH_CHARS = 2_000
 """Of a longer paragraph only the lines or sentences that overlap are removed."""
-KINDS, COUNTS = ("long", "brief", "short"), "counts.json"
+KINDS = ("long", "brief", "short")
+COUNTS = "counts.json"
 """Long runs, short runs of texts that have no long one, and all short runs."""
 NO_HASHES: Hashes = np.zeros(0, dtype=np.uint64)
 MOST_REMOVED = 0.5
@@ -77,9 +87,10 @@ class Contamination:
     """
 
     def __init__(self, counts: list[FileCounts], indexes: Sequence[Postings]) -> None:
-        self.counts, self.indexes = counts, indexes
+        self.counts = counts
+        self.indexes = indexes
         self.long, self.of_short_texts, self.short = indexes
-        self.seen = np.zeros(len(self.short.hashes), dtype=np.bool_)
+        self.seen = unmarked(len(self.short.hashes))
 
     @classmethod
     def of_files(cls, files: Iterable[tuple[str, Iterable[str]]]) -> "Contamination":
@@ -91,7 +102,7 @@ class Contamination:
             of_files.append(evaluation_runs(texts, counts[-1]))
         indexes: list[Postings] = []
         for hashes in zip(*of_files, strict=True) if of_files else [()] * len(KINDS):
-            owners = np.repeat(np.arange(len(hashes)), list(map(len, hashes)))
+            owners = owners_of(lengths_of(hashes))
             indexes.append(Postings.made(np.concatenate([NO_HASHES, *hashes]), owners))
         return cls(counts, indexes)
 
@@ -112,12 +123,12 @@ class Contamination:
         """What is left of each document."""
         for batch in letters.batches(texts):
             spans = [pieces(text) for text in batch]
-            sizes = np.array([len(some) for some in spans], dtype=np.int64)
-            documents = np.repeat(np.arange(len(batch)), sizes)
+            sizes = lengths_of(spans)
+            documents = owners_of(sizes)
             pairs = zip(batch, spans, strict=True)
             parts = (text[slice(*span)] for text, own in pairs for span in own)
             lengths, files, runs_in = self._overlaps(parts, documents)
-            is_lost = np.zeros(len(documents), dtype=np.bool_)  # of each paragraph of the batch
+            is_lost = unmarked(len(documents))  # of each paragraph of the batch
             is_lost[list(files)] = True
             lost_letters = np.bincount(documents, weights=lengths * is_lost, minlength=len(batch))
             letters_of = np.bincount(documents, weights=lengths, minlength=len(batch))
@@ -151,8 +162,10 @@ class Contamination:
         The letters of each; for those that overlap, by number, the numbers of the evaluation files;
         and pairs of arrays: paragraphs, and the short runs that they have.
         """
-        lengths, first = np.zeros(len(documents), dtype=np.int64), 0
-        files, runs_in = dict[int, set[int]](), list[tuple[Indices, Indices]]()
+        lengths = np.zeros(len(documents), dtype=np.int64)
+        first = 0
+        files = dict[int, set[int]]()
+        runs_in = list[tuple[Indices, Indices]]()
         for texts in letters.batches(paragraphs_of):
             folded = letters.folded_letters(texts)
             batch = slice(first, first + len(texts))
@@ -209,7 +222,7 @@ def evaluation_runs(texts: Iterable[str], counts: FileCounts) -> tuple[Hashes, H
     every: list[tuple[Hashes, Hashes, Hashes]] = [(NO_HASHES, NO_HASHES, NO_HASHES)]
     for batch in letters.batches(texts):
         folded = letters.folded_letters(batch)
-        has_long, has_short = (np.zeros(len(batch), dtype=np.bool_) for _ in range(2))
+        has_long, has_short = (unmarked(len(batch)) for _ in range(2))
         for long, short in compared_runs(folded):
             owners = folded.owners(short.firsts)
             has_long[folded.owners(long.firsts)] = True

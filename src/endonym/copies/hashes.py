@@ -1,6 +1,6 @@
 """An index from hashes of 64 bits to what holds them, and arrays of numbers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sized
 from pathlib import Path
 from typing import TypeVar
 
@@ -41,11 +41,13 @@ class Postings:
     def __init__(
         self, hashes: Hashes, firsts: Indices, owners: Indices, filter: Marks | None = None
     ) -> None:
-        self.hashes, self.firsts, self.owners = hashes, firsts, owners
+        self.hashes = hashes
+        self.firsts = firsts
+        self.owners = owners
         bits = min(27, max(16, (8 * len(hashes)).bit_length()))
         self.shift = np.uint64(64 - bits)
         if filter is None:
-            filter = np.zeros(1 << bits, dtype=np.bool_)
+            filter = unmarked(1 << bits)
             filter[hashes >> self.shift] = True
         self.filter = filter
 
@@ -101,10 +103,26 @@ class Postings:
 
         found: what `find` gives.
         """
-        documents, numbers = found // len(self.hashes), found % len(self.hashes)
+        documents = found // len(self.hashes)
+        numbers = found % len(self.hashes)
         for start, end in ranges(documents, self.firsts[numbers + 1] - self.firsts[numbers]):
             owners, counts = self.holders(numbers[start:end])
             yield np.repeat(documents[start:end], counts), owners
+
+
+def unmarked(count: int) -> Marks:
+    """Marks of so many things, of which none is set."""
+    return np.zeros(count, dtype=np.bool_)
+
+
+def owners_of(counts: Indices) -> Indices:
+    """The number of each owner, as often as it has things. counts: how many each has."""
+    return np.repeat(np.arange(len(counts)), counts)
+
+
+def lengths_of(rows: Iterable[Sized]) -> Indices:
+    """The length of each of some texts, arrays or lists."""
+    return np.fromiter(map(len, rows), dtype=np.int64)
 
 
 def spread(firsts: Indices, counts: Indices) -> Indices:

@@ -19,7 +19,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from endonym.copies import shingles
-from endonym.copies.hashes import Hashes, Indices, Marks, distinct, places_within
+from endonym.copies.hashes import (
+    Hashes,
+    Indices,
+    Marks,
+    distinct,
+    lengths_of,
+    places_within,
+    unmarked,
+)
 from endonym.copies.letters import batches, digests, folded_letters, mixed, paragraphs, spelling
 from endonym.copies.tables import Columns
 from endonym.formats.config import Clean
@@ -29,7 +37,8 @@ from endonym.script.scripts import code_points, table
 from endonym.workers import cluster_errors
 
 REPLACEMENT = 0xFFFD
-LATIN, CYRILLIC = 1, 2
+LATIN = 1
+CYRILLIC = 2
 ACCENTS = (0x300, 0x36F)
 CEDILLA = 0x327
 """Romanian has commas below s and t, and cedillas for them in old fonts."""
@@ -73,7 +82,8 @@ def write_rows(rows: Iterable[Columns], path: Path) -> None:
     tables = [pa.table(columns) for columns in rows]
     if tables:
         with WholeFile(path.parent, path.name) as file:
-            table, sink = pa.concat_tables(tables), pa.PythonFile(file, mode="w")
+            table = pa.concat_tables(tables)
+            sink = pa.PythonFile(file, mode="w")
             pq.write_table(
                 table, sink, compression="zstd", use_dictionary=False, row_group_size=ROW_GROUP
             )
@@ -91,7 +101,7 @@ def paragraph_keys(texts: Sequence[str], numbers: Indices, _: Clean) -> Columns:
     """Digests of the folded letters of each paragraph that is not short."""
     spans = [paragraphs(text) for text in texts]
     every = (text[slice(*span)] for text, own in zip(texts, spans, strict=True) for span in own)
-    counts = np.array([len(found) for found in spans], dtype=np.int64)
+    counts = lengths_of(spans)
     none = np.zeros(0, dtype=np.uint64)
     parts = [(none, none, none), *(digests_of_any(batch) for batch in batches(every))]
     high, low, letters = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -116,10 +126,10 @@ def damage(texts: Sequence[str]) -> Indices:
     equal letters the one with more accents is the better.
     """
     codes = code_points("".join(texts))
-    lengths = np.array([len(text) for text in texts], dtype=np.int64)
+    lengths = lengths_of(texts)
     firsts = np.append(0, np.cumsum(lengths))
     alphabet = alphabets()[codes]
-    is_mixed = np.zeros(len(codes), dtype=np.bool_)
+    is_mixed = unmarked(len(codes))
     is_mixed[1:] = alphabet[1:] + alphabet[:-1] == LATIN + CYRILLIC  # other characters are 0
     # A text does not mix with the one before it.
     is_mixed[firsts[:-1][lengths > 0]] = False
@@ -135,7 +145,8 @@ def accents(texts: Sequence[str]) -> Indices:
 
     An accent that makes no letter of its own, as that of stress in Cyrillic, is none.
     """
-    joined, counts = "\0".join(text.replace("\0", " ") for text in texts), list[Indices]()
+    joined = "\0".join(text.replace("\0", " ") for text in texts)
+    counts = list[Indices]()
     for form in ("NFD", "NFC"):
         codes = code_points(unicodedata.normalize(form, joined))
         firsts = np.concatenate(([0], np.flatnonzero(codes == 0), [len(codes)]))
@@ -160,7 +171,8 @@ def digests_of_any(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.nda
         folded = folded_letters([portion])
         # The digest of a text is the sum of those of its portions.
         more_high, more_low = digests(folded, before=int(letters[0]))
-        high, low = high + more_high, low + more_low
+        high = high + more_high
+        low = low + more_low
         letters = letters + np.uint64(len(folded.codes))
     return high, low, letters
 
@@ -204,7 +216,8 @@ def long_near_keys(text: str, number: int, clean: Clean) -> Columns:
     columns: Columns = {name: np.full(2, value) for name, value in row.items()}
     levels = [shingles.level(text), shingles.level(text) + 1]
     columns |= {"high": high.repeat(2), "low": low.repeat(2), "level": np.array(levels)}
-    divided, bands = shingles.Bands.for_similarity(clean.near_similarity), list[list[Hashes]]()
+    divided = shingles.Bands.for_similarity(clean.near_similarity)
+    bands = list[list[Hashes]]()
     for each in levels:
         hashes = shingles.long_shingles(text, each)
         one = shingles.Shingled(hashes, np.array([0, len(hashes)]))
@@ -246,7 +259,7 @@ def rows_that_share(files: Sequence[Path], kind: Kind, *, folder: Path, count: i
         )
         # A partition is one block: Ray's own `map_groups` relies on it, too.
         found = grouped.map_batches(sharing_documents, batch_format="pyarrow", batch_size=None)
-        marks = np.zeros(count, dtype=np.bool_)
+        marks = unmarked(count)
         for batch in found.iter_batches(batch_format="numpy", batch_size=None):
             marks[batch[DOCUMENT]] = True
         out = folder / f"{kind}-shared"
@@ -279,7 +292,8 @@ def sharing_documents(table: pa.Table) -> pa.Table:
 def sharers(keys: Hashes, documents: Indices) -> Indices:
     """The documents, ascending, of keys that stand beside more than one document."""
     order = np.lexsort((documents, keys))
-    keys, documents = keys[order], documents[order]
+    keys = keys[order]
+    documents = documents[order]
     is_shared = (keys[1:] == keys[:-1]) & (documents[1:] != documents[:-1])
     return distinct(np.append(documents[:-1][is_shared], documents[1:][is_shared]))
 
@@ -288,7 +302,8 @@ def write_marked(batch: Any, marks: Any, out: Path) -> dict[str, Any]:
     """Write the rows of marked documents of some files. marks: of Ray, once for each machine."""
     import ray
 
-    is_marked, written = ray.get(marks), list[int]()
+    is_marked = ray.get(marks)
+    written = list[int]()
     for path in batch["item"]:
         table = pq.read_table(path)
         kept: Any = pa.array(is_marked[table[DOCUMENT].to_numpy()])

@@ -97,7 +97,8 @@ def batches(texts: Iterable[str]) -> Iterator[list[str]]:
     for text in texts:
         if gathered and size + len(text) > BATCH_CHARS:
             yield gathered
-            gathered, size = [], 0
+            gathered = []
+            size = 0
         gathered.append(text)
         size += len(text)
     if gathered:
@@ -248,7 +249,9 @@ def paragraphs(text: str) -> list[Span]:
     such texts have one line a paragraph, while shorter lines are verses, or a page's lines, and
     stay together.
     """
-    found, is_open, end = list[Span](), False, 0
+    found = list[Span]()
+    is_open = False
+    end = 0
     for line in LINE.finditer(text):
         first, last = line.span()
         if line[0].isspace():
@@ -259,13 +262,15 @@ def paragraphs(text: str) -> list[Span]:
             found[-1] = (found[-1][0], last)
         else:
             found.append((first, last))
-        is_open, end = not is_long, last
+        is_open = not is_long
+        end = last
     return found
 
 
 def without(text: str, spans: Sequence[Span], removed: Collection[int]) -> str:
     """The text without some of its paragraphs, by number; each goes with what follows it."""
-    kept, start = list[str](), 0
+    kept = list[str]()
+    start = 0
     for number, (first, _) in enumerate(spans):
         if number in removed:
             kept.append(text[start:first])

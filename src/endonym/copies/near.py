@@ -52,11 +52,13 @@ class Copies(NamedTuple):
 
         Of a document that stays, itself and 1.
         """
-        stayed, similarity = documents.copy(), np.ones(len(documents), dtype=np.float32)
+        stayed = documents.copy()
+        similarity = np.ones(len(documents), dtype=np.float32)
         if len(self.documents):
             at = np.minimum(np.searchsorted(self.documents, documents), len(self.documents) - 1)
             goes = self.documents[at] == documents
-            stayed[goes], similarity[goes] = self.stayed[at[goes]], self.similarity[at[goes]]
+            stayed[goes] = self.stayed[at[goes]]
+            similarity[goes] = self.similarity[at[goes]]
         return stayed, similarity
 
 
@@ -80,8 +82,10 @@ def near_copies(
     ascending = np.sort(documents)
     sets = ShingleSets(tables.folder / "sets.bin", texts(ascending))
     places = np.searchsorted(ascending, documents)
-    ranks, similarities = np.arange(len(documents)), np.ones(len(documents), dtype=np.float32)
-    stayed, kept = ranks, np.ones(len(documents), dtype=np.bool_)
+    ranks = np.arange(len(documents))
+    similarities = np.ones(len(documents), dtype=np.float32)
+    stayed = ranks
+    kept = np.ones(len(documents), dtype=np.bool_)
     tables.run("CREATE OR REPLACE TABLE edges (worse BIGINT, better BIGINT, similarity FLOAT)")
     for pairs in candidates.rounds(kept):
         for better, worse in pairs:
@@ -103,14 +107,16 @@ def best_kept(tables: Tables, count: int) -> tuple[Indices, Shares]:
     Gives by rank the one that stays in its place, itself if it stays, and their similarity.
     """
     stays = bytearray(b"\1" * count)
-    stayed, similarities = np.arange(count), np.ones(count, dtype=np.float32)
+    stayed = np.arange(count)
+    similarities = np.ones(count, dtype=np.float32)
     for worse, better, similarity in tables.rows(
         "SELECT DISTINCT worse, better, similarity FROM edges "
         "ORDER BY worse, similarity DESC, better"
     ):
         if stays[worse] and stays[better]:
             stays[worse] = 0
-            stayed[worse], similarities[worse] = better, similarity
+            stayed[worse] = better
+            similarities[worse] = similarity
     return stayed, similarities
 
 
@@ -230,16 +236,19 @@ def write_clusters(
         SELECT stayed, source, id, text, similarity FROM clustered
         ORDER BY stayed, document <> stayed, document
     """)
-    clusters, largest = 0, 0
+    clusters = 0
+    largest = 0
     with GzipLines(out, COPIES) as lines:
         for _, members in groupby(rows, key=itemgetter(0)):
             _, *stays, _ = next(members)  # The document that stays is the first one of its cluster.
-            shown, count = list[dict[str, Any]](), 0
+            shown = list[dict[str, Any]]()
+            count = 0
             for count, (_, *copy, similarity) in enumerate(members, 1):
                 if count <= SHOWN_COPIES:
                     text = dict(zip(TEXT, copy, strict=True))
                     shown.append({**text, "similarity": round(similarity, 3)})
             line = {"stays": dict(zip(TEXT, stays, strict=True)), "copies": count, "goes": shown}
             lines.line(json_line(line))
-            clusters, largest = clusters + 1, max(largest, count + 1)
+            clusters += 1
+            largest = max(largest, count + 1)
     return {"clusters": clusters, "largest": largest}

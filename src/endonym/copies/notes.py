@@ -35,7 +35,8 @@ def kept_out_of(card: Mapping[str, Any], file: str) -> list[str]:
     def parts_of(path: str) -> list[str]:
         return [part for part in PurePath(path).parts if part != ".."]
 
-    sentences, wanted = kept_out(card), parts_of(file)
+    sentences = kept_out(card)
+    wanted = parts_of(file)
     names = {name: parts_of(name) for name in sentences}
     exact = [name for name, parts in names.items() if wanted[-len(parts) :] == parts]
     likely = [name for name, parts in names.items() if wanted and parts[-len(wanted) :] == wanted]
@@ -55,7 +56,8 @@ def distinct_names(paths: Sequence[PurePath]) -> list[str]:
 
 def _kept_out(counts: dict[str, Any]) -> str:
     """What was removed for one evaluation file, and what is left. counts: as in card.json."""
-    dropped, cut = counts["dropped_documents"], counts["cut_documents"]
+    dropped = counts["dropped_documents"]
+    cut = counts["cut_documents"]
     removed = [f"{counted(dropped, 'document')} dropped"] if dropped else []
     removed += [f"{counted(cut, 'document')} shortened"] if cut else []
     text = f"Overlap with {counts['file']} was looked for in the corpus: "

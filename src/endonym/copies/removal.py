@@ -68,7 +68,8 @@ def removal_by_keys(
     )
     gone = np.union1d(exact.documents, near.documents)
     exact = exact._replace(stayed=near.in_place_of(exact.stayed)[0])
-    cuts, emptied = NO_CUTS, gone[:0]
+    cuts = NO_CUTS
+    emptied = gone[:0]
     if files := rows("paragraphs"):
         cuts = repeated_paragraphs(tables, files, gone)
         insert_remainders(tables, texts, cuts)

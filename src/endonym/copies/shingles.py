@@ -163,7 +163,8 @@ class ShingleSets:
     """The sets of some documents, in one file; a set is asked for by its number."""
 
     def __init__(self, path: Path, texts: Iterable[str]) -> None:
-        sizes, numbers = array("q"), array("Q")
+        sizes = array("q")
+        numbers = array("Q")
         with path.open("wb") as file:
             for hashes, number in shingle_sets(texts):
                 file.write(hashes.tobytes())
@@ -184,7 +185,8 @@ class ShingleSets:
         sizes = np.maximum(self.sizes[first] + self.sizes[second], LEAST_SIZE)
         for start, end in ranges(np.arange(len(first)), sizes):
             found[start:end] = self._jaccard(first[start:end], second[start:end])
-        one, two = self.numbers[first], self.numbers[second]
+        one = self.numbers[first]
+        two = self.numbers[second]
         found[(one != two) & (one != 0) & (two != 0)] = 0
         return found
 

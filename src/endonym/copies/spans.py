@@ -3,7 +3,8 @@
 
 def common_span(text: str, begin: int, other: str, offset: int) -> tuple[int, int]:
     """How many characters are the same before text[begin] and other[offset], and from them on."""
-    back, reach = 0, 0
+    back = 0
+    reach = 0
     while back < min(begin, offset) and text[begin - back - 1] == other[offset - back - 1]:
         back += 1
     end = min(len(text) - begin, len(other) - offset)

@@ -38,7 +38,7 @@ class Tables:
             raise StoreError(
                 "the path is not UTF-8, and copies are looked for in files that must have such a "
                 "path",
-                where=printable(str(folder)),
+                where=printable(folder),
                 do="Give another store with --store, or rename the folder.",
             ) from error
         shutil.rmtree(folder, ignore_errors=True)

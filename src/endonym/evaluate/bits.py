@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from endonym.data.baselines import Baselines
 from endonym.data.shards import TokenShards
@@ -19,14 +18,16 @@ from endonym.evaluate.score import (
     JUDGED_BYTES,
     SOURCE_BYTES,
     Measured,
+    Numbers,
     Score,
     scores,
 )
 from endonym.generate.language_model import LanguageModel
-from endonym.generate.reading import TokenNats, read_tokens
+from endonym.generate.reading import Ids, TokenNats, read_tokens
 from endonym.tokenizer.tokenizer import Tokenizer
 
-WHOLE, LEAST_FIRST_BYTES = 1 << 40, 1 << 13
+WHOLE = 1 << 40
+LEAST_FIRST_BYTES = 1 << 13
 """Bytes of a document that are scored: more than any has; the fewest of a long one."""
 
 
@@ -40,14 +41,14 @@ class Texts:
     are read and not scored; those of the tokenizer (`document_start`) if None.
     """
 
-    ids: Sequence[NDArray[np.int64]]
+    ids: Sequence[Ids]
     sources: Sequence[str]
     tokenizer: Tokenizer
     text: Literal["document", "block"] = "document"
     averaged: frozenset[str] | None = None
-    groups: NDArray[np.int64] | None = None
-    held_out_bytes: Mapping[str, int] = field(default_factory=dict[str, int])
-    lengths: NDArray[np.int64] | None = None
+    groups: Ids | None = None
+    held_out_bytes: Mapping[str, int] = field(default_factory=dict)
+    lengths: Ids | None = None
     start: tuple[int, ...] | None = None
 
     def as_transformers(self) -> "Texts":
@@ -62,7 +63,8 @@ class Texts:
 
     def only(self, indices: Sequence[int]) -> "Texts":
         """The documents at these indices; the mean stays over the same sources."""
-        ids, sources = [self.ids[n] for n in indices], [self.sources[n] for n in indices]
+        ids = [self.ids[n] for n in indices]
+        sources = [self.sources[n] for n in indices]
         groups, lengths = (
             None if each is None else each[list(indices)] for each in (self.groups, self.lengths)
         )
@@ -72,7 +74,7 @@ class Texts:
         """The sources in the mean."""
         return frozenset(self.sources) if self.averaged is None else self.averaged
 
-    def measured(self, nats: Sequence[Any], draws: NDArray[np.float64] | None = None) -> Measured:
+    def measured(self, nats: Sequence[Any], draws: Numbers | None = None) -> Measured:
         """The sum of each document's nats, with its tokens, bytes and characters.
 
         nats: of each document's tokens, or their sum. draws: as in Measured.
@@ -89,7 +91,7 @@ class Texts:
             chars=sizes[:, 1],
         )
 
-    def _sizes(self, ids: NDArray[np.int64]) -> tuple[int, int]:
+    def _sizes(self, ids: Ids) -> tuple[int, int]:
         """The bytes and characters of the scored ids of a text."""
         if self.start == ():  # The space that was put before the text is in its first token.
             counts = self.tokenizer.byte_counts, self.tokenizer.char_counts
@@ -110,7 +112,8 @@ def drawn_documents(shards: TokenShards, most_tokens: int | None) -> dict[int, i
     and half equally, as in `spaced_sample`; of each source as many groups are left as an interval
     takes. If these are still too much, of long documents the first 8, 16, 32 … kB are scored.
     """
-    index, groups = shards.index, neighbours(shards)
+    index = shards.index
+    groups = neighbours(shards)
     total = int(index["length"].sum())
     if most_tokens is None or total <= most_tokens:
         return dict.fromkeys(range(len(index)), WHOLE)
@@ -119,8 +122,10 @@ def drawn_documents(shards: TokenShards, most_tokens: int | None) -> dict[int, i
     fewest = FEWEST_DOCUMENTS if len(sources) == 1 else FEWEST_OF_SOURCE
     for source in sources:
         numbers = np.flatnonzero(index["source"] == source)
-        own, tokens = np.unique(groups[numbers]), int(index["length"][numbers].sum())
-        most, step = most_tokens / 2 * (tokens / total + 1 / len(sources)), 1
+        own = np.unique(groups[numbers])
+        tokens = int(index["length"][numbers].sum())
+        most = most_tokens / 2 * (tokens / total + 1 / len(sources))
+        step = 1
         while tokens / step > most and len(own) // (2 * step) >= fewest:
             step *= 2
         chosen: list[int] = numbers[np.isin(groups[numbers], own[::step])].tolist()
@@ -184,9 +189,10 @@ def blocks_of(
     """
     documents = held_out_texts(shards, tokenizer)
     line_end = np.array([shards.require_line_end() if join else 0], dtype=np.int64)
-    ids: list[NDArray[np.int64]] = []
+    ids: list[Ids] = []
     sources: list[str] = []
-    groups, drawn = neighbours(shards), drawn_documents(shards, most_tokens)
+    groups = neighbours(shards)
+    drawn = drawn_documents(shards, most_tokens)
     for block in np.split(np.arange(len(groups)), np.flatnonzero(np.diff(groups)) + 1):
         numbers: list[int] = block.tolist()
         if numbers and numbers[0] in drawn and documents.sources[numbers[0]] in join:

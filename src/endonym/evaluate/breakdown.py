@@ -26,14 +26,16 @@ if TYPE_CHECKING:  # These import torch, which a report does without.
     from endonym.evaluate.bits import Texts
     from endonym.generate.reading import TokenNats
 
-BINS, SURPRISES = "bins.json", "surprises.json"
+BINS = "bins.json"
+SURPRISES = "surprises.json"
 """The files of an evaluation that hold its bins, and the surprise of some tokens."""
 EDGES = (0, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
 """Bytes at which bins of positions and lengths begin. Not tokens: models with other tokenizers have
 the same bins."""
 SHARES = tuple(number / 10 for number in range(10))
 """Probabilities at which bins of confidence begin."""
-SHOWN_TEXTS, SHOWN_CHARS = 4, 500
+SHOWN_TEXTS = 4
+SHOWN_CHARS = 500
 
 By = Literal["position", "length", "confidence"]
 PerToken = Sequence[NDArray[Any]]
@@ -183,16 +185,23 @@ def letters(
 
     bits: of each id.
     """
-    parts, done = list[tuple[str, float]](), 0
+    parts = list[tuple[str, float]]()
+    done = 0
     for text, count in tokenizer.pieces(ids):
         parts.append((text, float(sum(bits[done : done + count]))))
         done += count
     whole = "".join(text for text, _ in parts)
     ends = {letter.end() for letter in LETTER.finditer(whole)}
-    found, waiting, waiting_bits, end = list[tuple[str, float]](), "", 0.0, 0
+    found = list[tuple[str, float]]()
+    waiting = ""
+    waiting_bits = 0.0
+    end = 0
     for text, of_text in parts:
-        waiting, waiting_bits, end = waiting + text, waiting_bits + of_text, end + len(text)
+        waiting += text
+        waiting_bits += of_text
+        end += len(text)
         if end in ends:
             found.append((waiting, waiting_bits))
-            waiting, waiting_bits = "", 0.0
+            waiting = ""
+            waiting_bits = 0.0
     return found

@@ -38,8 +38,11 @@ PRIMING_LIMIT_BYTES = 32_000_000
 SEPARATORS = {"document": b"\n\n", "block": b"\n"}
 """Between texts: blocks join their lines by line ends."""
 
-MOST_DOCUMENTS, FEWEST_DRAWS, MOST_DRAWS = 500, 8, 40
-MOST_FORKS, MOST_BYTES = 4_000, 1_000_000
+MOST_DOCUMENTS = 500
+FEWEST_DRAWS = 8
+MOST_DRAWS = 40
+MOST_FORKS = 4_000
+MOST_BYTES = 1_000_000
 """Limits on all draws together. Few or short texts are measured at more than eight ends of the
 training text, because their figure is the least certain."""
 MOST_LEFT_OUT = 0.02
@@ -135,7 +138,8 @@ def compressed_bytes(
 
 def sizes_by_end(request: bytes) -> Generator[list[int]]:
     """For each end of the text, the bytes that each extra adds, by a process of this module."""
-    module, environment = "endonym.evaluate.compressor", device.with_huge_pages()
+    module = "endonym.evaluate.compressor"
+    environment = device.with_huge_pages()
     try:
         for line in output_lines(module, request, environment):
             yield json.loads(line)

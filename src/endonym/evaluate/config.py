@@ -14,6 +14,13 @@ SPLITS = {
 }
 """The splits of a probe, and what each is called in names of files and in records."""
 
+FILE_OF = {"prompts": "one prompt a line", "task": "an item a line", "probe": "an example a line"}
+"""The kinds of evaluation that need a file, and what it holds."""
+NO_FILE = {"minimal_pairs": "makes its own items", "typing": "types held-out documents"}
+"""The kinds that have none, and why."""
+OF_KIND = {"fine_tune": "probe", "chat": "prompts", "context": "bits"}
+"""Keys that only one kind has."""
+
 
 def split_files(path: Path) -> list[tuple[str, Path]]:
     """The files of a probe: this one; if its name has `train`, also those beside it that have the
@@ -68,26 +75,17 @@ class Evaluation(Config):
     @model_validator(mode="after")
     def prompts_need_a_file(self) -> "Evaluation":
         """Prompts and the items of a task are in a file; speed is measured on test documents."""
-        if self.kind == "prompts" and self.file is None:
-            raise ValueError('kind = "prompts" needs file, one prompt a line')
-        if self.kind == "task" and self.file is None:
-            raise ValueError('kind = "task" needs file, an item a line')
-        if self.kind == "probe" and self.file is None:
-            raise ValueError('kind = "probe" needs file, an example a line')
-        if self.kind != "probe" and self.fine_tune is not None:
-            raise ValueError('fine_tune is of kind = "probe"')
-        if self.kind != "prompts" and self.chat is not None:
-            raise ValueError('chat is of kind = "prompts"')
-        if self.kind == "minimal_pairs" and self.file is not None:
-            raise ValueError('kind = "minimal_pairs" makes its own items: leave file out')
-        if self.kind == "typing" and self.file is not None:
-            raise ValueError('kind = "typing" types held-out documents: leave file out')
+        if self.file is None and self.kind in FILE_OF:
+            raise ValueError(f'kind = "{self.kind}" needs file, {FILE_OF[self.kind]}')
+        if self.file is not None and self.kind in NO_FILE:
+            raise ValueError(f'kind = "{self.kind}" {NO_FILE[self.kind]}: leave file out')
+        for key, kind in OF_KIND.items():
+            if self.kind != kind and getattr(self, key) is not None:
+                raise ValueError(f'{key} is of kind = "{kind}"')
         if self.kind == "speed" and (self.file is not None or self.split != "test"):
             raise ValueError('kind = "speed" reads test documents: leave file and split out')
         if self.tokens is not None and not self.reads_held_out:
             raise ValueError('tokens limits the held-out text of kind = "bits": leave it out')
-        if self.context is not None and self.kind != "bits":
-            raise ValueError('context is of kind = "bits"')
         return self
 
     @property

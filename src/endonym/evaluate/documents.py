@@ -45,9 +45,11 @@ def documents(
     averaged: the sources in the mean over sources; all if not given.
     """
     found = np.zeros(len(measured.nats), dtype=RECORD)
-    found["text"], found["source"] = _digests(texts), _digests(sources)
+    found["text"] = _digests(texts)
+    found["source"] = _digests(sources)
     found["averaged"] = True if averaged is None else np.isin(sources, sorted(averaged))
-    found["bytes"], found["nats"] = measured.bytes, measured.nats
+    found["bytes"] = measured.bytes
+    found["nats"] = measured.nats
     found["group"] = np.arange(len(found)) if measured.groups is None else measured.groups
     return found
 

@@ -22,14 +22,19 @@ from endonym.generate.reading import mean_states
 RATES = (1e-4, 3e-4, 1e-3)
 """Peaks of the learning rate; tried with the first seed."""
 SEEDS = (0, 1, 2)
-MOST_EPOCHS, MOST_EXAMPLES = 10, 20_000
+MOST_EPOCHS = 10
+MOST_EXAMPLES = 20_000
 """Passes over train, and examples read in all, of one training."""
 PATIENCE = 3
 """Epochs without a better dev figure, after which a training ends."""
-BATCH, LONGEST, POOL = 32, 256, 8
+BATCH = 32
+LONGEST = 256
+POOL = 8
 """Examples of a step; tokens of a text that are read, with the one that opens it; batches that are
 drawn together."""
-WARMUP, WEIGHT_DECAY, CLIP = 0.1, 0.01, 1.0
+WARMUP = 0.1
+WEIGHT_DECAY = 0.01
+CLIP = 1.0
 Ids = list[int]
 
 
@@ -47,7 +52,8 @@ class Tuned(nn.Module):
     def __init__(self, model: LanguageModel, classes: int) -> None:
         super().__init__()
         self.decoder = copy.deepcopy(model.decoder).float().requires_grad_(True)
-        self.head, self.before = None, len(model.tokenizer.before)
+        self.head = None
+        self.before = len(model.tokenizer.before)
         if classes:
             self.head = nn.Linear(model.decoder.config.dim, classes)
             self.head.to(model.decoder.readout.weight_VD.device)
@@ -101,7 +107,9 @@ def train(
     rows = {split: _rows(model, part) for split, part in probe.parts.items()}
     targets = _targets(answers).to(model.decoder.readout.weight_VD.device)
     epochs, steps = steps_of(probe)
-    best, since, step = Trained(-math.inf, 0, np.empty(0)), 0, 0
+    best = Trained(-math.inf, 0, np.empty(0))
+    since = 0
+    step = 0
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         tuned = Tuned(model, len(answers.labels))
@@ -122,7 +130,8 @@ def train(
             on_dev = answers.on_dev(_predicted(tuned, rows["dev"]))
             since += 1
             if on_dev > best.on_dev or epoch == 1:
-                best, since = Trained(on_dev, epoch, _predicted(tuned, rows["test"])), 0
+                best = Trained(on_dev, epoch, _predicted(tuned, rows["test"]))
+                since = 0
             if since == PATIENCE:
                 break
     advance(epochs * steps - step)

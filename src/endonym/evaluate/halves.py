@@ -64,7 +64,8 @@ def published(language: str, script: str = "") -> Iterator[Published]:
     and `data/goldfish_data_info.tsv` of Goldfish. Its sizes are of text in English's measure: a
     language whose letters take twice the bytes has twice as many.
     """
-    own, pack = language_alone(language), DEBIAN_PACKS.get(script)
+    own = language_alone(language)
+    pack = DEBIAN_PACKS.get(script)
     table = files("endonym.evaluate").joinpath("goldfish.tsv").read_text(encoding="utf-8")
     for row in csv.DictReader(table.splitlines(), delimiter="\t"):
         flores = row["flores"]

@@ -16,9 +16,11 @@ from endonym.errors import EndonymError, RecipeError, quoted
 from endonym.evaluate.items import Item
 from endonym.evaluate.module_process import ProcessFailed, output_lines
 from endonym.evaluate.tables import aligned
+from endonym.limited.opened import NEVER, Opened
 from endonym.log import number
 from endonym.script.letters import as_name
 from endonym.store import fingerprint
+from endonym.tokenizer.tokenizer import Tokenizer
 
 PACKAGE = "lm_eval"
 NAME = "lm-evaluation-harness"
@@ -67,12 +69,14 @@ class Result(NamedTuple):
 class ToRun(NamedTuple):
     """What the harness is to do. folder: of transformers. tasks: names, or patterns of names.
     task_files: a folder that `write_task` has written to, or an empty one: the harness runs in it,
-    so that nothing in the working folder counts as its data. device: as torch names it."""
+    so that nothing in the working folder counts as its data. device: as torch names it. start: as
+    `document_start` gives it."""
 
     folder: str
     tasks: Sequence[str]
     task_files: str
     device: str
+    start: int | None = None
 
 
 def require_harness() -> None:
@@ -80,6 +84,19 @@ def require_harness() -> None:
     if find_spec(PACKAGE) is None:
         do = 'Install it: pip install "endonym[harness]"'
         raise EndonymError(f"{NAME} is not installed here", where="--harness", do=do)
+
+
+def document_start(folder: Path, opened: Opened = NEVER) -> int | None:
+    """The id of the token before a document in a folder of transformers (`Tokenizer`).
+
+    The harness itself would take the bos token, or else the eos token. None leaves that to it: if
+    there are several tokens, or if endonym does not read the tokenizer.
+    """
+    try:
+        start = Tokenizer.load(folder / "tokenizer.json", opened).document_start
+    except EndonymError:
+        return None
+    return start[0] if len(start) == 1 else None
 
 
 def write_task(name: str, items: Sequence[Item], folder: Path) -> str:
@@ -115,7 +132,8 @@ def write_task(name: str, items: Sequence[Item], folder: Path) -> str:
 
 def _by_group(items: Sequence[Item]) -> dict[str, list[Item]]:
     """The items of each group, by its name as one short word; alike words get a number."""
-    words, found = dict[str, str](), dict[str, list[Item]]()
+    words = dict[str, str]()
+    found = dict[str, list[Item]]()
     for item in items:
         if item.group not in words:
             word = as_name(item.group, "_", GROUP_CHARS).strip("_") or "others"
@@ -127,7 +145,8 @@ def _by_group(items: Sequence[Item]) -> dict[str, list[Item]]:
 
 def _line(item: Item) -> str:
     """An item as a line of the data."""
-    context, options = item.context + item.blanks, list(item.options)
+    context = item.context + item.blanks
+    options = list(item.options)
     record = {"context": context, "options": options, "answer": item.answer}
     return json.dumps(record, ensure_ascii=False) + "\n"
 
@@ -140,7 +159,9 @@ def run_harness(
     say: is told what is done. offline: what to do where data cannot be fetched. Raises RecipeError
     for a name that is no task of it, EndonymError with its own message if the harness fails.
     """
-    version, results, task = "", list[Result](), NAME
+    version = ""
+    results = list[Result]()
+    task = NAME
     try:
         for line in output_lines(
             "endonym.evaluate.harness_process", json.dumps(asked._asdict()).encode(), environment
@@ -165,7 +186,8 @@ def run_harness(
 
 def failure(told: Mapping[str, Any], task: str, offline: str) -> EndonymError:
     """The error for what the harness says of its own (`harness_process.failure`)."""
-    kinds, said = told["kinds"], told["message"]
+    kinds = told["kinds"]
+    said = told["message"]
     if "NotJudged" in kinds:
         return EndonymError(said, where=task, do=ADVICE["not_judged"])
     message = f"{NAME} failed with {kinds[0]}: {said or 'it says nothing'} ({told['place']})"

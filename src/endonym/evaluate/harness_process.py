@@ -25,7 +25,8 @@ KEPT = ("results", "versions", "n-samples", "n-shot")
 
 def answers(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The lines that answer a request. All tasks are loaded before the first is judged."""
-    folder, names = request["folder"], list[str]()
+    folder = request["folder"]
+    names = list[str]()
     os.chdir(request["task_files"])  # They name their data by its place there.
     tasks: Any = importlib.import_module("lm_eval.tasks")
     metadata = {"pretrained": folder}
@@ -45,8 +46,7 @@ def answers(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         found = manager.load([name])
         is_group = name in found["groups"]  # Its tasks are in it; a tag is its tasks.
         loaded[name] = [found["groups"][name]] if is_group else [*found["tasks"].values()]
-    models: Any = importlib.import_module("lm_eval.models.huggingface")
-    model = checked(models.HFLM)(pretrained=folder, device=request["device"], batch_size=BATCH)
+    model = opened(folder, request["device"], request["start"])
     evaluator: Any = importlib.import_module("lm_eval.evaluator")
     told = {"version": version("lm_eval")}
     for name, tasks_of_name in loaded.items():
@@ -55,6 +55,13 @@ def answers(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
             model=model, tasks=tasks_of_name, task_manager=manager, log_samples=False
         )
         yield {"results": {key: found[key] for key in KEPT}}
+
+
+def opened(folder: str, device: str, start: int | None) -> Any:
+    """The model of a folder as the harness runs it. start: as in `harness.ToRun`."""
+    models: Any = importlib.import_module("lm_eval.models.huggingface")
+    keys = {"device": device, "batch_size": BATCH, "prefix_token_id": start}
+    return checked(models.HFLM)(pretrained=folder, **keys)
 
 
 def all_answers(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -81,7 +88,8 @@ def checked(model: Any) -> Any:
 
     class Checked(model):
         def loglikelihood_rolling(self, *arguments: Any, **keys: Any) -> Any:
-            setting, self.add_bos_token = self.add_bos_token, False
+            setting = self.add_bos_token
+            self.add_bos_token = False
             try:
                 return super().loglikelihood_rolling(*arguments, **keys)
             finally:
@@ -141,7 +149,8 @@ def failure(error: BaseException) -> dict[str, Any]:
 
 def main() -> None:
     """Answer the request on standard input."""
-    lines, request = sys.stdout, json.load(sys.stdin)
+    lines = sys.stdout
+    request = json.load(sys.stdin)
     with redirect_stdout(sys.stderr):  # What libraries print is no answer.
         for answer in all_answers(request):
             lines.write(json.dumps(answer, default=float) + "\n")

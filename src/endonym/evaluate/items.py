@@ -20,7 +20,7 @@ from endonym.data.conversation_files import has_records, places_in_words, read_r
 from endonym.data.conversations import Unfit, text_of
 from endonym.disk import packaged_tables
 from endonym.errors import SourceError, printable
-from endonym.evaluate.score import BITS, PER_TEXT, Measured, Score, ratio, scores, share
+from endonym.evaluate.score import BITS, PER_TEXT, Measured, Numbers, Score, ratio, scores, share
 from endonym.evaluate.tables import aligned, span
 from endonym.formats.document import Reject
 from endonym.log import counted, listed, number
@@ -38,10 +38,10 @@ COLUMNS = (*FIELDS, *chain.from_iterable(FIELDS.values()))
 SHOWN_TEXT = 80
 PAST = "answer_past_options"
 """Why a record is left out whose answer is the number of its options."""
-ACCURACY, PER_BYTE = "accuracy", "accuracy_per_byte"
+ACCURACY = "accuracy"
+PER_BYTE = "accuracy_per_byte"
 """Choices by the whole log-probability of an option, and by that of a byte; bits of a text."""
 Ids = NDArray[np.int64]
-Numbers = NDArray[np.float64]
 
 
 class Item(NamedTuple):
@@ -87,7 +87,9 @@ def fitting(
 
     make: what a record holds, and its fields that are not read; raises Unfit.
     """
-    found, rejects, unread = list[T](), list[Reject](), dict[str, None]()
+    found = list[T]()
+    rejects = list[Reject]()
+    unread = dict[str, None]()
     for record in read_records(path, columns):
         if isinstance(record, Reject):
             rejects.append(record)
@@ -109,15 +111,15 @@ def read_items(path: Path) -> ItemFile:
     answers are counted from 1.
     """
     if not has_records(path):
-        raise SourceError(WORDS["no_format"], where=str(path), do=WORDS["advice"])
+        raise SourceError(WORDS["no_format"], where=path, do=WORDS["advice"])
     items, rejects, unread = fitting(path, COLUMNS, item_of)
     left_out = places_in_words(rejects)
     if not items:
-        raise SourceError(f"no items: {left_out}", where=str(path), do=WORDS["advice"])
+        raise SourceError(f"no items: {left_out}", where=path, do=WORDS["advice"])
     if len({item.answer is None for item in items}) > 1:
-        raise SourceError(WORDS["mixed"], where=str(path), do=WORDS["advice"])
+        raise SourceError(WORDS["mixed"], where=path, do=WORDS["advice"])
     if any(each.reason == PAST for each in rejects) and all(item.answer != 0 for item in items):
-        raise SourceError(WORDS["from_1"], where=str(path), do=WORDS["count_from_0"])
+        raise SourceError(WORDS["from_1"], where=path, do=WORDS["count_from_0"])
     return ItemFile(items, left_out, _listed(unread))
 
 
@@ -133,12 +135,14 @@ def item_of(record: Any) -> tuple[Item, list[str]]:
         raise Unfit("bad_item", "a record is an object with named fields")
     names = _names(record)
     if {"good", "bad"} <= names.keys():
-        options, answer = [record[names["good"]], record[names["bad"]]], 0
+        options = [record[names["good"]], record[names["bad"]]]
+        answer = 0
     elif "options" in names:
         options = record[names["options"]]
         answer = _answer(options, record.get(names.get("answer")))
     elif "text" in names:
-        options, answer = [record[names["text"]]], None
+        options = [record[names["text"]]]
+        answer = None
     else:
         raise Unfit("bad_item", WORDS["no_options"].format(found=_listed(record)))
     options = tuple(text_of(each, "an option") for each in options)
@@ -154,16 +158,21 @@ def item_of(record: Any) -> tuple[Item, list[str]]:
     return item, [name for name in record if name in unread and record[name] is not None]
 
 
+def names_of(record: Mapping[str, Any], fields: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The fields that a record has, with their names in it. fields: the usual names of each."""
+    found = {
+        field: next((name for name in usual if record.get(name) is not None), "")
+        for field, usual in fields.items()
+    }
+    return {field: name for field, name in found.items() if name}
+
+
 def _names(record: Mapping[str, Any]) -> dict[str, str]:
     """The fields of an item that a record has and that are read, with their names in it.
 
     Raises Unfit if it has those of two forms: an answer belongs to options, and a text has none.
     """
-    names = dict[str, str]()
-    for field, usual in FIELDS.items():
-        found = next((each for each in usual if record.get(each) is not None), None)
-        if found is not None:
-            names[field] = found
+    names = names_of(record, FIELDS)
     if {"good", "bad"} <= names.keys():
         unread = {"options", "answer", "text"}
         # A whole sentence: MultiBLiMP's files also have its beginning, as `prefix`.
@@ -176,7 +185,7 @@ def _names(record: Mapping[str, Any]) -> dict[str, str]:
 
 def _listed(names: Iterable[Any]) -> str:
     """Names of fields, for a sentence."""
-    return listed([printable(str(name)) or '""' for name in names])
+    return listed([printable(name) or '""' for name in names])
 
 
 def _group(value: Any) -> str:
@@ -285,7 +294,7 @@ def with_tokens(items: Sequence[Item], judged: Measured) -> tuple[Sequence[Item]
     return kept, judged.only(np.repeat(~lacks, [len(item.options) for item in items])), said
 
 
-def _firsts(items: Sequence[Item]) -> NDArray[np.int64]:
+def _firsts(items: Sequence[Item]) -> Ids:
     """The number of each item's first option among the options of all."""
     return np.cumsum([0, *(len(item.options) for item in items[:-1])])
 

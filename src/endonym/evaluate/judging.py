@@ -62,7 +62,8 @@ class Rubric(NamedTuple):
 
         language: its code, or empty. texts: of each prompt, one of each system.
         """
-        found, name = list[Question](), language_name(language) or "one language"
+        found = list[Question]()
+        name = language_name(language) or "one language"
         for n, (prompt, row) in enumerate(zip(prompts, texts, strict=True)):
             for order in ((0, 1), (1, 0)) if len(row) > 1 else ():
                 sides = (row[each] for each in order)
@@ -103,9 +104,9 @@ def read_rubric(path: Path | None) -> Rubric:
         with open_regular(path) as file:
             given: dict[str, Any] = tomllib.loads(file.read().decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:  # no UTF-8, no TOML
-        raise RecipeError(f"no TOML: {first_line(error)}", where=str(path), do=FORM) from error
+        raise RecipeError(f"no TOML: {first_line(error)}", where=path, do=FORM) from error
     if fault := _fault(given):
-        raise RecipeError(fault, where=str(path), do=FORM)
+        raise RecipeError(fault, where=path, do=FORM)
     return Rubric(**{**usual, **given})
 
 

@@ -50,7 +50,9 @@ def type_out(text: str, suggest: Suggest) -> Typed:
         count: sum(1 for _ in _reached(text, ends, lambda end, n=count: shown(end)[:n]))
         for count in SHOWN
     }
-    words, first, three = Counter[int](), Counter[int](), Counter[int]()
+    words = Counter[int]()
+    first = Counter[int]()
+    three = Counter[int]()
     for found in WORD.finditer(text):
         letters = [0, *(each.end() for each in LETTER.finditer(found[0]))]
         for count in () if is_unbroken(found[0]) else LETTERS_TYPED:
@@ -88,7 +90,8 @@ def _taken(text: str, end: int, suggestion: Suggestion) -> int:
 
 def beginnings(texts: Iterable[str], letters: int, longest: int) -> list[str]:
     """The first texts until there are about so many letters, of each `longest` letters at most."""
-    chosen, left = list[str](), letters
+    chosen = list[str]()
+    left = letters
     for text in texts:
         if left <= 0:
             break
@@ -107,7 +110,8 @@ class FrequentWords:
     """
 
     def __init__(self, texts: Iterable[str], tokenizer: Tokenizer) -> None:
-        self.tokenizer, self.counts = tokenizer, Counter[str]()
+        self.tokenizer = tokenizer
+        self.counts = Counter[str]()
         self.followers = defaultdict[str, Counter[str]](Counter[str])
         for text in texts:
             for before, word in pairwise(["", *words_of(text, tokenizer)]):
@@ -115,7 +119,8 @@ class FrequentWords:
                 if before and word:
                     self.followers[before][word] += 1
         del self.counts[""]
-        self.total, self.sorted = self.counts.total(), sorted(self.counts)
+        self.total = self.counts.total()
+        self.sorted = sorted(self.counts)
         self.likeliest = lru_cache(maxsize=1 << 12)(self._likeliest)
 
     def without_pairs(self) -> "FrequentWords":
@@ -155,7 +160,8 @@ def words_of(text: str, tokenizer: Tokenizer) -> list[str]:
 
     In scripts without blanks they are tokens.
     """
-    found, end = list[str](), 0
+    found = list[str]()
+    end = 0
     for word in WORD.finditer(text):
         if text[end : word.start()] not in ("", " "):
             found.append("")

@@ -47,7 +47,8 @@ def _mistakes(data: bytes, status: int, address: str) -> list[Mistake]:
     """The mistakes in an answer, which must be whole."""
     try:
         answer = json.loads(data)
-        matches, warnings = answer["matches"], answer.get("warnings") or {}
+        matches = answer["matches"]
+        warnings = answer.get("warnings") or {}
         if status != 200 or not isinstance(matches, list) or warnings.get("incompleteResults"):
             raise ValueError
         return [_mistake(each) for each in matches]

@@ -10,7 +10,6 @@ right text, so its pair is left out. How often that happens says how many of the
 right text, too (`Check`).
 """
 
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
-from endonym.disk import write_atomic
+from endonym.disk import write_jsonl
 from endonym.evaluate.items import Item
 from endonym.evaluate.score import wilson
 from endonym.evaluate.word_counts import (
@@ -77,7 +76,8 @@ class Sentence:
     def with_exchanged(self, number: int) -> str:
         """The text with a word and the next one in each other's place."""
         (begin, end), (other_begin, other_end) = self.places[number : number + 2]
-        one, other = self.text[begin:end], self.text[other_begin:other_end]
+        one = self.text[begin:end]
+        other = self.text[other_begin:other_end]
         return self.text[:begin] + other + self.text[end:other_begin] + one + self.text[other_end:]
 
     def is_plain(self, first: int, last: int) -> bool:
@@ -146,9 +146,12 @@ class Check(NamedTuple):
         """
         if self.right_found < ENOUGH or not self.made:
             return None
-        faults, right = self.found / self.made, self.right_found / self.right
-        high, low = wilson(faults, self.made)[1], wilson(right, self.right)[0]
-        product, lower = faults * right, low * (2 * right - low)
+        faults = self.found / self.made
+        right = self.right_found / self.right
+        high = wilson(faults, self.made)[1]
+        low = wilson(right, self.right)[0]
+        product = faults * right
+        lower = low * (2 * right - low)
         root = math.sqrt(max(0.0, product**2 - high * (2 * faults - high) * lower))
         least = 1 - (product + root) / lower
         if least <= 0:  # It may be all right text: found to be so, or too little is known.
@@ -176,8 +179,7 @@ class Made(NamedTuple):
             for each in self.pairs
             for good, bad in [each.options]
         ]
-        lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
-        write_atomic(path, "".join(lines).encode("utf-8", "surrogatepass"))
+        write_jsonl(path, records)
 
 
 def make_minimal_pairs(train: Iterable[str], held_out: Iterable[str], *, most: int = MOST) -> Made:
@@ -263,7 +265,8 @@ def other_forms(
 
 def are_forms(word: str, other: str) -> bool:
     """Whether two words may be forms of one, by their beginning."""
-    one, two = LETTER.findall(word), LETTER.findall(other)
+    one = LETTER.findall(word)
+    two = LETTER.findall(other)
     same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, two, strict=False)))
     return word != other and same >= max(STEM, SHARED * max(len(one), len(two)))
 

@@ -22,11 +22,13 @@ def names_kept(texts: Iterable[str]) -> Interval | None:
 
     With its 95 % interval over texts. None if there is no name.
     """
-    kept, counts = list[float](), list[int]()
+    kept = list[float]()
+    counts = list[int]()
     for text in texts:
         words = text.split(" ")
         half = len(words) // 2
-        first, second = " ".join(words[:half]), " ".join(words[half:])
+        first = " ".join(words[:half])
+        second = " ".join(words[half:])
         names = _different(INSIDE.findall(first))
         later = CAPITALIZED.findall(second)
         kept.append(float(sum(any(_are_one(name, each) for each in later) for name in names)))

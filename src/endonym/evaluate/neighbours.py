@@ -106,7 +106,8 @@ class Places:
     def __init__(
         self, train: TokenShards, held: TokenShards, all_positions: Integers, source: int
     ) -> None:
-        self.train, self.held = train, held
+        self.train = train
+        self.held = held
         self.numbers = np.flatnonzero(train.index["source"] == source)
         self.positions = train.index["position"][self.numbers]
         # A raw file is a run of positions without a gap.

@@ -75,7 +75,8 @@ def preferences(pairs: Sequence[Pair]) -> Preferences:
     for a, b in judged:
         chosen = [each for each in (a, 1 - b) if each != 0.5]
         places += [sum(chosen) / len(chosen)] if chosen else []
-    first_place, win_rate = _estimate(places), _estimate(outcomes)
+    first_place = _estimate(places)
+    win_rate = _estimate(outcomes)
     is_biased = first_place is not None and first_place.excludes(0.5)
     counts = Counter(outcomes)
     return Preferences(
@@ -253,7 +254,8 @@ def report(
         )
         for judge, said in found.items()
     }
-    agreement, every = dict[str, float | None](), found.values()
+    agreement = dict[str, float | None]()
+    every = found.values()
     if len(found) > 1:
         if len(systems) > 1:
             agreement["pairs"] = alpha([[pair.outcome for pair in s.pairs] for s in every], ne)

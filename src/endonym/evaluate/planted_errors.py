@@ -63,7 +63,8 @@ def planted(text: str, words: KnownWords, seed: int = 0, *, share: float = SHARE
         length += begin - end
         if found:
             errors[length, length + len(found[1])] = Error(found[0], meant)
-        length, end = length + len(parts[-1]), last
+        length += len(parts[-1])
+        end = last
     return Planted("".join([*parts, text[end:]]), errors, count)
 
 
@@ -76,8 +77,8 @@ class Found:
     found: int = 0
     corrected: int = 0
     clean_words: int = 0
-    planted_of: Counter[str] = field(default_factory=Counter[str])
-    found_of: Counter[str] = field(default_factory=Counter[str])
+    planted_of: Counter[str] = field(default_factory=Counter)
+    found_of: Counter[str] = field(default_factory=Counter)
 
     def add(self, text: Planted, findings: Iterable[Finding]) -> None:
         """Count the findings in one text."""
@@ -137,13 +138,17 @@ def best_threshold(reader: Proofreader, texts: Sequence[Planted]) -> float:
             (one.corrections[0].bits, (one.begin, one.end) in each.errors) for one in findings
         ]
     judged.sort(reverse=True)
-    best, threshold, right = 0.0, reader.threshold, 0
+    best = 0.0
+    threshold = reader.threshold
+    right = 0
     weight = 1 / PRECISION_COUNTS**2
     for number, (bits, is_error) in enumerate(judged, 1):
         right += is_error
-        precision, recall = right / number, right / max(1, errors)
+        precision = right / number
+        recall = right / max(1, errors)
         f = (1 + weight) * precision * recall / max(1e-9, weight * precision + recall)
         if f > best:
             following = judged[number][0] if number < len(judged) else bits
-            best, threshold = f, (bits + following) / 2
+            best = f
+            threshold = (bits + following) / 2
     return threshold

@@ -29,12 +29,16 @@ if TYPE_CHECKING:
     import httpx
 
 WAY = "/embeddings"
-BATCH, BATCH_BYTES, SECONDS = 32, 1 << 19, 600.0
+BATCH = 32
+BATCH_BYTES = 1 << 19
+SECONDS = 600.0
 """Texts of a request and their bytes in JSON, and how long its answer may take. A longer text is a
 request of its own."""
 TRIES = 5
 """Of a request, while the server is busy."""
-TOO_LONG, NO_TOKEN = "context_length_exceeded", "no_token"  # codes, as serve/ answers
+# Codes, as serve/ answers.
+TOO_LONG = "context_length_exceeded"
+NO_TOKEN = "no_token"
 START = "Start one: endonym serve MODEL. Its address ends with /v1."
 LOOK = "Nothing was scored. Look at the server's log, and whether its model gives embeddings."
 Ask = Callable[..., Array]
@@ -68,12 +72,15 @@ def served_features(
         raise RecipeError(f"{address} is no address of a server", where="--probe-endpoint", do=do)
     require_key(key)
     headers = HEADERS | ({"Authorization": f"Bearer {key}"} if key else {})
-    times, rows, n_cut = httpx.Timeout(SECONDS, connect=CONNECT_SECONDS), list[Array | None](), 0
+    times = httpx.Timeout(SECONDS, connect=CONNECT_SECONDS)
+    rows = list[Array | None]()
+    n_cut = 0
     with httpx.Client(headers=headers, timeout=times) as client:
         ask = partial(_asked, client, address, model)
         for part in _batches(texts):
             found, cut = _rows(ask, part)
-            rows, n_cut = rows + found, n_cut + cut
+            rows += found
+            n_cut += cut
             advance(len(part))
     widths = sorted({len(row) for row in rows if row is not None})
     if len(widths) > 1:
@@ -84,12 +91,14 @@ def served_features(
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
     """The texts of each request."""
-    part, n_bytes = list[str](), 0
+    part = list[str]()
+    n_bytes = 0
     for text in texts:
         size = len(json.dumps(text, ensure_ascii=False).encode())
         if part and (len(part) == BATCH or n_bytes + size > BATCH_BYTES):
             yield part
-            part, n_bytes = [], 0
+            part = []
+            n_bytes = 0
         part.append(text)
         n_bytes += size
     if part:
@@ -107,7 +116,8 @@ def _rows(ask: Ask, texts: Sequence[str]) -> tuple[list[Array | None], int]:
         if len(texts) == 1:
             return ([None], 0) if unfit.code == NO_TOKEN else ([*ask(texts, truncate=True)], 1)
     half = len(texts) // 2
-    first, second = _rows(ask, texts[:half]), _rows(ask, texts[half:])
+    first = _rows(ask, texts[:half])
+    second = _rows(ask, texts[half:])
     return first[0] + second[0], first[1] + second[1]
 
 
@@ -132,7 +142,8 @@ def _asked(
     for code in (TOO_LONG, NO_TOKEN):
         if f'"{code}"'.encode() in data and not more:
             raise Unfit(code)
-    said, status = words_of(data.decode(errors="replace")), response.status_code
+    said = words_of(data.decode(errors="replace"))
+    status = response.status_code
     message = f"the server refuses the request ({status}): {said}"
     do = "Nothing was scored: the server is busy. Try again later." if status in BUSY else LOOK
     raise EndpointError(message, where=address, do=ADVICE.get(status, do))

@@ -17,7 +17,7 @@ from endonym.data.conversations import Unfit, text_of
 from endonym.disk import packaged_tables
 from endonym.errors import SourceError, printable
 from endonym.evaluate.config import SPLITS, split_files
-from endonym.evaluate.items import fitting
+from endonym.evaluate.items import fitting, names_of
 from endonym.formats.document import Reject
 from endonym.log import listed, number
 from endonym.script.languages import language_alone
@@ -27,7 +27,8 @@ FIELDS: dict[str, list[str]] = WORDS["fields"]
 """The names that a field of an example may have, the usual one first."""
 COLUMNS = (*FIELDS, *chain.from_iterable(FIELDS.values()))
 SPLIT_OF = {name: split for split, names in SPLITS.items() for name in names}
-TEST_SHARE, DEV_SHARE = 0.2, 0.1
+TEST_SHARE = 0.2
+DEV_SHARE = 0.1
 """What is drawn for a split that no record has."""
 SHOWN_LANGUAGES = 12
 
@@ -89,15 +90,18 @@ def read_probe(path: Path, language: str = "") -> Probe:
     language: of the model, in which those records are read that say their language. Raises
     SourceError if there are none, for records of several kinds, and for one class only.
     """
-    examples, rejects, unread = list[Example](), list[Reject](), dict[str, None]()
+    examples = list[Example]()
+    rejects = list[Reject]()
+    unread = dict[str, None]()
     for split, file in split_files(path):
         if not has_records(file):
-            raise SourceError(WORDS["no_format"], where=str(file), do=WORDS["advice"])
+            raise SourceError(WORDS["no_format"], where=file, do=WORDS["advice"])
         found, left, others = fitting(file, COLUMNS, example_of)
         examples += [each._replace(split=split) if split else each for each in found]
         rejects += left
         unread |= others
-    left_out, where = places_in_words(rejects), str(path)
+    left_out = places_in_words(rejects)
+    where = str(path)
     if not examples:
         raise SourceError(f"no examples: {left_out}", where=where, do=WORDS["advice"])
     if len({type(each.answer) for each in examples}) > 1:
@@ -117,20 +121,18 @@ def example_of(record: Any) -> tuple[Example, Iterator[str]]:
     """The example in a record, and the names of its fields that are not read. Raises Unfit."""
     if not isinstance(record, dict):
         raise Unfit("bad_item", "a record is an object with named fields")
-    names = {
-        field: found
-        for field, usual in FIELDS.items()
-        if (found := next((each for each in usual if record.get(each) is not None), None))
-    }
+    names = names_of(record, FIELDS)
     is_pair = {"first", "second", "score"} <= names.keys()
     if is_pair and {"text", "label"} <= names.keys():
         raise Unfit("bad_item", WORDS["both_forms"].format(**names))
     if is_pair:
-        texts, answer = ("first", "second"), _score(record[names["score"]])
+        texts = ("first", "second")
+        answer = _score(record[names["score"]])
     elif {"text", "label"} <= names.keys():
-        texts, answer = ("text",), _label(record[names["label"]])
+        texts = ("text",)
+        answer = _label(record[names["label"]])
     else:
-        found = listed([printable(str(name)) or '""' for name in record])
+        found = listed([printable(name) or '""' for name in record])
         raise Unfit("bad_item", WORDS["no_fields"].format(found=found))
     kept = tuple(text_of(record[names[each]], "a text") for each in texts)
     if not all(text.strip() for text in kept):
@@ -140,7 +142,7 @@ def example_of(record: Any) -> tuple[Example, Iterator[str]]:
         raise Unfit("bad_split", WORDS["bad_split"].format(found=printable(split[:40])))
     language = str(record[names["language"]]).strip() if "language" in names else ""
     read = {*names.values()}
-    others = (printable(str(name)) for name in record if name not in read)
+    others = (printable(name) for name in record if name not in read)
     return Example(kept, answer, SPLIT_OF.get(split, ""), language), others
 
 

@@ -39,7 +39,9 @@ STRENGTHS = tuple(10.0**n for n in range(-4, 4))
 MOST_ITERATIONS = 1_000
 CHARACTERS = (2, 5)
 """Lengths of the runs of characters in tf-idf."""
-DRAWS, DRAWN_AT_ONCE, SEED = 10_000, 50, 0
+DRAWS = 10_000
+DRAWN_AT_ONCE = 50
+SEED = 0
 """Of the bootstrap."""
 Array = NDArray[Any]
 
@@ -102,7 +104,8 @@ def macro_f1(gold: Array, predicted: Array) -> Array:
     """The mean of F1 over all classes that are right or predicted, over the last axis."""
     found = list[Array]()
     for each in np.union1d(gold, predicted):
-        is_gold, is_predicted = gold == each, predicted == each
+        is_gold = gold == each
+        is_predicted = predicted == each
         sizes = is_gold.sum(-1) + is_predicted.sum(-1)
         both = (is_gold & is_predicted).sum(-1)
         found.append(np.where(sizes > 0, 2 * both / np.maximum(1, sizes), np.nan))
@@ -111,7 +114,8 @@ def macro_f1(gold: Array, predicted: Array) -> Array:
 
 def pearson(gold: Array, predicted: Array) -> Array:
     """Pearson's correlation, over the last axis; NaN where one side has one value alone."""
-    sides, is_constant = list[Array](), np.zeros(gold.shape[:-1], dtype=bool)
+    sides = list[Array]()
+    is_constant = np.zeros(gold.shape[:-1], dtype=bool)
     for each in (gold, predicted):
         is_constant |= each.max(-1) == each.min(-1)
         sides.append(each - each.mean(-1, keepdims=True))
@@ -172,7 +176,8 @@ def baselines(probe: Probe, answers: Answers) -> Iterator[Predicted]:
             u, v = sides["test"]
             yield Predicted("tf-idf, cosine", [np.asarray(u.multiply(v).sum(1)).ravel()])
         return
-    train, n_test = answers.of["train"], len(probe.parts["test"])
+    train = answers.of["train"]
+    n_test = len(probe.parts["test"])
     yield Predicted("most frequent", [np.full(n_test, np.bincount(train).argmax())])
     if not sides:
         return
@@ -244,14 +249,18 @@ def _best(
     """What the best of STRENGTHS predicts; the strongest regularization of equal ones."""
     from sklearn.exceptions import ConvergenceWarning
 
-    best, chosen, fitted = -math.inf, STRENGTHS[0], None
+    best = -math.inf
+    chosen = STRENGTHS[0]
+    fitted = None
     for strength in STRENGTHS:
         with catch_warnings():
             simplefilter("ignore", ConvergenceWarning)  # Dev judges that one, too.
             trained = make(strength).fit(inputs["train"], answers.of["train"])
         value = answers.on_dev(trained.predict(inputs["dev"]))
         if value > best or fitted is None:
-            best, chosen, fitted = value, strength, trained
+            best = value
+            chosen = strength
+            fitted = trained
     key = f"alpha = {1 / chosen:g}" if answers.is_similarity else f"C = {chosen:g}"
     assert fitted is not None, "there are strengths"
     return Predicted(name, [fitted.predict(inputs["test"])], key)
@@ -261,7 +270,8 @@ def probe_scores(
     probe: Probe, predicted: Sequence[Predicted], answers: Answers, *, task: str
 ) -> list[ProbeScore]:
     """The scores of what was predicted. task: said as the split of each."""
-    gold, found = answers.of["test"], list[ProbeScore]()
+    gold = answers.of["test"]
+    found = list[ProbeScore]()
     sizes = {split: len(part) for split, part in probe.parts.items()}
     for each in predicted:
         for name, metric in (SCORE_METRICS if probe.is_similarity else LABEL_METRICS).items():
@@ -303,7 +313,8 @@ def interval(
     size = len(gold)
     if size < FEWEST_DOCUMENTS:
         return None, None
-    generator, values = np.random.Generator(np.random.Philox(key=SEED)), list[Array]()
+    generator = np.random.Generator(np.random.Philox(key=SEED))
+    values = list[Array]()
     for _ in range(0, DRAWS, DRAWN_AT_ONCE):
         chosen = generator.integers(0, size, size=(DRAWN_AT_ONCE, size - 1))
         drawn = gold[chosen]

@@ -23,7 +23,7 @@ def read_prompts(path: Path) -> list[str]:
     records = [*read_file(source, RawFile(path=path, name=path.name))]
     if rejects := [each for each in records if isinstance(each, Reject)]:
         do = "Write one prompt a line, in UTF-8."
-        raise SourceError(f"no prompts: {places_in_words(rejects)}", where=str(path), do=do)
+        raise SourceError(f"no prompts: {places_in_words(rejects)}", where=path, do=do)
     return [each.text for each in records if isinstance(each, Document)]
 
 

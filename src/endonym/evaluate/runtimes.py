@@ -44,8 +44,10 @@ class Endonym:
         from endonym.generate.sample import SamplerState, Sampling
 
         greedy = SamplerState(Sampling(temperature=0), ids, min_tokens=count)
-        decoder, sampler = self.model.decoder, self.model.sampler
-        started, seconds = time.perf_counter(), list[float]()
+        decoder = self.model.decoder
+        sampler = self.model.sampler
+        started = time.perf_counter()
+        seconds = list[float]()
         for _ in continued(decoder, [ids], count, [greedy], sampler=sampler):
             seconds.append(time.perf_counter() - started)
         return seconds
@@ -115,7 +117,8 @@ class _Clock:
     """Takes the place of transformers' streamer, and notes when each token comes."""
 
     def __init__(self) -> None:
-        self.started, self.times = time.perf_counter(), list[float]()
+        self.started = time.perf_counter()
+        self.times = list[float]()
 
     def put(self, _: Any) -> None:
         """A new token."""
@@ -133,11 +136,14 @@ class LlamaCppRuntime(_OfLogits):
 
         assert number_format
         self.model = LlamaCpp(path, threads=device.threads())
-        self.context, self.logits = self.model.context, self.model.logits
+        self.context = self.model.context
+        self.logits = self.model.logits
 
     def seconds_to_each_token(self, ids: Sequence[int], count: int) -> list[float]:
         """Seconds from the prompt to each of `count` new tokens: greedy, and never the end."""
-        started, seconds, new = time.perf_counter(), list[float](), list(ids)
+        started = time.perf_counter()
+        seconds = list[float]()
+        new = list(ids)
         self.model.clear()
         for _ in range(count):
             *_, logits = self.model.read(new, all_logits=False)
@@ -177,7 +183,8 @@ def measured(request: dict[str, Any]) -> dict[str, Any]:
     started = time.perf_counter()
     model = RUNTIMES[request["program"]](path, request["number_format"])
     answer: dict[str, Any] = {"load_seconds": time.perf_counter() - started}
-    prompt, context = request["prompt"], model.context
+    prompt = request["prompt"]
+    context = model.context
     model.seconds_to_each_token(prompt[: min(WARM_UP_TOKENS, context // 2)], 2)
     lengths = [n for n in request["lengths"] if n <= context]
     first_times = {n: model.seconds_to_each_token(prompt[:n], 1)[0] for n in lengths}

@@ -10,7 +10,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-FEWEST_DOCUMENTS, FEWEST_OF_SOURCE = 10, 5
+FEWEST_DOCUMENTS = 10
+FEWEST_OF_SOURCE = 5
 """Fewest groups of neighbours for an interval: in all, and in each source."""
 FEW_GROUPS = 30
 """Of fewer groups an interval is rough: of ten whose bits are as skewed as an exponential
@@ -18,22 +19,28 @@ distribution it covers 88 to 90 % (benchmarks/intervals.py)."""
 LARGEST_SHARE = 0.3
 """Where one group has more of the bytes of its source, there is no interval: what it says can be
 compared with little. Of groups with 40 %, intervals are too wide: they hold the truth in 98 %."""
-LENGTH_SHARE, LENGTH_T, VARIED_LENGTHS = 0.15, 2.0, 0.75
+LENGTH_SHARE = 0.15
+LENGTH_T = 2.0
+VARIED_LENGTHS = 0.75
 """From when bits are said to depend on the length of documents (`depends_on_length`)."""
 NoInterval = Literal["too few", "uneven"]
 TOO_FEW: NoInterval = "too few"
 UNEVEN: NoInterval = "uneven"
 """Why a value has no interval: fewer groups than FEWEST_DOCUMENTS or FEWEST_OF_SOURCE, or one with
 more than LARGEST_SHARE. They are kept with scores, and shown."""
-SOURCE_BYTES, JUDGED_BYTES = 300_000, 2_000
+SOURCE_BYTES = 300_000
+JUDGED_BYTES = 2_000
 """Fewest bytes of a source in all, and of its scored text, to be part of a mean over sources: a few
 sentences must not weigh as much as books. The first bound decides in most cases, so that the mean
 is over the same sources for every seed."""
-BITS, PER_TEXT = "bits_per_byte", "bits_per_text"
+BITS = "bits_per_byte"
+PER_TEXT = "bits_per_text"
 NORMAL = 1.959964
 """The quantile of a normal distribution for 95 %."""
 MOST_FREEDOM = 1e4
 
+Numbers = NDArray[np.float64]
+Sizes = NDArray[np.int64]
 Sources = NDArray[Any]
 """The source of each document, by name or number."""
 
@@ -124,19 +131,21 @@ class Measured:
     an interval that drew them one by one would be too narrow.
     """
 
-    nats: NDArray[np.float64]
-    tokens: NDArray[np.int64]
-    bytes: NDArray[np.int64]
-    chars: NDArray[np.int64]
-    draws: NDArray[np.float64] | None = None
-    groups: NDArray[np.int64] | None = None
+    nats: Numbers
+    tokens: Sizes
+    bytes: Sizes
+    chars: Sizes
+    draws: Numbers | None = None
+    groups: Sizes | None = None
 
     def only(self, which: NDArray[Any]) -> "Measured":
         """Some of the documents, by mask or by indices."""
         draws = None if self.draws is None else self.draws[:, which]
         groups = None if self.groups is None else self.groups[which]
-        nats, tokens = self.nats[which], self.tokens[which]
-        n_bytes, chars = self.bytes[which], self.chars[which]
+        nats = self.nats[which]
+        tokens = self.tokens[which]
+        n_bytes = self.bytes[which]
+        chars = self.chars[which]
         return Measured(nats, tokens, n_bytes, chars, draws, groups)
 
 
@@ -197,9 +206,7 @@ def scores(
     return found
 
 
-def depends_on_length(
-    nats: NDArray[np.float64], sizes: NDArray[np.int64], groups: NDArray[np.int64] | None = None
-) -> bool:
+def depends_on_length(nats: Numbers, sizes: Sizes, groups: Sizes | None = None) -> bool:
     """Whether nats per byte depend on the length of documents, or of groups of them.
 
     Then a few long documents decide the ratio of sums, and other documents would not be as long:
@@ -213,15 +220,17 @@ def depends_on_length(
     """
     if groups is not None:
         _, groups = np.unique(groups, return_inverse=True)
-        nats = np.bincount(groups, weights=nats)
+        nats = np.bincount(groups, weights=nats).astype(np.float64)
         sizes = np.bincount(groups, weights=sizes).astype(np.int64)
-    nats, sizes = nats[sizes > 0], sizes[sizes > 0]
+    nats = nats[sizes > 0]
+    sizes = sizes[sizes > 0]
     if len(sizes) < FEWEST_DOCUMENTS:
         return False
     shares = sizes / sizes.sum()
     if (shares**2).sum() * len(sizes) * VARIED_LENGTHS < 1:
         return False
-    lengths, rates = np.log(sizes), nats / sizes
+    lengths = np.log(sizes)
+    rates = nats / sizes
     centred = lengths - lengths.mean()
     slope = float((centred * rates).sum() / (centred**2).sum())
     residuals = rates - rates.mean() - slope * centred
@@ -267,10 +276,10 @@ class Estimate:
 
 
 def ratio(
-    numerators: NDArray[np.float64],
-    denominators: NDArray[np.int64],
+    numerators: Numbers,
+    denominators: Sizes,
     sources: Sources | None = None,
-    groups: NDArray[np.int64] | None = None,
+    groups: Sizes | None = None,
     *,
     is_mean: bool = True,
 ) -> Interval:
@@ -286,13 +295,13 @@ def ratio(
 
 
 def estimate(
-    numerators: NDArray[np.float64],
-    denominators: NDArray[np.int64],
+    numerators: Numbers,
+    denominators: Sizes,
     sources: Sources | None = None,
-    groups: NDArray[np.int64] | None = None,
+    groups: Sizes | None = None,
     *,
     is_mean: bool = True,
-    less: NDArray[np.float64] | None = None,
+    less: Numbers | None = None,
 ) -> Estimate:
     """The ratio of sums, and its error over the pairs, or over groups of them.
 
@@ -348,7 +357,7 @@ def estimate(
 
 
 def _no_interval(
-    sizes: NDArray[np.int64], parts: Sequence[NDArray[Any]], *, is_mean: bool
+    sizes: Sizes, parts: Sequence[NDArray[Any]], *, is_mean: bool
 ) -> NoInterval | None:
     """Why there is no interval, if there is none: see `estimate`. parts: by source."""
     wholes = [sizes[part] for part in parts] if is_mean else [sizes]
@@ -368,12 +377,10 @@ class _Errors(NamedTuple):
 
     variance: float
     freedom: float
-    of_seeds: list[NDArray[np.float64]]
+    of_seeds: list[Numbers]
 
 
-def _errors(
-    models: Sequence[NDArray[np.float64]], sizes: NDArray[np.int64], weight: float
-) -> _Errors:
+def _errors(models: Sequence[Numbers], sizes: Sizes, weight: float) -> _Errors:
     """The errors of a ratio, or of a difference of two, with this weight in a value.
 
     models: numerators of each, (seeds, groups).
@@ -382,9 +389,12 @@ def _errors(
     shares = sizes / whole
     concentration = max(float((shares**2).sum()), 1e-9)
     lack = np.maximum(1 + concentration - 2 * shares, 1e-9)
-    means, of_seeds, both = list[NDArray[np.float64]](), list[NDArray[np.float64]](), 0.0
+    means = list[Numbers]()
+    of_seeds = list[Numbers]()
+    both = 0.0
     for rows in models:
-        ratios, seeds = rows.sum(1) / whole, len(rows)
+        ratios = rows.sum(1) / whole
+        seeds = len(rows)
         residuals = weight * (rows / whole - shares * ratios[:, None])
         means.append(residuals.mean(0))
         of_seeds.append(weight * ratios)
@@ -413,7 +423,8 @@ def t_quantile(freedom: float, tail: float = 0.025) -> float:
     freedom = min(freedom, MOST_FREEDOM)
     nodes, weights = _quadrature()
     log_area = math.lgamma(freedom / 2) - math.lgamma((freedom + 1) / 2) + math.log(math.pi) / 2
-    low, high = 0.0, math.pi / 2
+    low = 0.0
+    high = math.pi / 2
     for _ in range(50):
         angle = (low + high) / 2
         above = angle * float(weights @ np.sin(angle * nodes) ** (freedom - 1))
@@ -422,7 +433,7 @@ def t_quantile(freedom: float, tail: float = 0.025) -> float:
 
 
 @cache
-def _quadrature() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _quadrature() -> tuple[Numbers, Numbers]:
     """Points between 0 and 1, closer at 0, and their weights in a mean over this range."""
     nodes, weights = np.polynomial.legendre.leggauss(64)
     return ((nodes + 1) / 2) ** 2, (nodes + 1) / 2 * weights
@@ -445,7 +456,8 @@ def share(
     shares = np.bincount(numbers, weights=is_right) / counts
     value = float(shares.mean() if is_mean else is_right.mean())
     weights = np.full(len(counts), 1 / len(counts)) if is_mean else counts / len(is_right)
-    size, of_all = 1 / float((weights**2 / counts).sum()), value * (1 - value)
+    size = 1 / float((weights**2 / counts).sum())
+    of_all = value * (1 - value)
     if len(counts) > 1:
         own = shares * (1 - shares) / np.maximum(1, counts - 1)
         variance = float((weights**2 * np.where(counts > 1, own, of_all)).sum())
@@ -490,18 +502,14 @@ def largest_share(sizes: NDArray[Any]) -> float:
     return float(sizes.max() / max(1, sizes.sum()))
 
 
-def _value(
-    numerators: NDArray[np.float64], denominators: NDArray[np.int64], sources: Sources | None
-) -> float:
+def _value(numerators: Numbers, denominators: Sizes, sources: Sources | None) -> float:
     """The mean over sources of the ratios of sums; without sources, the ratio of all sums."""
     parts = _parts(len(numerators), sources)
     ratios = [numerators[part].sum() / max(1, denominators[part].sum()) for part in parts]
     return float(sum(ratios) / max(1, len(ratios)))
 
 
-def deviation(
-    nats: NDArray[np.float64], sizes: NDArray[np.int64], sources: Sources | None = None
-) -> float | None:
+def deviation(nats: Numbers, sizes: Sizes, sources: Sources | None = None) -> float | None:
     """Standard deviation of the value over rows of nats, (draws, documents); None of one row."""
     values = [_value(row, sizes, sources) for row in nats]
     return float(np.std(values, ddof=1)) if len(values) > 1 else None

@@ -23,10 +23,12 @@ from endonym.tokenizer.tokenizer import Tokenizer
 
 LENGTHS = (1, 128, 1024)
 """Tokens of the prompts; those longer than the context are left out."""
-DECODE_AFTER, DECODE_TOKENS = 128, 64
+DECODE_AFTER = 128
+DECODE_TOKENS = 64
 ROUNDS = 3
 SAMPLE_BYTES = 40_000
-SPEED, SPEED_FILE = "speed", "efficiency.json"
+SPEED = "speed"
+SPEED_FILE = "efficiency.json"
 """The event of a journal, and the file of an artefact that measures speed."""
 SAMPLE_BITS = "sample bits/byte"
 """Of a sample of test documents that are cut to the context: not the score of the model."""
@@ -72,7 +74,7 @@ class Efficiency:
     peak_bytes: int | None = None
     prompt_tokens_per_second: float | None = None
     decode_tokens_per_second: float | None = None
-    first_token_seconds: dict[str, float] = field(default_factory=dict[str, float])
+    first_token_seconds: dict[str, float] = field(default_factory=dict)
     bits_per_byte: float | None = None
     reason: str = ""
 
@@ -164,7 +166,8 @@ def measured_once(
         "decode_after": DECODE_AFTER,
         "decode_tokens": DECODE_TOKENS,
     }
-    asked, environment = json.dumps(request).encode(), device.with_threads(threads)
+    asked = json.dumps(request).encode()
+    environment = device.with_threads(threads)
     try:
         *_, last = output_lines("endonym.evaluate.runtimes", asked, environment)
     except ProcessFailed as failure:
@@ -206,7 +209,8 @@ def notes(rows: Sequence[Efficiency]) -> list[str]:
 
 def measured_efficiency(evaluation: Artifact) -> list[Efficiency]:
     """What was measured when an evaluation was made; empty if its journal is gone."""
-    store, identity = Store.of(evaluation.folder), evaluation.manifest["id"]
+    store = Store.of(evaluation.folder)
+    identity = evaluation.manifest["id"]
     lines = read_jsonl(store.journal("evaluation", identity))
     found = [line["rows"] for line in lines if line.get("event") == SPEED]
     return [Efficiency(**row) for row in found[-1]] if found else []

@@ -62,7 +62,8 @@ def score_rows(found: Sequence[Score]) -> list[ScoreRow]:
         if score.metric == BITS:
             rows.setdefault((score.source, score.weighting), {})[score.model] = score
     sources = sorted({source for source, _ in rows if source is not None})
-    mean, whole = rows.get((None, "sources")), ScoreRow("all", rows[None, "bytes"])
+    mean = rows.get((None, "sources"))
+    whole = ScoreRow("all", rows[None, "bytes"])
     if len(sources) < 2 and mean is None:
         return [whole]
 

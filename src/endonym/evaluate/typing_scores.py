@@ -21,7 +21,9 @@ TYPING = "typing.json"
 MOST_LETTERS = 20
 """Letters for each word of a text, at most, in scripts with blanks; Khmer text has 72 for each
 number or foreign word."""
-MODEL, PAIRS, FREQUENT = "model", "pairs of words", "frequent words"
+MODEL = "model"
+PAIRS = "pairs of words"
+FREQUENT = "frequent words"
 """What suggests; also the `model` of a score."""
 SAVED = "saved_by_{}"
 """The metric of key presses saved by so many suggestions."""

@@ -25,7 +25,9 @@ SENTENCE_END = regex.compile(
 """After a sign that ends a sentence; after a point not where a small letter or a digit follows, or
 behind an initial or a title ("Dl."): a sentence too long is better than half of one."""
 WHOLE = regex.compile(rf"{SIGN_OF_END}\Z")
-STEM, ENDING, SHORT = 3, 2, 3
+STEM = 3
+ENDING = 2
+SHORT = 3
 """Letters that stand for how a word begins and ends; a word of SHORT ones is its own ending."""
 OFTEN = 3
 """How often a word, or three letters, must stand in a text to be known."""
@@ -55,13 +57,13 @@ class WordCounts:
     """
 
     whole: str = ""
-    words: Counter[str] = field(default_factory=Counter[str])
-    neighbours: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
-    endings: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    words: Counter[str] = field(default_factory=Counter)
+    neighbours: Counter[tuple[str, str]] = field(default_factory=Counter)
+    endings: Counter[tuple[str, str]] = field(default_factory=Counter)
     n_neighbours: int = 0
-    firsts: Counter[str] = field(default_factory=Counter[str])
-    seconds: Counter[str] = field(default_factory=Counter[str])
-    threes: Counter[Three] = field(default_factory=Counter[Three])
+    firsts: Counter[str] = field(default_factory=Counter)
+    seconds: Counter[str] = field(default_factory=Counter)
+    threes: Counter[Three] = field(default_factory=Counter)
     between: dict[tuple[str, str], list[str]] = field(
         default_factory=lambda: defaultdict[tuple[str, str], list[str]](list)
     )
@@ -78,7 +80,8 @@ class WordCounts:
             counts.neighbours.update(pairwise(words))
         counts.n_neighbours = counts.neighbours.total()
         for (one, other), n in counts.neighbours.items():
-            first, second = ending(one), ending(other)
+            first = ending(one)
+            second = ending(other)
             counts.endings[first, second] += n
             counts.firsts[first] += n
             counts.seconds[second] += n

@@ -20,14 +20,12 @@ read has all words right, and one that ends at once repeats nothing. So they sta
 In scripts without blanks, pieces of PIECE letters stand for words.
 """
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,7 +33,6 @@ import regex
 
 from endonym.cleaning.measures import is_unbroken, repeated_ngram_share
 from endonym.copies.spans import common_span
-from endonym.disk import write_atomic
 from endonym.evaluate.score import Interval, Score, ratio, share
 from endonym.script.scripts import script_counts
 
@@ -49,7 +46,8 @@ BROKEN = regex.compile(
     r"|[\ufffd\p{Cn}\p{Co}\p{Cs}]|(?![\t\n\r])\p{Cc}"
 )
 """Signs of emoji may follow a point, too: ‼️ and #️⃣."""
-LOOP, LOOP_CHARS = regex.compile(r"(.{1,16}?)\1{4,}", regex.DOTALL), 10
+LOOP = regex.compile(r"(.{1,16}?)\1{4,}", regex.DOTALL)
+LOOP_CHARS = 10
 """A few characters, blanks among them, five times in a row or more often: so long at least."""
 OWN_SCRIPT = 0.01
 """A script is one of the language if held-out texts have this share of their letters in it."""
@@ -73,7 +71,8 @@ MEASURES = {
     LONGEST: "longest copy, characters",
 }
 COPIED_CHARS = 50
-GRAM, STRIDE = 25, 26
+GRAM = 25
+STRIDE = 26
 """A span of COPIED_CHARS holds a gram that begins at a multiple of STRIDE in the training text."""
 BLEU_ORDER = 4
 
@@ -122,11 +121,14 @@ def writing_scores(
     for text in training or ():
         known |= wanted.intersection(units_of(text, by_pieces=by_pieces))
         copies.read(text)
-    scripts, fewest = own_scripts(usual), min(map(len, every.values()))
+    scripts = own_scripts(usual)
+    fewest = min(map(len, every.values()))
     first = 0
     for name, group in every.items():
-        own, rows = texts[name], units[name]
-        sizes, places = [*map(len, own)], slice(first, first + len(group))
+        own = texts[name]
+        rows = units[name]
+        sizes = [*map(len, own)]
+        places = slice(first, first + len(group))
         found = {
             "empty": _share([LETTER.search(text) is None for text in own]),
             "ended": _share([each.has_ended for each in group]),
@@ -174,12 +176,6 @@ def records_of(groups: Groups) -> list[dict[str, Any]]:
         for name, group in groups.items()
         for each in group
     ]
-
-
-def write_texts(path: Path, groups: Groups) -> None:
-    """Write texts as JSON lines."""
-    lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records_of(groups)]
-    write_atomic(path, "".join(lines).encode("utf-8", "surrogatepass"))
 
 
 def writing_cells(found: Sequence[Score]) -> list[list[str]]:

@@ -21,7 +21,8 @@ from endonym.formats.io.formats import file_format, unpacked_name
 from endonym.formats.io.streams import Damage, Expansion, Stream, uncompressed
 from endonym.formats.readers.tar import archive_members
 
-SENTENCES, TABLE = "-sentences.txt", "-inv_so.txt"
+SENTENCES = "-sentences.txt"
+TABLE = "-inv_so.txt"
 MOST_BYTES = 256 << 20
 """A larger table is not read; that of a million sentences has about 14 MB."""
 MOST_SENTENCES = 100_000_000
@@ -86,7 +87,9 @@ def articles(file: RawFile, name: str, source: Source) -> Articles:
 
 def table_rows(stream: Stream) -> Rows:
     """The rows of a table; none if it is damaged or too long. Eight bytes a row are in memory."""
-    portions, size, rest = Rows(), 0, b""
+    portions = Rows()
+    size = 0
+    rest = b""
     for piece in stream:
         size += 0 if isinstance(piece, Damage) else len(piece)
         if isinstance(piece, Damage) or size > MOST_BYTES or len(rest) > LONGEST_ROW:

@@ -12,13 +12,15 @@ import regex
 
 from endonym.formats.document import Document, Reject
 
-MIN_SIGNS, MIN_LOST = 4, 3
+MIN_SIGNS = 4
+MIN_LOST = 3
 """Minimum number of pairs, and of words with a question mark."""
 
 MOJIBAKE_SHARE = 0.5
 """Minimum share of non-ASCII characters in such pairs; good text has none."""
 
-LOST_SHARE, ODD_SHARE = 0.1, 0.01
+LOST_SHARE = 0.1
+ODD_SHARE = 0.01
 """Share of words with an inner question mark above which a text is dropped, and is reported."""
 
 LATIN_TAIL = "[€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ\x80-\xbf]"

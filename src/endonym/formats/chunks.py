@@ -82,7 +82,8 @@ def is_document(table: arrow.Table) -> Marks:
 
 def reject_of(row: Mapping[str, Any], source: str) -> Reject:
     """The reject in a row of a chunk. row: by column; `stayed` may be left out."""
-    detail, stayed = row["detail"] or "", row.get("stayed") or ""
+    detail = row["detail"] or ""
+    stayed = row.get("stayed") or ""
     return Reject(row["reason"], row["id"], source, detail, row["text"], row["size"], stayed)
 
 
@@ -97,13 +98,17 @@ def strings(values: Sequence[str | None]) -> arrow.Array:
 
 def byte_lengths(texts: arrow.Array) -> Lengths:
     """The length of each text in UTF-8."""
-    found = compute.call_function("binary_length", [texts])
-    return found.to_numpy(zero_copy_only=False).astype(np.int64)
+    return _measured("binary_length", texts)
 
 
 def char_lengths(texts: arrow.Array) -> Lengths:
     """The number of characters of each text."""
-    found = compute.call_function("utf8_length", [texts])
+    return _measured("utf8_length", texts)
+
+
+def _measured(function: str, texts: arrow.Array) -> Lengths:
+    """What a function of pyarrow says of each text."""
+    found = compute.call_function(function, [texts])
     return found.to_numpy(zero_copy_only=False).astype(np.int64)
 
 

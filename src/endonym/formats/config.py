@@ -207,6 +207,15 @@ OF_THE_WHOLE = frozenset({
 """Keys of [clean] that are of the whole corpus: no source has its own."""
 
 
+SUBJECTS = {
+    "min_script_share": "script",
+    "min_expected_share": "expected_letters",
+    "min_language_score": "language",
+    "split_languages": "language",
+}
+"""Keys of [clean], and the key that each of them refers to."""
+
+
 class Clean(Config):
     """Cleaning: what is not written is not applied."""
 
@@ -340,14 +349,10 @@ class Clean(Config):
     @model_validator(mode="after")
     def thresholds_have_their_subject(self) -> "Clean":
         """A threshold needs the key that it refers to."""
-        if self.min_script_share is not None and self.script is None:
-            raise ValueError("min_script_share needs script")
-        if self.min_expected_share is not None and not self.expected_letters:
-            raise ValueError("min_expected_share needs expected_letters")
-        if self.min_language_score is not None and self.language is None:
-            raise ValueError("min_language_score needs language")
-        if self.split_languages and self.language is None:
-            raise ValueError("split_languages needs language")
+        for key, subject in SUBJECTS.items():
+            threshold = getattr(self, key)
+            if threshold is not None and threshold is not False and not getattr(self, subject):
+                raise ValueError(f"{key} needs {subject}")
         out, in_ = (
             {each[:12] for each in some or ()} for some in (self.marked_out, self.marked_in)
         )
@@ -359,7 +364,8 @@ class Clean(Config):
 
 
 BLOCK_BYTES = 2_000
-DEFAULT_SHARE, DEFAULT_BYTES = 0.06, 20_000_000
+DEFAULT_SHARE = 0.06
+DEFAULT_BYTES = 20_000_000
 """Share of each source's documents that is held out by default, and how much of it at most."""
 
 

@@ -8,7 +8,8 @@ from endonym.formats.io.formats import FileFormat, unpacked_name
 from endonym.formats.io.streams import Expansion
 
 LINES = frozenset({"txt", "jsonl", "csv", "tsv", "leipzig"})
-PIECE_BYTES, BATCH_ROWS = 1 << 20, 1_000
+PIECE_BYTES = 1 << 20
+BATCH_ROWS = 1_000
 
 
 def can_be_cut(kind: FileFormat) -> bool:

@@ -21,7 +21,8 @@ GZIP = 16 + zlib.MAX_WBITS
 """Tells zlib to write the head and the check sum of gzip."""
 ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 BUFFER_BYTES = 1 << 20
-DROPPED, REMOVED = "dropped", "removed"
+DROPPED = "dropped"
+REMOVED = "removed"
 """Folders of a corpus, with a file for each reason: of records that are dropped, and of parts that
 are taken out of documents."""
 

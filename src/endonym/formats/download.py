@@ -44,7 +44,9 @@ BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 """What a server answers that may answer otherwise a little later."""
 REFUSALS = {401: "no_entry", 403: "no_entry", 404: "no_file_there", 410: "no_file_there"}
 """The errors of what a server answers for good; of all else it is "no_answer"."""
-CHUNK_BYTES, HEAD_BYTES, LONGEST_NAME = 1 << 18, 1 << 16, 150
+CHUNK_BYTES = 1 << 18
+HEAD_BYTES = 1 << 16
+LONGEST_NAME = 150
 IN_ADDRESSES = "%/:=&?~#+!$,;'@()*[]"
 UNSAFE = regex.compile(r"[^\p{L}\p{M}\p{N}_.+@-]+|^\.+")
 TITLE = regex.compile(rb"(?i)<title[^>]{0,200}>\s*([^<]{1,100})")
@@ -60,7 +62,8 @@ def download(url: str, folder: Path, source: Source, log: Log) -> tuple[Path, st
     Raises SourceError for what no further try mends. A name that cannot be reached at all is not
     tried again unless a part of the file is there.
     """
-    part, failures = folder / ".part", 0
+    part = folder / ".part"
+    failures = 0
     most = _size(part)
     folder.mkdir(parents=True, exist_ok=True)
     opener = build_opener(PublicOnly(url))
@@ -68,19 +71,20 @@ def download(url: str, folder: Path, source: Source, log: Log) -> tuple[Path, st
         try:
             return part, _one_try(url, part, source, opener=opener, log=log)
         except Broken as error:
-            cause, after = error.__cause__, _size(part)
+            cause = error.__cause__
+            after = _size(part)
             failures = 1 if after > most else failures + 1
             most = max(most, after)  # A server that can't resume would break off for ever.
             is_unreached = isinstance(cause, URLError) and not isinstance(cause, HTTPError)
             if failures > len(WAITS) or (is_unreached and not after):
                 raise source_error("broken_off", printable(url), why=error) from error
-            log.line(f"{printable(str(error))}; trying again in {duration(WAITS[failures - 1])}")
+            log.line(f"{printable(error)}; trying again in {duration(WAITS[failures - 1])}")
             time.sleep(WAITS[failures - 1])
         except OSError as error:
             why = error.strerror or error
             if error.errno == errno.ENOSPC:  # A stream without an end must not leave the disk full.
                 part.unlink(missing_ok=True)
-            raise source_error("not_written", printable(str(folder)), why=why) from error
+            raise source_error("not_written", printable(folder), why=why) from error
 
 
 def _one_try(url: str, part: Path, source: Source, *, opener: OpenerDirector, log: Log) -> str:
@@ -203,7 +207,7 @@ def _refuse_page(url: str, part: Path, name: str, source: Source) -> None:
 def require_room(folder: Path, url: str, n_bytes: int) -> None:
     """Raise SourceError if the disk of a folder has less room than what is to be fetched."""
     if n_bytes > (free := free_bytes(folder)):
-        words = {"wanted": size(n_bytes), "free": size(free), "folder": printable(str(folder))}
+        words = {"wanted": size(n_bytes), "free": size(free), "folder": printable(folder)}
         raise source_error("no_space", printable(url), **words)
 
 

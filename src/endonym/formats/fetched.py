@@ -17,7 +17,8 @@ from endonym.formats.source_errors import source_error
 from endonym.log import Log
 from endonym.store import read_if_whole, write_sealed
 
-FETCHED, NOTES = "fetched", ".fetched.json"
+FETCHED = "fetched"
+NOTES = ".fetched.json"
 """The folder beside the recipe, and in it names and hashes of what was fetched, by address."""
 PLACES = packaged_tables("endonym.formats", "places.toml")
 NAME = re.compile(r"[\w.-]{1,100}", re.ASCII)
@@ -55,13 +56,14 @@ def fetched_file(source: Source, folder: Path, log: Log) -> Path:
     Raises SourceError if it cannot be had, or is another one than `sha256` says; without that key
     than the one that was fetched before.
     """
-    url, home = address(source), folder.absolute() / FETCHED
+    url = address(source)
+    home = folder.absolute() / FETCHED
     digest = hashlib.sha256(url.encode()).hexdigest()[:8]
     place = home / f"{urlsplit(url).hostname}-{digest}"
     note = _note(home, url)
     if not (place / note["name"]).is_file():
         place.mkdir(parents=True, exist_ok=True)
-        told = f"waiting: another process fetches into {printable(str(home))}"
+        told = f"waiting: another process fetches into {printable(home)}"
         with (
             (home / ".lock").open("a+", encoding="utf-8") as lock,
             locked(lock, lambda owner: log.line(told)),
@@ -87,6 +89,6 @@ def _note(home: Path, url: str) -> dict[str, str]:
 def require_hash(source: Source, found: str, path: Path, wanted: str | None) -> None:
     """Raise SourceError if a file, which lies at `path`, has another hash than is wanted."""
     if wanted and found != wanted:
-        words = {"found": found, "wanted": wanted, "file": printable(str(path))}
+        words = {"found": found, "wanted": wanted, "file": printable(path)}
         where = printable(source.path)
         raise source_error("other_file", where, source=source.name, **words)

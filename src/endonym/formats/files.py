@@ -37,7 +37,8 @@ WHY_NO_FILE = {
     stat.S_IFSOCK: "a socket, not a file",
     stat.S_IFDIR: "a folder that cannot be entered; check its permissions",
 }
-NOTHING, TOO_LONG = "there is no such file or folder", "its path is too long to be opened"
+NOTHING = "there is no such file or folder"
+TOO_LONG = "its path is too long to be opened"
 UNREACHABLE = {
     **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "a link that leads nowhere"),
     **{errno.ELOOP: "a link that leads in a circle", errno.ENAMETOOLONG: TOO_LONG},
@@ -118,7 +119,7 @@ class Omitted:
     """What below a path is not read: what `exclude` names, and what is endonym's own, noted."""
 
     exclude: Sequence[str] = ()
-    stores: list[Path] = field(default_factory=list[Path])
+    stores: list[Path] = field(default_factory=list)
 
     def has_file(self, name: str) -> bool:
         """Whether a glob matches a file's name, or its path below the source's.
@@ -153,7 +154,8 @@ def files_at(
 ) -> list[RawFile]:
     """The raw files at a path or a glob, below `folder` if it is relative. name: for errors."""
     omitted = omitted or Omitted()
-    path, files = Path(os.path.abspath(folder / pattern)), list[RawFile]()  # noqa: PTH100
+    path = Path(os.path.abspath(folder / pattern))  # noqa: PTH100
+    files = list[RawFile]()
     why = "there is no file here" + (", or `exclude` names its folder" if omitted.exclude else "")
     try:
         if path.is_file():
@@ -166,14 +168,15 @@ def files_at(
             why = "this is neither a file nor a folder" if path.exists() else NOTHING
     except OSError as error:
         if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
-            where, why = printable(os.fsdecode(error.filename or path)), error.strerror or error
+            where = printable(os.fsdecode(error.filename or path))
+            why = error.strerror or error
             raise source_error("closed_folder", where, source=name, why=why) from error
         why = UNREACHABLE[error.errno]
     if any(not not_a_file(file.path) for file in files):
         why = "`exclude` leaves no file here"
         if kept := [file for file in files if not omitted.has_file(file.name)]:
             return kept
-    raise source_error("not_here", printable(str(path)), source=name, why=why)
+    raise source_error("not_here", printable(path), source=name, why=why)
 
 
 def sorted_files(root: Path, paths: Iterator[Path]) -> list[RawFile]:
@@ -207,7 +210,8 @@ def files_matching(root: Path, parts: Sequence[str], omitted: Omitted) -> Iterat
     """
     glob = Glob(parts)
     # Folders still to read, each with the states of the glob before what is in it.
-    folders, links = [(root, glob.start)], list[tuple[Path, frozenset[int]]]()
+    folders = [(root, glob.start)]
+    links = list[tuple[Path, frozenset[int]]]()
     read = set[tuple[int, int, frozenset[int]]]()  # device, inode and states of those that were
     while folders or links:
         folder, states = (folders or links).pop()
@@ -223,7 +227,8 @@ def files_matching(root: Path, parts: Sequence[str], omitted: Omitted) -> Iterat
             yield folder
             continue
         for entry in entries:
-            path, after = Path(entry.path), glob.after(states, entry.name)
+            path = Path(entry.path)
+            after = glob.after(states, entry.name)
             if not leads_to_folder(entry):
                 if len(parts) in after:
                     yield path

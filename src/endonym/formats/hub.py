@@ -90,9 +90,11 @@ def fetch(source: Source, name: str, is_left_out: Callable[[str], bool], log: Lo
             advance(sizes[each])
         if cut is not None:
             each, most = cut
-            kept_as, kind = cut_name(each), file_format(each, source)
+            kept_as = cut_name(each)
+            kind = file_format(each, source)
             files[kept_as] = f"endonym-cut/{commit}-{choice}/{kept_as}"
-            url, n_bytes = f"datasets/{name}@{commit}/{each}", sizes[each]
+            url = f"datasets/{name}@{commit}/{each}"
+            n_bytes = sizes[each]
             with HfFileSystem().open(url, size=n_bytes, block_size=STREAM_BYTES) as stream:
                 cut_to(home / files[kept_as], stream, kind, most=most, n_bytes=n_bytes)
     write_json(home / RECORD.format(commit=commit, choice=choice), files)

@@ -36,7 +36,8 @@ def layout_of(configs: Any) -> list[HubPart]:
     for config in cast(list[Any], configs) if isinstance(configs, list) else []:
         if not isinstance(config, dict):
             continue
-        subset, files = str(config.get("config_name", "default")), config.get("data_files")
+        subset = str(config.get("config_name", "default"))
+        files = config.get("data_files")
         folder = str(config["data_dir"]).strip("/") + "/" if config.get("data_dir") else ""
         for each in files if isinstance(files, list) else [files or "**"]:
             row = each if isinstance(each, dict) else {"path": each}
@@ -101,7 +102,8 @@ def up_to(source: Source, sizes: Mapping[str, int]) -> tuple[list[str], tuple[st
 
     Raises SourceError if nothing is.
     """
-    left, whole = source.max_bytes, list[str]()
+    left = source.max_bytes
+    whole = list[str]()
     if left is None:
         return list(sizes), None
     for name, n_bytes in sizes.items():

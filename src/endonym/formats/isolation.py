@@ -25,11 +25,13 @@ from endonym.limited import frames
 from endonym.limited.process import end, kill, start_process
 
 WORKER = "endonym.formats.parsers.worker"
-START_SECONDS, CLOSING_SECONDS = 60.0, 30.0
+START_SECONDS = 60.0
+CLOSING_SECONDS = 30.0
 PIPE_BYTES = 1 << 20
 LAST_UNIT = 1 << 60
 UNITS_A_FAILURE = 20
-TIMEOUTS_IN_A_ROW, SPARE_A_UNIT = 3, 0.5
+TIMEOUTS_IN_A_ROW = 3
+SPARE_A_UNIT = 0.5
 """Units in a row that hang; seconds of processor time that a good unit gives to bad ones."""
 ENDS = ("done", "stopped", "failed", "refused", "missing")
 """How the parsing of a file may end, as the last message says."""
@@ -78,11 +80,14 @@ class ParserProcess:
             memory.truncate(frames.WHEREABOUTS.size)
             shared = (memory.fileno(),)
             self.process = start_process(WORKER, stderr=subprocess.PIPE, pass_fds=shared)
-            requests, answers, errors = self.process.stdin, self.process.stdout, self.process.stderr
+            requests = self.process.stdin
+            answers = self.process.stdout
+            errors = self.process.stderr
             assert requests is not None and answers is not None and errors is not None, "pipes"  # noqa: PT018
             self.close = weakref.finalize(self, end, self.process, os.getpid())
             self.progress = frames.Whereabouts(memory.fileno())
-            self.requests, self.answers = requests.fileno(), frames.Incoming(answers.fileno())
+            self.requests = requests.fileno()
+            self.answers = frames.Incoming(answers.fileno())
             if sys.platform == "linux":  # fewer turns between the two processes
                 fcntl.fcntl(answers.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
             setup = {"parent": os.getpid(), "whereabouts": memory.fileno()}
@@ -131,7 +136,8 @@ class ParserProcess:
 
     def stop(self) -> bool:
         """Give up the current file; whether the process can take another one."""
-        end, message = time.monotonic() + self.limits.unit_seconds, dict[str, Any]()
+        end = time.monotonic() + self.limits.unit_seconds
+        message = dict[str, Any]()
         try:
             frames.send(self.requests, {"stop": True})
             while message.get("end") != "stopped":
@@ -156,7 +162,8 @@ class Idle(threading.local):
     def take(self, limits: Limits) -> ParserProcess:
         """A process with these limits, a new one if none waits."""
         if self.owner != os.getpid():  # after a fork: they belong to the parent
-            self.processes, self.owner = [], os.getpid()
+            self.processes = []
+            self.owner = os.getpid()
         for process in [each for each in self.processes[::-1] if each.limits == limits]:
             self.processes.remove(process)
             if process.is_alive:
@@ -193,7 +200,9 @@ class Parsing:
     """
 
     def __init__(self, request: dict[str, Any], limits: Limits, seconds: float) -> None:
-        self.request, self.limits, self.seconds = request, limits, seconds
+        self.request = request
+        self.limits = limits
+        self.seconds = seconds
         self.next = 1
         self.failures = self.timeouts = 0
         self.spare = limits.lost_cpu_seconds * seconds / max(1e-9, limits.file_seconds)
@@ -202,7 +211,8 @@ class Parsing:
 
     def go_on(self) -> Iterator[Unit]:
         """The units from `next` on, up to one that fails, which is a unit with a reason."""
-        process, is_usable = IDLE.take(self.limits), False
+        process = IDLE.take(self.limits)
+        is_usable = False
         until = self.failed_ahead[0] - 1 if self.failed_ahead else LAST_UNIT
         try:
             frames.send(process.requests, self.request | {"start": self.next, "until": until})
@@ -231,7 +241,8 @@ class Parsing:
         if self.seconds <= 0 and not self.failed_ahead:
             raise Refused("parser_timeout", "the time of the file is over")
         while True:
-            steps, began = process.progress.steps, time.monotonic()
+            steps = process.progress.steps
+            began = time.monotonic()
             left = self.limits.unit_seconds if self.failed_ahead else self.seconds
             try:
                 return process.receive(max(0.0, min(self.limits.unit_seconds, left)))

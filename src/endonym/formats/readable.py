@@ -39,7 +39,7 @@ class Reading:
     records: float = 0.0
     bytes: float = 0.0
     bad_records: float = 0.0
-    lost: Counter[str] = field(default_factory=Counter[str])
+    lost: Counter[str] = field(default_factory=Counter)
     example: str = ""
 
     def add(self, size: int, reason: str = "", file: str = "", detail: str = "") -> None:

@@ -78,7 +78,7 @@ def read_file(source: Source, file: RawFile, advance: Callable[[int], None] = ig
             records = opened_file(raw, file.path, origin, source, advance=advance)
             yield from never_silent(with_articles(records, file, source), origin)
     except MissingLibrary as error:
-        error.where = f'{printable(str(file.path))}, of source "{source.name}"'
+        error.where = f'{printable(file.path)}, of source "{source.name}"'
         raise
     except OSError as error:
         raise no_access(file, error) from error
@@ -112,7 +112,8 @@ def size_of(file: RawFile) -> int:
 
 def no_access(file: RawFile, error: OSError) -> SourceError:
     """The error for a file that cannot be read from the disk, or not be unpacked to it."""
-    where, why = printable(str(file.path)), error.strerror or error
+    where = printable(file.path)
+    why = error.strerror or error
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return source_error("no_room", where, why=why, folder=gettempdir())
     return source_error("closed_file", where, why=why)
@@ -122,7 +123,8 @@ def opened_file(
     raw: BinaryIO, path: Path, origin: Origin, source: Source, *, advance: Callable[[int], None]
 ) -> Records:
     """The records of a file on disk."""
-    kind, expansion = file_format(origin.name, source), Expansion(origin.raw_bytes)
+    kind = file_format(origin.name, source)
+    expansion = Expansion(origin.raw_bytes)
     if kind.archive:
         members = archive_members(raw, kind, expansion, advance)
         yield from archive_records(members, origin, source, expansion)

@@ -8,12 +8,11 @@ is not given.
 
 import math
 from collections import defaultdict
-from typing import NamedTuple
 
 from endonym.data.typed_words import Keyboard
 from endonym.errors import TokenizerError
 from endonym.generate.sample import likeliest
-from endonym.generate.suggest import WORD, Prefix, Suggestion
+from endonym.generate.suggest import WORD, Prefix, Row, Suggestion, best_words, promising
 from endonym.lexicon.typing_errors import typed_keys
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -24,13 +23,6 @@ MOST_TOKENS = 16
 """Of a word; one that is longer is not found."""
 
 
-class Written(NamedTuple):
-    """Tokens of a word that has not ended."""
-
-    ids: tuple[int, ...]
-    nats: float
-
-
 class Corrector:
     """Finds the words that are meant by typed keys. It keeps the cache of the text before them.
 
@@ -38,7 +30,8 @@ class Corrector:
     """
 
     def __init__(self, decoder: AnyDecoder, tokenizer: Tokenizer) -> None:
-        self.tokenizer, self.keyboard = tokenizer, Keyboard(tokenizer)
+        self.tokenizer = tokenizer
+        self.keyboard = Keyboard(tokenizer)
         self.prefix = Prefix(decoder)
 
     def correct(self, text: str, typed: str, count: int = 3) -> list[Suggestion]:
@@ -60,13 +53,13 @@ class Corrector:
         before = self.tokenizer.begun_ids(text)
         self.prefix.read([*before, *self.keyboard.question(keys)])
         found = defaultdict[str, float](float)
-        rows = [Written((), 0.0)]
+        rows = [Row((), 0.0, b"", b"")]
         for _ in range(MOST_TOKENS):
-            longer = list[Written]()
+            longer = list[Row]()
             logs_BV = self.prefix.after([row.ids for row in rows])
             for row, log_V in zip(rows, logs_BV, strict=True):
                 for index, nats in likeliest(log_V, BEAM):
-                    written = Written((*row.ids, index), row.nats + nats)
+                    written = row.followed_by(index, b"", nats)
                     word = self.tokenizer.decode(written.ids)
                     if index == self.keyboard.corrected_id or word.endswith(" "):
                         word = word.removesuffix(" ")
@@ -74,10 +67,6 @@ class Corrector:
                             found[word] += math.exp(written.nats)
                     else:
                         longer.append(written)
-            least = sorted(found.values())[-count] if len(found) >= count else 0.0
-            rows = sorted(longer, key=lambda row: -row.nats)[:BEAM]
-            rows = [row for row in rows if math.exp(row.nats) > least]
-            if not rows:
+            if not (rows := promising(longer, found, count, BEAM)):
                 break
-        best = sorted(found, key=found.__getitem__, reverse=True)[:count]
-        return [Suggestion(word, f"{word} ", found[word]) for word in best]
+        return [Suggestion(word, f"{word} ", found[word]) for word in best_words(found, count)]

@@ -89,8 +89,10 @@ class TextScore(float):
         total = float(nats.sum())
         score = cls(total / math.log(2) / max(1, n_bytes))
         score.log_probability = 0.0 - total  # not -total, which may be -0.0
-        score.token_log_probabilities, score.ids = (0.0 - nats).tolist(), list(ids)
-        score.tokens, score.bytes = len(ids), n_bytes
+        score.token_log_probabilities = (0.0 - nats).tolist()
+        score.ids = list(ids)
+        score.tokens = len(ids)
+        score.bytes = n_bytes
         return score
 
 
@@ -108,14 +110,16 @@ class LanguageModel:
     ) -> None:
         self.decoder = decoder.eval()
         self.tokenizer = tokenizer
-        self.spelled, self.turns = spelled, 0
+        self.spelled = spelled
+        self.turns = 0
         self.window = LONGEST_WINDOW
         self.origin: Origin | None = None
 
     def with_parts(self, decoder: AnyDecoder, tokenizer: Tokenizer) -> "LanguageModel":
         """Another model with what is known of this one beside its decoder and tokenizer."""
         other = LanguageModel(decoder, tokenizer, self.spelled)
-        other.turns, other.origin = self.turns, self.origin
+        other.turns = self.turns
+        other.origin = self.origin
         return other
 
     @cached_property
@@ -125,7 +129,8 @@ class LanguageModel:
 
     def __repr__(self) -> str:
         parameters = sum(weight.numel() for weight in self.decoder.parameters())
-        family, vocab = self.decoder.config.family, self.tokenizer.used_vocab
+        family = self.decoder.config.family
+        vocab = self.tokenizer.used_vocab
         return f"LanguageModel({family}, {parameters:,} parameters, vocabulary {vocab:,})"
 
     @classmethod
@@ -137,7 +142,8 @@ class LanguageModel:
         config = read_shape(read_json(folder / "config.json"))
         tokenizer = Tokenizer.load(folder / "tokenizer.json")
         if tokenizer.used_vocab > config.vocab:
-            ids, rows = tokenizer.used_vocab, config.vocab
+            ids = tokenizer.used_vocab
+            rows = config.vocab
             raise damage("vocabulary", str(folder), ids=ids, rows=rows)
         decoder = load_any(config, folder / "weights.safetensors")
         model = cls(decoder.to(device), tokenizer)
@@ -237,7 +243,8 @@ class LanguageModel:
         of a text without a token are NaN.
         """
         texts = require_list("texts", texts, of="texts", example="model.embed([text])")
-        rows, before = [self.opened(text)[0] for text in texts], len(self.tokenizer.before)
+        rows = [self.opened(text)[0] for text in texts]
+        before = len(self.tokenizer.before)
         return read_features(self.decoder, rows, before)
 
     def suggest(self, text: str = "", count: int = 3) -> list[Suggestion]:
@@ -286,9 +293,12 @@ class LanguageModel:
         if isinstance(prompt, str):
             prompt = self.spelled(prompt)
             text, not_first = beginning(prompt, inside_word=sampling.inside_word)
-            ids, n_given = self.tokenizer.text_ids(text), len(prompt) - len(text)
+            ids = self.tokenizer.text_ids(text)
+            n_given = len(prompt) - len(text)
         else:
-            ids, not_first, n_given = [*prompt], "", 0
+            ids = [*prompt]
+            not_first = ""
+            n_given = 0
         state = SamplerState(sampling, ids, min_tokens=min_tokens, not_first=not_first)
         return ids, state, n_given
 
@@ -359,7 +369,8 @@ class _Batch:
     """Rows, by their numbers, with their cache; one that has ended stays, and is ignored."""
 
     def __init__(self, decoder: AnyDecoder, rows: dict[int, list[int]], max_tokens: int) -> None:
-        self.decoder, self.numbers = decoder, list(rows)
+        self.decoder = decoder
+        self.numbers = list(rows)
         self.length = max(map(len, rows.values()))
         self.device = decoder.readout.weight_VD.device
         padding = [self.length - len(ids) for ids in rows.values()]

@@ -24,7 +24,8 @@ from endonym.limited.opened import NEVER, Opened, key_of
 from endonym.limited.process import Failure, LimitedProcess, Limits
 from endonym.tokenizer.config import SEPARATORS
 
-INTS, BYTES = ctypes.POINTER(ctypes.c_int32), ctypes.POINTER(ctypes.c_int8)
+INTS = ctypes.POINTER(ctypes.c_int32)
+BYTES = ctypes.POINTER(ctypes.c_int8)
 LOG = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
 TABLES = packaged_tables("endonym.generate", "llama_cpp.toml")
 STRUCTS: dict[str, Any] = {}
@@ -43,6 +44,9 @@ for _name, _members in TABLES["structs"].items():
     _fields = [(each, _type(kind)) for kind, names in _members for each in names.split()]
     STRUCTS[_name] = type(_name, (ctypes.Structure,), {"_fields_": _fields})
 
+Floats = NDArray[np.float32]
+Integers = NDArray[np.int32]
+Marks = NDArray[np.int8]
 ERROR = 4
 """GGML_LOG_LEVEL_ERROR."""
 CACHE_TYPES = {"f32": 0, "f16": 1}
@@ -54,7 +58,9 @@ UNIT = 256
 """llama.cpp rounds the length of a sequence up to a multiple of it."""
 FIRST_ROOM = 2 * UNIT
 """Tokens for which there is room at first."""
-MEMORY, SECONDS, SECONDS_PER_GB = 4 << 30, 60.0, 60.0
+MEMORY = 4 << 30
+SECONDS = 60.0
+SECONDS_PER_GB = 60.0
 """Of the process that opens a file first; beside the file itself, which is mapped and may be
 copied."""
 CONTEXT = 64
@@ -83,10 +89,12 @@ def library() -> ctypes.CDLL:
     loaded = ctypes.CDLL(str(module.__file__))
     for name, (result, arguments) in TABLES["functions"].items():
         function = getattr(loaded, name)
-        function.restype, function.argtypes = _type(result), [*map(_type, arguments.split())]
+        function.restype = _type(result)
+        function.argtypes = [*map(_type, arguments.split())]
     loaded.llama_log_set(_log, None)
     # In structs of another layout the defaults would be read at wrong places.
-    context, model = loaded.llama_context_default_params(), loaded.llama_model_default_params()
+    context = loaded.llama_context_default_params()
+    model = loaded.llama_model_default_params()
     defaults = (context.n_ctx, context.n_batch, context.type_k, context.type_v, model.n_gpu_layers)
     if defaults != (512, 2048, 1, 1, -1) or not model.use_extra_bufts or not context.offload_kqv:
         raise ExportError(
@@ -129,11 +137,13 @@ class LlamaCpp:
         is_tried: bool = False,
         opened: Opened = NEVER,
     ) -> None:
-        self._lib, self._context = library(), None
+        self._lib = library()
+        self._context = None
         if not is_tried:
             require_openable(path, adapter, opened)
         params = self._lib.llama_model_default_params()
-        params.n_gpu_layers, params.vocab_only = 0, context == 0
+        params.n_gpu_layers = 0
+        params.vocab_only = context == 0
         _messages.clear()
         self._model = self._lib.llama_model_load_from_file(os.fsencode(path), params)
         if not self._model:
@@ -146,13 +156,14 @@ class LlamaCpp:
         self.before: tuple[int, ...] = (self.start_id,) if adds_start else ()
         self.trained_context = int(self._lib.llama_model_n_ctx_train(self._model))
         self.context = context or self.trained_context
-        self._position = 0
         if context == 0:
             return
-        self._most_sequences, self._most_room = sequences, -(-self.context // UNIT) * UNIT
+        self._most_sequences = sequences
+        self._most_room = -(-self.context // UNIT) * UNIT
         self._remembered: dict[int, list[int]] = {}
         """The ids of each text that was computed and not forgotten."""
-        self._sequences, self._room = 1, min(FIRST_ROOM, self._most_room)
+        self._sequences = 1
+        self._room = min(FIRST_ROOM, self._most_room)
         family = self.value_of("general.architecture")
         if self.value_of(f"{family}.rope.scaling.original_context_length") is not None:
             self._room = self._most_room  # angles may depend on the length of the context
@@ -164,26 +175,37 @@ class LlamaCpp:
         settings.type_k = settings.type_v = CACHE_TYPES[cache]
         if cache == "f32":
             settings.flash_attn_type = 0  # off: it would compute in f16
-        self._settings, self._adapter = settings, None
+        self._settings = settings
+        self._adapter = None
         try:
-            self._context = self._new_context(self._sequences, self._room)
             if adapter is not None:
-                self._adapter, self._adapter_path = self._read_adapter(adapter), adapter
-                self._adapt(self._context, adapter)
+                self._adapter = self._read_adapter(adapter)
+                self._adapter_path = adapter
+            self._context = self._new_context(self._sequences, self._room)
         except ExportError as error:
             self.close()
-            raise Damaged(error.message, where=str(path)) from error
+            raise Damaged(error.message, where=path) from error
         except Damaged:
             self.close()
             raise
 
     def _new_context(self, sequences: int, room: int) -> Any:
-        """A context for so many texts of so many tokens. Raises ExportError if there is none."""
-        self._settings.n_seq_max, self._settings.n_ctx = sequences, sequences * room
+        """A context for so many texts of so many tokens, with the adapter if there is one.
+
+        Raises ExportError if there is none, Damaged if the adapter does not fit.
+        """
+        self._settings.n_seq_max = sequences
+        self._settings.n_ctx = sequences * room
         _messages.clear()
         context = self._lib.llama_init_from_model(self._model, self._settings)
         if not context:
             raise ExportError(f"llama.cpp cannot compute with it: {_reason()}")
+        if self._adapter is not None:
+            handle = ctypes.c_void_p(self._adapter)
+            scale = ctypes.c_float(1.0)
+            if self._lib.llama_set_adapters_lora(context, handle, 1, scale) != 0:
+                self._lib.llama_free(context)
+                raise damage("strange_adapter", str(self._adapter_path), reason=_reason())
         return context
 
     def _make_room(self, sequences: int, length: int) -> None:
@@ -198,13 +220,14 @@ class LlamaCpp:
         earlier = self._context, self._sequences, self._room
         texts = {sequence: [*ids] for sequence, ids in self._remembered.items()}
         self._context = self._new_context(sequences, room)
-        self._sequences, self._room = sequences, room
+        self._sequences = sequences
+        self._room = room
         try:
-            if self._adapter is not None:
-                self._adapt(self._context, self._adapter_path)
             for sequence, ids in texts.items():
                 if not self._copy(sequence, earlier[0]):
-                    self._read_again(sequence, ids)
+                    self.forget(sequence)
+                    for _ in self._read_on(ids, sequence, all_outputs=False):
+                        pass
         except EndonymError:
             self._lib.llama_free(self._context)
             self._context, self._sequences, self._room = earlier
@@ -223,14 +246,19 @@ class LlamaCpp:
         self._lib.llama_state_seq_get_data(smaller, data, size, sequence)
         return self._lib.llama_state_seq_set_data(self._context, data, size, sequence) == size
 
-    def _read_again(self, sequence: int, ids: Sequence[int]) -> None:
-        """Compute a text once more, in this context."""
-        self.forget(sequence)
+    def _read_on(self, ids: Sequence[int], sequence: int, *, all_outputs: bool) -> Iterator[int]:
+        """Compute the next tokens of a text, at most BATCH at once.
+
+        Yields after each batch how many outputs it has: of all its tokens, or of the last one.
+        """
+        past = len(self._remembered.get(sequence, ()))
         for first in range(0, len(ids), BATCH):
             part = np.asarray(ids[first : first + BATCH], dtype=np.int32)
-            positions = np.arange(first, first + len(part), dtype=np.int32)
-            nothing = np.zeros(len(part), dtype=np.int8)
-            self._decode(part, positions, np.full_like(part, sequence), nothing)
+            positions = np.arange(past + first, past + first + len(part), dtype=np.int32)
+            is_wanted = np.full(len(part), all_outputs, dtype=np.int8)
+            is_wanted[-1] = 1
+            self._decode(part, positions, np.full_like(part, sequence), is_wanted)
+            yield int(is_wanted.sum())
 
     def _read_adapter(self, path: Path) -> Any:
         """An adapter, which lives as long as the model. Raises Damaged if it does not fit."""
@@ -239,12 +267,6 @@ class LlamaCpp:
         if not adapter:
             raise damage("strange_adapter", str(path), reason=_reason())
         return adapter
-
-    def _adapt(self, context: Any, path: Path) -> None:
-        """Let a context add the adapter. Raises Damaged if it does not fit."""
-        handle, scale = ctypes.c_void_p(self._adapter), ctypes.c_float(1.0)
-        if self._lib.llama_set_adapters_lora(context, handle, 1, scale) != 0:
-            raise damage("strange_adapter", str(path), reason=_reason())
 
     def __enter__(self) -> "LlamaCpp":
         return self
@@ -279,23 +301,36 @@ class LlamaCpp:
         """The ids before a document, as `Tokenizer.document_start` has them."""
         for name in SEPARATORS:
             ids = self.encode(name, by_name=True)
-            if len(ids) == 1 and not self.bytes_of(ids[0], special=False) and not self.before:
+            if len(ids) == 1 and not self.bytes_of(ids[0]) and not self.before:
                 return tuple(ids)
         return self.before or (self.start_id if self.start_id >= 0 else self.end_id,)
 
-    def bytes_of(self, index: int, *, special: bool = True) -> bytes:
-        """The bytes of an id; of a special its name, or nothing."""
+    def text_ids(self, text: str) -> list[int]:
+        """The ids of a whole text, as llama.cpp's programs read a prompt."""
+        return self.encode(text, opens=True) or [*self.document_start()]
+
+    def chat_ids(self, ids: Sequence[int]) -> list[int]:
+        """The ids of a conversation: llama.cpp puts the start token there once, if the file asks
+        for it."""
+        before = list(self.before)
+        return [*ids] if list(ids[: len(before)]) == before else [*before, *ids]
+
+    def bytes_of(self, index: int, *, by_name: bool = False) -> bytes:
+        """The bytes of an id; empty for none of the file's. by_name: of a special token its name,
+        else nothing."""
         size = 64
-        while True:
+        while 0 <= index < self.vocab:
             room = ctypes.create_string_buffer(size)
-            count = self._lib.llama_token_to_piece(self._vocab, index, room, size, 0, special)
+            count = self._lib.llama_token_to_piece(self._vocab, index, room, size, 0, by_name)
             if count >= 0:
                 return room.raw[:count]
             size = -count
+        return b""
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids; broken characters become U+FFFD."""
-        return b"".join(self.bytes_of(index) for index in ids).decode("utf-8", errors="replace")
+        pieces = (self.bytes_of(index, by_name=True) for index in ids)
+        return b"".join(pieces).decode("utf-8", errors="replace")
 
     def ends(self, index: int) -> bool:
         """Whether generation ends at this id."""
@@ -325,11 +360,11 @@ class LlamaCpp:
 
     def compute(
         self,
-        ids: NDArray[np.int32],
-        positions: NDArray[np.int32],
-        sequences: NDArray[np.int32],
-        is_wanted: NDArray[np.int8],
-    ) -> NDArray[np.float32]:
+        ids: Integers,
+        positions: Integers,
+        sequences: Integers,
+        is_wanted: Marks,
+    ) -> Floats:
         """Logits of tokens of several texts, (tokens where is_wanted is 1, V).
 
         sequences, positions: the text of each token, and its place there. Raises ExportError if
@@ -338,33 +373,30 @@ class LlamaCpp:
         self._decode(ids, positions, sequences, is_wanted)
         return self._output(self._lib.llama_get_logits, int(is_wanted.sum()), self.vocab)
 
-    def hidden_states(self, ids: Sequence[int], sequence: int) -> NDArray[np.float32]:
+    def hidden_states(self, ids: Sequence[int], sequence: int) -> Floats:
         """The last hidden states of a whole text, after the final norm, (T, D).
 
         sequence: which of several texts it takes the place of; it is forgotten. Raises ExportError
         if llama.cpp fails.
         """
-        width, found = int(self._lib.llama_model_n_embd(self._model)), list[NDArray[np.float32]]()
+        width = int(self._lib.llama_model_n_embd(self._model))
+        self.forget(sequence)
         self._make_room(sequence + 1, len(ids))
         self._lib.llama_set_embeddings(self._context, True)
         try:
-            for first in range(0, len(ids), BATCH):
-                part = np.asarray(ids[first : first + BATCH], dtype=np.int32)
-                positions = np.arange(first, first + len(part), dtype=np.int32)
-                is_wanted = np.ones(len(part), dtype=np.int8)
-                self._decode(part, positions, np.full_like(part, sequence), is_wanted)
-                found.append(self._output(self._lib.llama_get_embeddings, len(part), width))
+            read = self._lib.llama_get_embeddings
+            parts = self._read_on(ids, sequence, all_outputs=True)
+            return np.concatenate([self._output(read, count, width) for count in parts])
         finally:
             self._lib.llama_set_embeddings(self._context, False)
             self.forget(sequence)
-        return np.concatenate(found)
 
     def _decode(
         self,
-        ids: NDArray[np.int32],
-        positions: NDArray[np.int32],
-        sequences: NDArray[np.int32],
-        is_wanted: NDArray[np.int8],
+        ids: Integers,
+        positions: Integers,
+        sequences: Integers,
+        is_wanted: Marks,
     ) -> None:
         """Compute tokens, as `compute` says."""
         if len(ids):
@@ -388,7 +420,7 @@ class LlamaCpp:
         if code != 0:
             raise ExportError(f"llama.cpp failed with code {code}: {_reason()}")
 
-    def _output(self, read: Any, rows: int, width: int) -> NDArray[np.float32]:
+    def _output(self, read: Any, rows: int, width: int) -> Floats:
         """What was computed of the last tokens, (rows, width). read: llama.cpp's function."""
         if not rows:
             return np.empty((rows, width), dtype=np.float32)
@@ -398,29 +430,23 @@ class LlamaCpp:
         """Forget everything that was read."""
         self._lib.llama_memory_clear(self._lib.llama_get_memory(self._context), True)
         self._remembered.clear()
-        self._position = 0
 
-    def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
+    def logits(self, ids: Sequence[int]) -> Floats:
         """Logits after each of the ids, (T, V), of a text that starts with them."""
         self.clear()
         return np.concatenate(list(self.read(ids)))
 
-    def read(self, ids: Sequence[int], *, all_logits: bool = True) -> Iterator[NDArray[np.float32]]:
+    def read(self, ids: Sequence[int], *, all_logits: bool = True) -> Iterator[Floats]:
         """Read on: logits of `ids` in parts of at most 512 positions, or of each part's last.
 
         Raises ExportError if the context is too short.
         """
-        if self._position + len(ids) > self.context:
-            length = self._position + len(ids)
+        length = len(self._remembered.get(0, ())) + len(ids)
+        if length > self.context:
             raise ExportError(f"{length} tokens, but a context of {self.context}")
-        self._make_room(1, self._position + len(ids))
-        for first in range(0, len(ids), BATCH):
-            part = np.asarray(ids[first : first + BATCH], dtype=np.int32)
-            positions = np.arange(self._position, self._position + len(part), dtype=np.int32)
-            is_wanted = np.full(len(part), all_logits, dtype=np.int8)
-            is_wanted[-1] = 1
-            self._position += len(part)
-            yield self.compute(part, positions, np.zeros_like(part), is_wanted)
+        self._make_room(1, length)
+        for count in self._read_on(ids, 0, all_outputs=all_logits):
+            yield self._output(self._lib.llama_get_logits, count, self.vocab)
 
 
 def _grown(now: int, needed: int, most: int) -> int:
@@ -452,7 +478,7 @@ def require_openable(path: Path, adapter: Path | None = None, opened: Opened = N
             with open_regular(file):
                 size += file.stat().st_size
         except (OSError, ValueError) as error:
-            raise Damaged(f"llama.cpp cannot read it: {error}", where=str(file)) from error
+            raise Damaged(f"llama.cpp cannot read it: {error}", where=file) from error
     key = key_of(files, version(), __file__)
     if key in _tried or opened.has(key):
         return

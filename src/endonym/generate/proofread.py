@@ -20,16 +20,21 @@ from endonym.lexicon.known_words import KnownWords, Written
 from endonym.script.letters import around
 from endonym.tokenizer.words import in_batches
 
-LEAST_BITS_UNKNOWN, LEAST_BITS = 12.0, 20.0
+LEAST_BITS_UNKNOWN = 12.0
+LEAST_BITS = 20.0
 """Surprise from which on a word is looked at: one that is not known, and a known one. In scripts
 without blanks, where letters stand for words, half of it."""
-CANDIDATES, SHOWN = 5, 3
+CANDIDATES = 5
+SHOWN = 3
 """Near words that are put in a word's place, and corrections that are shown of them."""
-BEFORE, AFTER = 80, 30
+BEFORE = 80
+AFTER = 30
 """Characters around a word that are read with each candidate; whole words."""
 GROUP_CHARS = 20_000
 """So much text is checked at a time."""
-MOST_UNKNOWN, WORDS_OF_TEXT, WORDS_OF_LINE = 0.55, 20, 8
+MOST_UNKNOWN = 0.55
+WORDS_OF_TEXT = 20
+WORDS_OF_LINE = 8
 """A line of WORDS_OF_LINE words or more is taken to be in another language if a larger share of
 them is unknown; so are the other lines together, if they have WORDS_OF_TEXT words or more."""
 
@@ -72,8 +77,10 @@ class Proofreader:
         threshold: float,
         most_unknown: float = MOST_UNKNOWN,
     ) -> None:
-        self.model, self.words = model, words
-        self.threshold, self.most_unknown = threshold, most_unknown
+        self.model = model
+        self.words = words
+        self.threshold = threshold
+        self.most_unknown = most_unknown
 
     def check(self, text: str) -> list[Finding]:
         """The words of a text that are probably wrong, in their order.

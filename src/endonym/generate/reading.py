@@ -9,13 +9,14 @@ except at the start. A model whose layers all have a state of constant size keep
 to the next: each token is predicted from all that is before it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from endonym.model.cache import TailAndState
 from endonym.model.decoder import Decoder
@@ -34,6 +35,7 @@ PREFILL_TOKENS = 512
 Ids = NDArray[np.int64]
 Nats = NDArray[np.float64]
 Features = NDArray[np.float32]
+T = TypeVar("T")
 
 
 class Window(NamedTuple):
@@ -100,38 +102,52 @@ def window_tokens(decoder: AnyDecoder, start: Sequence[int], window: int = LONGE
 def _read_group(
     decoder: AnyDecoder, documents: list[Ids], start: Sequence[int], window: int
 ) -> list[TokenNats]:
-    """A group of documents. Windows of similar length share a batch, padded on the right.
-
-    No token sees the padding, since attention is causal, and the padding's nats are dropped.
-    """
+    """A group of documents, in windows or, of a model that carries its state over, in pieces."""
     context = window_tokens(decoder, start, window)
-    readout, given = decoder.readout, max(1, len(start))
+    given = max(1, len(start))
     before = np.array(start, dtype=np.int64)
     rows = [np.concatenate((before, ids)) for ids in documents]
     results = [np.zeros((3, len(ids))) for ids in documents]
     is_carried = carries_state(decoder)
-    carried = [n for n, row in enumerate(rows) if is_carried and len(row) > context]
-    _read_carried(decoder, {n: rows[n] for n in carried}, results, context, len(start))
-    others = sorted({*range(len(rows))} - {*carried})
-    todo = [part for n in others for part in windows(n, len(rows[n]), context, given=given)]
-    todo.sort(key=lambda part: part.end - part.begin)
-    while todo:
-        longest = todo[-1].end - todo[-1].begin
-        batch = [todo.pop() for _ in range(min(len(todo), max(1, ROWS_TOKENS // longest)))]
-        padded = np.zeros((len(batch), longest), dtype=np.int64)
-        for index, part in enumerate(batch):
-            read = rows[part.document][part.begin : part.end]
-            padded[index, : len(read)] = read
-        tokens_BT = torch.from_numpy(padded).to(readout.weight_VD.device)
-        judged = _judged(readout, decoder(tokens_BT[:, :-1])[0], tokens_BT[:, 1:])
-        # What is said at t is of the token at t + 1; results begin with the document.
-        for index, (number, begin, done, end) in enumerate(batch):
-            here = judged[:, index, done - begin - 1 : end - begin - 1]
-            results[number][:, done - len(start) : end - len(start)] = here
+    carried = {n: row for n, row in enumerate(rows) if is_carried and len(row) > context}
+    for batch, judged in _carried_windows(decoder, carried, context, given):
+        _keep(results, batch, judged, len(start))
+    others = (n for n in range(len(rows)) if n not in carried)
+    parts = [part for n in others for part in windows(n, len(rows[n]), context, given=given)]
+    for batch in _longest_first(parts, lambda part: part.end - part.begin):
+        read = [rows[part.document][part.begin : part.end] for part in batch]
+        tokens_BT = _padded(read, decoder.readout)
+        judged = _judged(decoder.readout, decoder(tokens_BT[:, :-1])[0], tokens_BT[:, 1:])
+        _keep(results, batch, judged, len(start))
     return [TokenNats(nats, likeliest, is_it > 0) for nats, likeliest, is_it in results]
 
 
-def _judged(readout: Readout, hidden_BTD: Tensor, targets_BT: Tensor) -> NDArray[np.float64]:
+def _keep(results: list[Nats], batch: Sequence[Window], judged: Nats, n_start: int) -> None:
+    """Write what was found in windows into the results, which begin with each document.
+
+    judged: (3, B, T). What is said at t is of the token at t + 1.
+    """
+    for index, (number, begin, done, end) in enumerate(batch):
+        if done < end:
+            here = judged[:, index, done - begin - 1 : end - begin - 1]
+            results[number][:, done - n_start : end - n_start] = here
+
+
+def _longest_first(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
+    """Items in batches of similar size, of about ROWS_TOKENS tokens each."""
+    todo = sorted(items, key=size)
+    while todo:
+        count = max(1, ROWS_TOKENS // size(todo[-1]))
+        yield [todo.pop() for _ in range(min(len(todo), count))]
+
+
+def _padded(rows: Iterable[Sequence[int] | Ids], readout: Readout) -> Tensor:
+    """Rows as one tensor, (B, T), padded on the right: attention is causal, so no token sees it."""
+    tensors = [torch.tensor(row, dtype=torch.int64) for row in rows]
+    return pad_sequence(tensors, batch_first=True).to(readout.weight_VD.device)
+
+
+def _judged(readout: Readout, hidden_BTD: Tensor, targets_BT: Tensor) -> Nats:
     """What `judged_targets` says of each target, (3, B, T)."""
     judged_3N = judged_targets(hidden_BTD.flatten(0, 1), readout, targets_BT.flatten())
     # Apple GPUs have no float64.
@@ -147,39 +163,25 @@ def carries_state(decoder: AnyDecoder) -> bool:
     return not has_places and all(isinstance(layer, TailAndState) for layer in cache)
 
 
-def _read_carried(
-    decoder: AnyDecoder,
-    rows: dict[int, Ids],
-    results: list[NDArray[np.float64]],
-    piece: int,
-    n_start: int,
-) -> None:
-    """Documents by a model that carries its state over, `piece` tokens at once.
+def _carried_windows(
+    decoder: AnyDecoder, rows: dict[int, Ids], piece: int, given: int
+) -> Iterator[tuple[list[Window], Nats]]:
+    """What a model says that carries its state over, `piece` tokens at once.
 
-    rows: each by its number in `results`, where what was found is written. n_start: how many of the
-    first tokens of each start the document, and are not part of its result. Rows of similar length
-    share a batch, padded on the right, which no token sees.
+    rows: each by its number. given: how many of the first tokens of each are not predicted.
     """
-    todo = sorted(rows, key=lambda number: len(rows[number]))
-    while todo:
-        batch = [todo.pop() for _ in range(min(len(todo), max(1, ROWS_TOKENS // piece)))]
-        padded = np.zeros((len(batch), len(rows[batch[0]])), dtype=np.int64)
-        for index, number in enumerate(batch):
-            padded[index, : len(rows[number])] = rows[number]
-        tokens_BT = torch.from_numpy(padded).to(decoder.readout.weight_VD.device)
+    by_length = sorted(rows, key=lambda number: len(rows[number]))
+    for batch in _longest_first(by_length, lambda number: piece):
+        tokens_BT = _padded((rows[number] for number in batch), decoder.readout)
         length = tokens_BT.shape[1] - 1
         cache = decoder.empty_cache(len(batch), length)
         for begin in range(0, length, piece):
             end = min(begin + piece, length)
             read_BT = tokens_BT[:, begin:end]
             hidden_BTD, _ = decoder(read_BT, Span.after(begin, read_BT), cache)
-            judged = _judged(decoder.readout, hidden_BTD, tokens_BT[:, begin + 1 : end + 1])
-            for index, number in enumerate(batch):
-                here = judged[:, index, : max(0, len(rows[number]) - 1 - begin)]
-                first = begin + 1 - n_start  # the place in the document of the first target
-                here = here[:, max(0, -first) :]
-                first = max(0, first)
-                results[number][:, first : first + here.shape[1]] = here
+            done = max(begin + 1, given)
+            parts = [Window(n, begin, done, min(end + 1, len(rows[n]))) for n in batch]
+            yield parts, _judged(decoder.readout, hidden_BTD, tokens_BT[:, begin + 1 : end + 1])
 
 
 def mean_states(decoder: AnyDecoder, rows: Sequence[Sequence[int]], before: int = 1) -> Tensor:
@@ -188,11 +190,9 @@ def mean_states(decoder: AnyDecoder, rows: Sequence[Sequence[int]], before: int 
     rows: the ids of each text. The first `before` of them start it and are not part of the mean. A
     text without a token has NaN. Rows are padded on the right, which no token sees.
     """
-    sizes, device = [len(row) for row in rows], decoder.readout.weight_VD.device
-    padded = [[*row, *[0] * (max(sizes) - len(row))] for row in rows]
-    tokens_BT, sizes_B1 = (torch.tensor(each, device=device) for each in (padded, sizes))
-    sizes_B1 = sizes_B1[:, None]
-    places_T = torch.arange(tokens_BT.shape[1], device=device)
+    tokens_BT = _padded(rows, decoder.readout)
+    sizes_B1 = torch.tensor([[len(row)] for row in rows], device=tokens_BT.device)
+    places_T = torch.arange(tokens_BT.shape[1], device=tokens_BT.device)
     is_own_BT = (places_T >= before) & (places_T < sizes_B1)
     hidden_BTD = decoder(tokens_BT)[0].float()
     return (hidden_BTD * is_own_BT[..., None]).sum(1) / (sizes_B1 - before)
@@ -205,10 +205,7 @@ def read_features(decoder: AnyDecoder, rows: Sequence[Sequence[int]], before: in
     Rows of similar length share a batch.
     """
     found = np.empty((len(rows), decoder.config.dim), dtype=np.float32)
-    todo = sorted(range(len(rows)), key=lambda number: len(rows[number]))
-    while todo:
-        longest = len(rows[todo[-1]])
-        batch = [todo.pop() for _ in range(min(len(todo), max(1, ROWS_TOKENS // longest)))]
+    for batch in _longest_first(range(len(rows)), lambda number: len(rows[number])):
         states_BD = mean_states(decoder, [rows[number] for number in batch], before)
         found[batch] = torch.nn.functional.normalize(states_BD, dim=1).cpu().numpy()
     return found

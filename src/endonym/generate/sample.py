@@ -14,6 +14,7 @@ from endonym.errors import RecipeError
 from endonym.script.scripts import CODE_POINTS, DENSE_SCRIPTS, UNSPACED_SCRIPTS
 from endonym.store import fingerprint
 
+Ids = NDArray[np.int64]
 Logits = NDArray[np.float32]
 
 MAX_TOKENS = 200
@@ -22,12 +23,14 @@ STATED = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 """The keys of a `generation_config.json` that are fields of `Sampling`."""
 COLDEST = 1e-4
 """A lower temperature is greedy: logits that are divided by it are no longer finite in float32."""
-LEAST_PENALTY, MOST_PENALTY = 0.01, 100.0
+LEAST_PENALTY = 0.01
+MOST_PENALTY = 100.0
 FAINT = (1e-2, 1e-4, 0.0)
 """Tokens so much less likely than the likeliest are sorted only if top-k or top-p need them."""
 LONGEST_CHARACTER = 4
 """Bytes of UTF-8."""
-MARK, ALL_BUT_A_BLANK = r"[\p{M}\u00ad\u200c\u200d\u2060]", "[^ ]"
+MARK = r"[\p{M}\u00ad\u200c\u200d\u2060]"
+ALL_BUT_A_BLANK = "[^ ]"
 """Marks, and unseen signs inside a word, such as that between the parts of a Persian one."""
 _UNSPACED = "".join(rf"\p{{{script}}}" for script in (*UNSPACED_SCRIPTS, *DENSE_SCRIPTS))
 OF_WORDS = rf"(?![{_UNSPACED}])[\p{{L}}\p{{N}}]|{MARK}"
@@ -87,7 +90,7 @@ class Defaults:
     stated: its fields of `Sampling`. max_tokens: of a continuation.
     """
 
-    stated: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    stated: Mapping[str, Any] = field(default_factory=dict)
     max_tokens: int = MAX_TOKENS
 
     @classmethod
@@ -158,9 +161,12 @@ class SamplerState:
         bias: Mapping[int, float] | None = None,
         not_first: str = "",
     ) -> None:
-        self.sampling, self.min_tokens, self.bias = sampling, min_tokens, bias or {}
+        self.sampling = sampling
+        self.min_tokens = min_tokens
+        self.bias = bias or {}
         self.not_first = not_first
-        self.seen, self.made = set(prompt), 0
+        self.seen = set(prompt)
+        self.made = 0
         self.pending = b""
         """An unfinished character."""
         key = int(fingerprint([sampling.seed, *prompt])[:15], 16)  # 15 hexadecimal digits: 60 bits
@@ -177,15 +183,16 @@ class Sampler:
     """
 
     def __init__(self, token_bytes: Sequence[bytes], ends: Collection[int]) -> None:
-        self.ends, self._token_bytes = frozenset(ends), token_bytes
+        self.ends = frozenset(ends)
+        self._token_bytes = token_bytes
         self._ends = np.array(sorted(ends), dtype=np.int64)
         tails = [unfinished(piece) for piece in token_bytes]
         self._inside = np.array([n for n, tail in enumerate(tails) if tail is None], dtype=np.int64)
         """Ids that begin inside a character, or are no UTF-8 at all."""
         empty = [n for n, piece in enumerate(token_bytes) if not piece and n not in ends]
         self._never_between_characters = np.array([*self._inside.tolist(), *empty], dtype=np.int64)
-        self._allowed: dict[bytes, NDArray[np.int64]] = {}
-        self._unfit: dict[tuple[str, bytes], NDArray[np.int64]] = {}
+        self._allowed: dict[bytes, Ids] = {}
+        self._unfit: dict[tuple[str, bytes], Ids] = {}
 
     def next_tokens(self, logits_BV: Logits, states: Sequence[SamplerState]) -> list[int]:
         """The next token of each row. The logits are overwritten."""
@@ -230,7 +237,7 @@ class Sampler:
         logits_V[:] = -np.inf
         logits_V[allowed] = kept
 
-    def _beginning_with(self, characters: str, pending: bytes) -> NDArray[np.int64]:
+    def _beginning_with(self, characters: str, pending: bytes) -> Ids:
         """The ids with which a text begins with one of these characters, or with none at all.
 
         pending: of its unfinished first character. No ids if that would be all of them.
@@ -242,7 +249,7 @@ class Sampler:
             self._unfit[characters, pending] = np.array([] if is_all else ids, dtype=np.int64)
         return self._unfit[characters, pending]
 
-    def _following(self, pending: bytes) -> NDArray[np.int64]:
+    def _following(self, pending: bytes) -> Ids:
         """The ids that may follow an unfinished character; the end may always."""
         if pending not in self._allowed:
             ids = [
@@ -315,7 +322,9 @@ def _draw_one(mass_V: Logits, total: float, state: SamplerState) -> int:
 
     mass_V: probabilities relative to the likeliest token's, which has 1. total: their sum.
     """
-    top_k, top_p, min_p = state.sampling.top_k, state.sampling.top_p, state.sampling.min_p
+    top_k = state.sampling.top_k
+    top_p = state.sampling.top_p
+    min_p = state.sampling.min_p
     if top_p == 1 and not 0 < top_k < len(mass_V):
         ids = None  # all tokens in their own order
         sums = np.where(mass_V >= min_p, mass_V, 0).cumsum(dtype=np.float64)

@@ -16,7 +16,7 @@ so the last token before the word is looked for again, too.
 import math
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple, cast
 
@@ -104,7 +104,8 @@ class Row(NamedTuple):
 
     def followed_by(self, index: int, piece: bytes, nats: float) -> "Row":
         """The row with one more token."""
-        ids, written = (*self.ids, index), self.written + piece
+        ids = (*self.ids, index)
+        written = self.written + piece
         return self._replace(ids=ids, nats=self.nats + nats, written=written)
 
     @property
@@ -113,17 +114,31 @@ class Row(NamedTuple):
         return not self.left and not unfinished(self.written)
 
 
+def promising(rows: Iterable[Row], found: Mapping[str, float], count: int, width: int) -> list[Row]:
+    """The likeliest rows of a beam that may still lead to one of the `count` likeliest words."""
+    least = sorted(found.values())[-count] if len(found) >= count else 0.0
+    best = sorted(rows, key=lambda row: -row.nats)[:width]
+    return [row for row in best if math.exp(row.nats) > least]
+
+
+def best_words(found: Mapping[str, float], count: int) -> list[str]:
+    """The likeliest words, the likeliest first."""
+    return sorted(found, key=found.__getitem__, reverse=True)[:count]
+
+
 class Suggester:
     """Suggests words after a text. It keeps the cache of the last one, so that a longer one is
     fast."""
 
     def __init__(self, decoder: AnyDecoder, tokenizer: Tokenizer) -> None:
-        self.tokenizer, self.prefix = tokenizer, Prefix(decoder)
+        self.tokenizer = tokenizer
+        self.prefix = Prefix(decoder)
         self.has_blanks_behind = kind_of(tokenizer) == "keyboard"
         vocab = min(tokenizer.vocab, decoder.config.vocab)
         self.pieces = [tokenizer.bytes_of(index) for index in range(vocab)]
         ordered = sorted((piece, n) for n, piece in enumerate(self.pieces) if piece)
-        self.sorted, self.order = [piece for piece, _ in ordered], [n for _, n in ordered]
+        self.sorted = [piece for piece, _ in ordered]
+        self.order = [n for _, n in ordered]
         may_begin = [first(piece[:4]) if piece else "" for piece in self.pieces]
         begins = np.array([*map(bool, may_begin)])
         begins[tokenizer.end_id] = True
@@ -158,16 +173,13 @@ class Suggester:
                 for row, log_V in zip(rows, logs_BV, strict=True)
                 for each in self._longer(row, log_V, found)
             ]
-            least = sorted(found.values())[-count] if len(found) >= count else 0.0
-            rows = sorted(longer, key=lambda row: -row.nats)[:BEAM]
-            rows = [row for row in rows if math.exp(row.nats) > least]
-            if not rows:
+            if not (rows := promising(longer, found, count, BEAM)):
                 break
-        typed, given_chance = len(text) - begin, self._chance_of(before.encode())
-        best = sorted(found, key=found.__getitem__, reverse=True)[:count]
+        typed = len(text) - begin
+        given_chance = self._chance_of(before.encode())
         return [
             Suggestion(each.removeprefix(" "), each[typed:], found[each] / given_chance)
-            for each in best
+            for each in best_words(found, count)
         ]
 
     def _last_token(self, text: str) -> str:
@@ -182,7 +194,8 @@ class Suggester:
         """How likely the next tokens write these bytes, and maybe more."""
         if not before:
             return 1.0
-        total, rows = 0.0, [Row((), 0.0, b"", b"", before)]
+        total = 0.0
+        rows = [Row((), 0.0, b"", b"", before)]
         for _ in range(MOST_TOKENS):
             longer = list[Row]()
             logs_BV = self.prefix.after([row.ids for row in rows])
@@ -199,7 +212,8 @@ class Suggester:
         """The row with each likely next token. Words that end here are counted in `found`."""
         letters = row.letters or ""
         if row.is_between_letters and WORD.fullmatch(letters.removeprefix(" ")):
-            is_longer, is_piece = is_longer_word(letters, row.typed), is_unbroken(letters)
+            is_longer = is_longer_word(letters, row.typed)
+            is_piece = is_unbroken(letters)
             ends = self.ends_piece if is_piece else self.ends_word
             if is_longer:
                 mass = float(np.exp(log_V[ends]).sum(dtype=np.float64))
@@ -301,9 +315,11 @@ class Prefix:
     """
 
     def __init__(self, decoder: AnyDecoder) -> None:
-        self.decoder, self.device = decoder, decoder.readout.weight_VD.device
+        self.decoder = decoder
+        self.device = decoder.readout.weight_VD.device
         self.longest = max(1, decoder.config.context - MOST_TOKENS)
-        self.ids, self.cache = list[int](), decoder.empty_cache(1, self.longest)
+        self.ids = list[int]()
+        self.cache = decoder.empty_cache(1, self.longest)
         self.log_V = np.empty(0, dtype=np.float32)
         self._known = dict[tuple[int, ...], Logits]()
 
@@ -320,7 +336,8 @@ class Prefix:
             known += 1
         can_go_back = all(isinstance(layer, KeysAndValues) for layer in self.cache)
         if known < len(self.ids) and not can_go_back:
-            known, self.cache = 0, self.decoder.empty_cache(1, self.longest)
+            known = 0
+            self.cache = self.decoder.empty_cache(1, self.longest)
         self.ids = list(ids)
         self._known.clear()
         if isinstance(self.decoder, Decoder):

@@ -16,7 +16,7 @@ from endonym.data.baselines import Baselines, count
 from endonym.data.config import PackConfig
 from endonym.data.order import training_order
 from endonym.data.shards import TokenShards
-from endonym.disk import read_json, write_json
+from endonym.disk import read_json, write_json, write_jsonl
 from endonym.errors import RecipeError, SourceError
 from endonym.evaluate import bits, breakdown, items, minimal_pairs, speed
 from endonym.evaluate.compressor import KeptSizes
@@ -29,7 +29,7 @@ from endonym.evaluate.prompts import read_prompts
 from endonym.evaluate.score import Measured, Score
 from endonym.evaluate.tables import aligned
 from endonym.evaluate.typing_scores import TYPING
-from endonym.evaluate.writing import WRITING, WRITTEN, write_texts
+from endonym.evaluate.writing import WRITING, WRITTEN, records_of
 from endonym.export.history import spelling_of
 from endonym.export.huggingface import load_pretrained
 from endonym.generate.language_model import LanguageModel
@@ -392,7 +392,7 @@ def _judge_writing(
     training = writing.training_of(ctx.inputs["model"], ctx.log)
     judged = writing.judge_writing(model, held_out, training.texts, asked, log=ctx.log)
     write_json(ctx.out / WRITING, [asdict(each) for each in judged.scores])
-    write_texts(ctx.out / WRITTEN, judged.groups)
+    write_jsonl(ctx.out / WRITTEN, records_of(judged.groups))
     texts = len(next(iter(judged.groups.values())))
     return {"texts": texts, "training_share": training.share}
 

@@ -19,8 +19,10 @@ import numpy as np
 from endonym.script.scripts import CODE_POINTS, PORTION_CHARS, code_points, table
 
 LETTERS = r"(?V1)[\p{L}\p{M}\p{N}--\p{Default_Ignorable_Code_Point}--[\u0300-\u036f]]"
-CYRILLIC, LATIN = "авеікмоӏрстухһәјѕԁԛԝ", "abeikmoipctyxhəjsdqw"
-ARABIC, PERSIAN = "يىك", "ییک"
+CYRILLIC = "авеікмоӏрстухһәјѕԁԛԝ"
+LATIN = "abeikmoipctyxhəjsdqw"
+ARABIC = "يىك"
+PERSIAN = "ییک"
 """Yeh with dots and without, and kaf: keyboards and old encodings have one or the other."""
 TATWEEL = "\u0640"
 """A stroke that makes a word longer. Unicode calls it a letter."""

@@ -33,7 +33,8 @@ def around(text: str, low: int, high: int) -> slice:
 
     Where nothing near them parts words, with the whole letters.
     """
-    first, last = max(0, low - LONGEST_LETTER), min(len(text), high + LONGEST_LETTER)
+    first = max(0, low - LONGEST_LETTER)
+    last = min(len(text), high + LONGEST_LETTER)
     letters = [letter.end() for letter in LETTER.finditer(text, first, last)]
     begins = [gap.end() for gap in GAP.finditer(text, first, max(0, low))] or [0] * (first == 0)
     ends = [gap.start() for gap in GAP.finditer(text, high, last)] or [last] * (last == len(text))

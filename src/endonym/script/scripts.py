@@ -84,7 +84,8 @@ def code_points(text: str) -> "np.ndarray[tuple[int], np.dtype[np.uint32]]":
 
 def matches(text: str, pattern: str) -> int:
     """How many characters of a text match a class such as `\\p{L}`."""
-    members, starts = table(pattern), range(0, len(text), PORTION_CHARS)
+    members = table(pattern)
+    starts = range(0, len(text), PORTION_CHARS)
     portions = (code_points(text[start : start + PORTION_CHARS]) for start in starts)
     return sum(int(np.count_nonzero(members[portion])) for portion in portions)
 

@@ -1,5 +1,6 @@
 """Answers in OpenAI's form."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,11 +25,18 @@ class ApiError(EndonymError):
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(message)
-        self.status, self.param, self.code = status, param, code
+        self.status = status
+        self.param = param
+        self.code = code
         self.headers = headers or {}
 
 
 TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+
+
+def json_bytes(answer: Json) -> bytes:
+    """An answer as it is sent."""
+    return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def error_json(error: ApiError) -> Json:
@@ -57,7 +65,7 @@ class TextForm:
     has_logprobs: bool
     prefix = "cmpl"
     whole_kind = chunk_kind = "text_completion"
-    _n_told: dict[int, int] = field(default_factory=dict[int, int])
+    _n_told: dict[int, int] = field(default_factory=dict)
     """How many characters of each choice were told."""
 
     def opening(self, index: int) -> Json | None:
@@ -101,7 +109,8 @@ class ChatForm:
     vocabulary: Vocabulary
     has_logprobs: bool
     prefix = "chatcmpl"
-    whole_kind, chunk_kind = "chat.completion", "chat.completion.chunk"
+    whole_kind = "chat.completion"
+    chunk_kind = "chat.completion.chunk"
 
     def opening(self, index: int) -> Json | None:
         """Says who speaks."""

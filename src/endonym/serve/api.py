@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
@@ -43,6 +44,7 @@ PAGE_FILES = (
     *("style.css", "surprise.css", "write.css"),
     *("shared.js", "write.js", "typed.js", "studio.js", "docs.js"),
 )
+PAGES = {"/": "index.html", "/studio": "studio.html", "/docs": "docs.html"}
 COUNTED = {
     "prompt_tokens": "Tokens of prompts that were read",
     "generated_tokens": "Tokens that were generated",
@@ -86,7 +88,8 @@ class Metrics(Collector):
     """Counts requests, and asks the schedulers for the rest."""
 
     def __init__(self, schedulers: Mapping[str, Scheduler]) -> None:
-        self._schedulers, self._registry = schedulers, CollectorRegistry()
+        self._schedulers = schedulers
+        self._registry = CollectorRegistry()
         self._requests = Counter(
             "endonym_requests", "Requests", ["path", "status"], registry=self._registry
         )
@@ -174,10 +177,12 @@ def _add_errors(app: FastAPI) -> None:
         first = error.errors()[0]
         place = [str(part) for part in first["loc"] if part != "body"]
         reason = refusal(place[-1]) if first["type"] == "extra_forbidden" else reason_of(first)
-        message, param = f"{'.'.join(place) or 'body'}: {reason}", place[0] if place else None
+        message = f"{'.'.join(place) or 'body'}: {reason}"
+        param = place[0] if place else None
         if first["type"] == "json_invalid":
             problem = first.get("ctx", {}).get("error", "")
-            message, param = f"invalid JSON: {problem} at character {place[0]}", None
+            message = f"invalid JSON: {problem} at character {place[0]}"
+            param = None
         return await refused(request, ApiError(400, message, param=param))
 
     @app.exception_handler(StarletteHTTPException)
@@ -209,7 +214,8 @@ def require_json(request: Request, body: bytes) -> None:
     """
     if not body:
         raise ApiError(400, "the request has no body: send a JSON object", code="no_body")
-    wanted, code = "Content-Type: application/json", "unsupported_content_type"
+    wanted = "Content-Type: application/json"
+    code = "unsupported_content_type"
     header = request.headers.get("content-type", "")
     kind = header.partition(";")[0].strip().lower()
     if not kind:
@@ -320,25 +326,16 @@ def _add_watching(app: FastAPI, service: Service, metrics: Metrics) -> None:
 def _add_pages(app: FastAPI) -> None:
     """Add the routes of the page and its files; no file comes from elsewhere."""
 
-    def answer(name: str) -> Response:
+    async def answer(name: str) -> Response:
         kind = KINDS[name.rpartition(".")[2]]
         content = (PAGE / name).read_bytes()
         return Response(content, media_type=kind, headers={"Cache-Control": "no-cache"})
 
-    @app.get("/", include_in_schema=False)
-    async def write() -> Response:
-        return answer("index.html")
-
-    @app.get("/studio", include_in_schema=False)
-    async def studio() -> Response:
-        return answer("studio.html")
-
-    @app.get("/docs", include_in_schema=False)
-    async def docs() -> Response:
-        return answer("docs.html")
+    for path, name in PAGES.items():
+        app.add_api_route(path, partial(answer, name), include_in_schema=False)
 
     @app.get("/page/{name}", include_in_schema=False)
     async def page_file(name: str) -> Response:
         if name not in PAGE_FILES:
             raise StarletteHTTPException(404, "Not Found")
-        return answer(name)
+        return await answer(name)

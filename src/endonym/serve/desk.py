@@ -37,7 +37,8 @@ class Writers:
 
     def __init__(self, model: LanguageModel, memory: int) -> None:
         """memory: bytes that all caches together may take."""
-        self.model, config = model, model.decoder.config
+        self.model = model
+        config = model.decoder.config
         width = model.decoder.readout.weight_VD.element_size()
         self.most = min(MOST_WRITERS, memory // max(1, cache_bytes(config, config.context, width)))
         self._kept: list[tuple[str, Prefix]] = []
@@ -76,7 +77,8 @@ class Corrections:
     """A JSONL file of preference pairs, to which the corrections of writers are added."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self._lock = path, Lock()
+        self.path = path
+        self._lock = Lock()
         self._lines: int | None = None
         """Whole lines of the file; None until they are counted, at the first pair."""
 
@@ -136,9 +138,9 @@ class Desk:
     is proofread: each kind has a thread.
     """
 
-    writers: dict[str, Writers] = field(default_factory=dict[str, Writers])
-    readers: dict[str, Proofreader] = field(default_factory=dict[str, Proofreader])
-    languages: dict[str, str] = field(default_factory=dict[str, str])
+    writers: dict[str, Writers] = field(default_factory=dict)
+    readers: dict[str, Proofreader] = field(default_factory=dict)
+    languages: dict[str, str] = field(default_factory=dict)
     corrections: Corrections | None = None
     suggesting: OneByOne = field(default_factory=lambda: OneByOne("suggesting"))
     proofreading: OneByOne = field(default_factory=lambda: OneByOne("proofreading"))

@@ -27,6 +27,14 @@ class Vocabulary(AnyVocabulary, Protocol):
         """An id as readable text; of a special token its name."""
         ...
 
+    def text_ids(self, text: str) -> list[int]:
+        """The ids of a whole text as the model reads it, with those before and after it."""
+        ...
+
+    def chat_ids(self, ids: Sequence[int]) -> list[int]:
+        """The ids of a conversation as the model reads it, from those of its filled template."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -54,33 +62,21 @@ class Engine(Protocol):
     runtime, which suggests words; None for a file of llama.cpp's, and for a large model.
     """
 
+    name: str
+    slots: int
+    context: int
+    batch: int
+    vocabulary: Vocabulary
+    before: tuple[int, ...]
+    document_start: tuple[int, ...]
+    start: str
+    end: str
+    ends: Collection[int]
+    template: str | None
     spelled: Callable[[str], str]
     turns: int
     defaults: Defaults
     model: LanguageModel | None
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def slots(self) -> int: ...
-    @property
-    def context(self) -> int: ...
-    @property
-    def batch(self) -> int: ...
-    @property
-    def vocabulary(self) -> Vocabulary: ...
-    @property
-    def before(self) -> tuple[int, ...]: ...
-    @property
-    def document_start(self) -> tuple[int, ...]: ...
-    @property
-    def start(self) -> str: ...
-    @property
-    def end(self) -> str: ...
-    @property
-    def ends(self) -> Collection[int]: ...
-    @property
-    def template(self) -> str | None: ...
 
     def compute(self, rows: Sequence[Row]) -> Logits:
         """The wanted logits, row after row, as an array of its own."""
@@ -95,14 +91,6 @@ class Engine(Protocol):
 
     def release(self, slot: int) -> None:
         """Forget the sequence in a slot."""
-        ...
-
-    def text_ids(self, text: str) -> list[int]:
-        """The ids of a whole text as the model reads it, with those before and after it."""
-        ...
-
-    def chat_ids(self, ids: Sequence[int]) -> list[int]:
-        """The ids of a conversation as the model reads it, from those of its filled template."""
         ...
 
     def encode_markup(self, text: str, begins: bool = False) -> list[int]:
@@ -127,7 +115,7 @@ def chat_ids(engine: Engine, messages: Sequence[Mapping[str, str]]) -> list[int]
     (parts,) = template_of(engine).parts([([message["role"] for message in messages], True)])
     contents = [message["content"] for message in messages]
     ids = ids_of(parts, contents, engine.vocabulary.encode, engine.encode_markup)
-    return engine.chat_ids(ids)
+    return engine.vocabulary.chat_ids(ids)
 
 
 def recent(messages: Sequence[Mapping[str, str]], turns: int) -> list[Mapping[str, str]]:

@@ -27,7 +27,8 @@ BODY_SECONDS = 20.0
 """A whole body must come within them."""
 DRAIN_SECONDS = 5.0
 """The rest of a body that is too large is dropped for so long, so that its sender hears why."""
-MOST_VALUES, SMALL_BYTES = 20_000, 1 << 15
+MOST_VALUES = 20_000
+SMALL_BYTES = 1 << 15
 """Values of a body, but for numbers in lists, such as ids; a small body is not counted."""
 STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 """A string of JSON. One without its end goes on to that of the body, so that it is read once."""
@@ -115,7 +116,10 @@ class Guard:
         report: Callable[[str], None] = lambda text: None,
     ) -> None:
         """answered: is told the status and the seconds of each answer; report: of faults."""
-        self.app, self.access, self._answered, self._report = app, access, answered, report
+        self.app = app
+        self.access = access
+        self._answered = answered
+        self._report = report
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. HEAD is answered as GET, without the body. A path may end in a slash."""
@@ -125,7 +129,9 @@ class Guard:
         is_head = scope["method"] == "HEAD"
         path = scope["path"].rstrip("/") or "/"
         scope = {**scope, "path": path, "method": "GET" if is_head else scope["method"]}
-        started, is_answered, messages = time.monotonic(), False, list[Message]()
+        started = time.monotonic()
+        is_answered = False
+        messages = list[Message]()
 
         async def receive_again() -> Message:
             """The body that was read already, then what the connection says."""
@@ -174,7 +180,8 @@ async def read_body(scope: Scope, receive: Receive) -> bytes | None:
     if is_large and headers.get(b"expect", b"").lower() == b"100-continue":
         raise _too_large()
     chunks: list[bytes] = []
-    size, is_draining = 0, False
+    size = 0
+    is_draining = False
     try:
         async with asyncio.timeout(BODY_SECONDS) as deadline:
             while True:
@@ -220,7 +227,8 @@ def require_few_values(body: bytes) -> None:
             return
         count = 0
         while uncounted and count <= MOST_VALUES:
-            value, inner = uncounted.pop(), []
+            value = uncounted.pop()
+            inner = []
             if isinstance(value, dict):
                 inner = [*value.values()]
             elif isinstance(value, list):

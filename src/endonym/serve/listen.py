@@ -116,7 +116,8 @@ class EndingServer(Server):
         self, config: Config, ending: Callable[[], None], ready: Callable[[], None]
     ) -> None:
         super().__init__(config)
-        self._ending, self._ready = ending, ready
+        self._ending = ending
+        self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Called once signals are caught."""

@@ -1,46 +1,25 @@
 """llama.cpp as an engine: the tokens of many sequences in one batch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-from endonym.generate.language_model import LanguageModel
 from endonym.generate.llama_cpp import BATCH, SAMPLING_NAMES, UNIT, LlamaCpp
 from endonym.generate.sample import STATED, Defaults, Logits
 from endonym.limited.opened import NEVER, Opened
-from endonym.serve.engine import Row, Vector
+from endonym.serve.engine import Engine, Row, Vector
 from endonym.tokenizer.tokenizer import Tokenizer
 
 BATCH_LOGITS = 1 << 25
 """No batch gives more numbers than these."""
-BYTES, STATE_BYTES = 2, 4
+BYTES = 2
+STATE_BYTES = 4
 """Of a number in a cache: fp16 of keys and values, fp32 of the states of state spaces."""
 
 
-class LlamaVocabulary:
-    """The tokenizer of a GGUF file, as llama.cpp reads it."""
-
-    def __init__(self, llama: LlamaCpp) -> None:
-        self._llama, self.vocab = llama, llama.vocab
-        self.ends = frozenset(index for index in range(self.vocab) if llama.ends(index))
-        self._bytes = [llama.bytes_of(index, special=False) for index in range(self.vocab)]
-
-    def encode(self, text: str) -> list[int]:
-        """The ids of a text, without special tokens."""
-        return self._llama.encode(text)
-
-    def bytes_of(self, index: int) -> bytes:
-        """The bytes of an id; empty for a special token."""
-        return self._bytes[index] if 0 <= index < self.vocab else b""
-
-    def token(self, index: int) -> str:
-        """An id as the file spells it."""
-        return self._llama.token(index)
-
-
-class LlamaEngine:
+class LlamaEngine(Engine):
     """A GGUF file in llama.cpp, with one cache for each slot that was ever in use at once.
 
     adapter: a GGUF file of an adapter of the model. chat: a tokenizer of the model whose chat
@@ -79,16 +58,19 @@ class LlamaEngine:
             sequences=self.slots,
             opened=opened,
         )
-        self.vocabulary = LlamaVocabulary(self._llama)
-        self.spelled: Callable[[str], str] = str  # a GGUF file does not say it
+        self.vocabulary = self._llama
+        self.spelled = str  # a GGUF file does not say it
         self.turns = 0  # nor that
         self.defaults = stated_defaults(self._llama)
-        self.model: LanguageModel | None = None
-        self.context, self.template = self._llama.context, self._llama.template()
-        self.ends = self.vocabulary.ends
+        self.model = None
+        self.context = self._llama.context
+        self.template = self._llama.template()
+        self.ends = frozenset(n for n in range(self._llama.vocab) if self._llama.ends(n))
         if chat is not None and chat.chat_template is not None:
-            self.template, self.ends = chat.chat_template, self.ends | set(chat.stop_ids)
-        self.before, self.document_start = self._llama.before, self._llama.document_start()
+            self.template = chat.chat_template
+            self.ends |= set(chat.stop_ids)
+        self.before = self._llama.before
+        self.document_start = self._llama.document_start()
         names = (self._llama.start_id, self._llama.end_id)
         self.start, self.end = (self.vocabulary.token(n) if n >= 0 else "" for n in names)
         fitting = min(BATCH, BATCH_LOGITS // self.vocabulary.vocab)
@@ -114,16 +96,6 @@ class LlamaEngine:
     def release(self, slot: int) -> None:
         """Forget the sequence in a slot."""
         self._llama.forget(slot)
-
-    def text_ids(self, text: str) -> list[int]:
-        """The ids of a whole text, as llama.cpp's programs read a prompt."""
-        return self._llama.encode(text, opens=True) or [*self.document_start]
-
-    def chat_ids(self, ids: Sequence[int]) -> list[int]:
-        """The ids of a conversation: llama.cpp puts the start token there once, if the file asks
-        for it."""
-        before = list(self.before)
-        return [*ids] if list(ids[: len(before)]) == before else [*before, *ids]
 
     def encode_markup(self, text: str, begins: bool = False) -> list[int]:
         """The ids of a chat template's own text."""
@@ -168,7 +140,8 @@ def cache_bytes(described: LlamaCpp) -> tuple[int, int]:
     key = number("attention.key_length", width // max(1, heads))
     value = number("attention.value_length", key)
     attention = number("attention.head_count_kv", heads) * (key + value)
-    inner, state = number("ssm.inner_size", 0), number("ssm.state_size", 0)
+    inner = number("ssm.inner_size", 0)
+    state = number("ssm.state_size", 0)
     channels = inner + 2 * number("ssm.group_count", 0) * state
     states = max(0, number("ssm.conv_kernel", 0) - 1) * channels + inner * state
     layers = number("block_count", 1)

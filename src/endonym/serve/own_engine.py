@@ -14,28 +14,34 @@ from endonym.generate.sample import Logits
 from endonym.model.cache import Cache
 from endonym.model.count import cache_bytes
 from endonym.model.span import Span
-from endonym.serve.engine import Row, Vector
+from endonym.serve.engine import Engine, Row, Vector
 from endonym.tokenizer.chat_template import Markup
 
 
-class OwnEngine:
+class OwnEngine(Engine):
     """A decoder on its device, and for each slot in use a cache, which grows with its text."""
 
     name = "endonym"
 
     def __init__(self, model: LanguageModel, *, most_slots: int, memory: int) -> None:
         """memory: bytes that all caches together may take."""
-        self.model: LanguageModel | None = model
-        self.decoder, self.batch = model.decoder, PREFILL_TOKENS
-        self.context, self.vocabulary = model.decoder.config.context, model.tokenizer
+        self.model = model
+        self.decoder = model.decoder
+        self.batch = PREFILL_TOKENS
+        self.context = model.decoder.config.context
+        self.vocabulary = model.tokenizer
         width = model.decoder.readout.weight_VD.element_size()
         each = cache_bytes(model.decoder.config, self.context, width)
         self.slots = max(1, min(most_slots, memory // max(1, each)))
-        self.before, self.start = model.tokenizer.before, model.tokenizer.start_name
-        self.document_start, self.end = model.tokenizer.document_start, model.tokenizer.end
+        self.before = model.tokenizer.before
+        self.start = model.tokenizer.start_name
+        self.document_start = model.tokenizer.document_start
+        self.end = model.tokenizer.end
         self.template = model.tokenizer.chat_template
-        self.ends, self.spelled = model.tokenizer.stop_ids, model.spelled
-        self.turns, self.defaults = model.turns, model.defaults
+        self.ends = model.tokenizer.stop_ids
+        self.spelled = model.spelled
+        self.turns = model.turns
+        self.defaults = model.defaults
         self._markup = Markup(model.tokenizer)
         self.device = model.decoder.readout.weight_VD.device
         self._caches: dict[int, Cache] = {}
@@ -63,14 +69,6 @@ class OwnEngine:
     def release(self, slot: int) -> None:
         """Forget the sequence in a slot."""
         self._caches.pop(slot, None)
-
-    def text_ids(self, text: str) -> list[int]:
-        """The ids of a whole text, with those before and after it."""
-        return self.vocabulary.text_ids(text)
-
-    def chat_ids(self, ids: Sequence[int]) -> list[int]:
-        """The ids of a conversation, from those of its filled template."""
-        return self.vocabulary.chat_ids(ids)
 
     def encode_markup(self, text: str, begins: bool = False) -> list[int]:
         """The ids of a chat template's own text: specials by name."""

@@ -38,8 +38,8 @@ class Pieces:
 
     stop: Sequence[str] = ()
     has_stopped: bool = False
-    _tokens: list[Token] = field(default_factory=list[Token])
-    _waiting: list[TextPiece] = field(default_factory=list[TextPiece])
+    _tokens: list[Token] = field(default_factory=list)
+    _waiting: list[TextPiece] = field(default_factory=list)
     _letters: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-8")(errors="ignore")
     )
@@ -59,7 +59,8 @@ class Pieces:
 
     def end(self) -> list[TextPiece]:
         """What was waiting, at the end; an incomplete character is left out."""
-        pieces, self._waiting = self._waiting, []
+        pieces = self._waiting
+        self._waiting = []
         if self._tokens:
             pieces.append(TextPiece("", tuple(self._tokens)))
             self._tokens = []
@@ -88,7 +89,8 @@ class Pieces:
                 break
             pieces.append(TextPiece(piece.text[:end], piece.tokens))
             end -= len(piece.text)
-        self._waiting, self._tokens = [], []
+        self._waiting = []
+        self._tokens = []
         return pieces
 
 

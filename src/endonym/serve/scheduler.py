@@ -16,7 +16,8 @@ from endonym.serve.engine import Engine, Row, Vector
 from endonym.serve.pieces import Pieces, TextPiece, Token
 from endonym.serve.requests import MOST_TEXTS
 
-QUEUE_PER_SLOT, SHORTEST_QUEUE = 4, 16
+QUEUE_PER_SLOT = 4
+SHORTEST_QUEUE = 16
 LONGEST_WAIT = 60
 
 
@@ -40,7 +41,7 @@ class Generation:
     is_cancelled: bool = False
     slot: int = -1
     past: int = 0
-    prompt: list[Token] = field(default_factory=list[Token])
+    prompt: list[Token] = field(default_factory=list)
     pieces: Pieces = field(init=False)
     begun: float = 0.0
 
@@ -99,14 +100,16 @@ class Scheduler:
         report: Callable[[str], None],
         hand_out: Callable[[News], None] = take_each,
     ) -> None:
-        self.engine, self.counts = engine, Counts()
+        self.engine = engine
+        self.counts = Counts()
         self.capacity = max(SHORTEST_QUEUE, QUEUE_PER_SLOT * engine.slots)
         vocabulary = engine.vocabulary
         token_bytes = [vocabulary.bytes_of(index) for index in range(vocabulary.vocab)]
         self.most_bytes = engine.context * max(LONG_TOKEN, *map(len, token_bytes))
         """No longer text fits into the context: it needs not be encoded, which takes hundreds of
         times its memory. A token may stand for letters that the vocabulary lacks."""
-        self._report, self._hand_out = report, hand_out
+        self._report = report
+        self._hand_out = hand_out
         self._sampler = Sampler(token_bytes, engine.ends)
         self._news: News = []
         self._waiting: deque[deque[Generation]] = deque()
@@ -255,7 +258,8 @@ class Scheduler:
         self._report(f"{self.engine.name}: {state}{message}")
 
     def _tell_news(self) -> None:
-        news, self._news = self._news, []
+        news = self._news
+        self._news = []
         if news:
             self._hand_out(news)
 
@@ -269,7 +273,8 @@ class Scheduler:
             sequence = request.popleft()
             if request:
                 self._waiting.append(request)
-            sequence.slot, sequence.begun = heappop(self._free), time.monotonic()
+            sequence.slot = heappop(self._free)
+            sequence.begun = time.monotonic()
             self.counts.prompt_tokens += len(sequence.ids)
             self._active.append(sequence)
 
@@ -293,7 +298,8 @@ class Scheduler:
         if not rows:
             return
         order = sorted(range(len(rows)), key=lambda n: rows[n].slot)
-        rows, sequences = [rows[n] for n in order], [sequences[n] for n in order]
+        rows = [rows[n] for n in order]
+        sequences = [sequences[n] for n in order]
         logits_NV = self.engine.compute(rows)
         offset = 0
         lasts: list[int] = []

@@ -15,7 +15,16 @@ import numpy as np
 
 from endonym.errors import RecipeError
 from endonym.generate.sample import SamplerState, beginning
-from endonym.serve.answers import ApiError, ChatForm, Form, Json, TextForm, error_json, pieces_of
+from endonym.serve.answers import (
+    ApiError,
+    ChatForm,
+    Form,
+    Json,
+    TextForm,
+    error_json,
+    json_bytes,
+    pieces_of,
+)
 from endonym.serve.desk import Desk
 from endonym.serve.engine import Engine, Vector, chat_ids
 from endonym.serve.limits import Receive
@@ -121,7 +130,7 @@ async def text_job(service: Service, body: CompletionRequest) -> "Job":
             is_kept = body.echo and not body.spelled
             read = each if is_kept else await asyncio.to_thread(engine.spelled, each)
             text, not_first = beginning(read, inside_word=body.inside_word)
-            ids = await asyncio.to_thread(engine.text_ids, text)
+            ids = await asyncio.to_thread(engine.vocabulary.text_ids, text)
             prompt = fitting(ids, engine, "prompt", n_sent=len(ids) - n_before(ids, engine))
             prompts.append(replace(prompt, not_first=not_first, read=read))
             continue
@@ -136,14 +145,15 @@ async def embeddings(service: Service, body: EmbeddingRequest, receive: Receive)
 
     Each vector is the mean of the last hidden states over a text's tokens, scaled to length 1.
     """
-    scheduler, rows = service.scheduler(body.model), list[list[int]]()
+    scheduler = service.scheduler(body.model)
+    rows = list[list[int]]()
     engine = scheduler.engine
     for each in each_alone(body.input):
         if isinstance(each, str):
             # A character has up to 4 bytes.
             text = each[: scheduler.most_bytes // 4] if body.truncate else each
             require_readable(text, scheduler, "input")
-            ids = await asyncio.to_thread(engine.text_ids, text) if text else []
+            ids = await asyncio.to_thread(engine.vocabulary.text_ids, text) if text else []
         else:
             ids = each
         require_known(ids, engine, "input")
@@ -181,7 +191,7 @@ def embeddings_json(body: EmbeddingRequest, means: Sequence[Vector], tokens: int
         data.append({"object": "embedding", "index": number, "embedding": shown})
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     answer = {"object": "list", "data": data, "model": body.model, "usage": usage}
-    return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
+    return json_bytes(answer)
 
 
 async def chat_job(service: Service, body: ChatRequest) -> "Job":
@@ -287,12 +297,19 @@ class Job:
         prompts: list[Prompt],
         form: Form,
     ) -> None:
-        self.scheduler, self.body, self.prompts, self.form = scheduler, body, prompts, form
-        self.id, self.created = f"{form.prefix}-{secrets.token_hex(12)}", int(time.time())
+        self.scheduler = scheduler
+        self.body = body
+        self.prompts = prompts
+        self.form = form
+        self.id = f"{form.prefix}-{secrets.token_hex(12)}"
+        self.created = int(time.time())
         defaults = scheduler.engine.defaults
-        length, logprobs, times = body.length(defaults), body.likeliest(), body.n or 1
+        length = body.length(defaults)
+        logprobs = body.likeliest()
+        times = body.n or 1
         if logprobs is not None:
-            room, numbers_each = scheduler.engine.context + 1, 1 + logprobs
+            room = scheduler.engine.context + 1
+            numbers_each = 1 + logprobs
             n_tokens = 0
             for size in (len(prompt.ids) for prompt in prompts):
                 n_tokens += (size if body.echo else 0) + min(length, room - size)
@@ -324,7 +341,8 @@ class Job:
         ]
         self._begun: set[int] = set()
         self._news: list[Numbered] = []
-        self._changed, self._ended = asyncio.Event(), asyncio.Event()
+        self._changed = asyncio.Event()
+        self._ended = asyncio.Event()
         self._left = len(self.generations)
 
     def begin(self) -> None:
@@ -366,7 +384,7 @@ class Job:
             reasons[number] = update.reason
         choices = [self.form.whole(n, each, reasons[n]) for n, each in enumerate(pieces)]
         answer = self._json(self.form.whole_kind, choices, self._usage()) | self._read()
-        return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
+        return json_bytes(answer)
 
     async def stream(self) -> AsyncIterator[bytes]:
         """The answer as server-sent events, each a chunk. Left early, everything is cancelled."""
@@ -379,7 +397,8 @@ class Job:
             while self._left or self._news:
                 await self._changed.wait()
                 self._changed.clear()
-                news, self._news = self._news, []
+                news = self._news
+                self._news = []
                 has_prompts = self.body.echo and any(n not in self._begun for n, _ in news)
                 yield await asyncio.to_thread(self._sent, news) if has_prompts else self._sent(news)
                 if any(update.reason == "failed" for _, update in news):
@@ -445,7 +464,8 @@ class Job:
 
 async def unless_gone(work: Awaitable[T], receive: Receive) -> T | None:
     """What `work` gives; None if the client closes the connection before, and it is cancelled."""
-    working, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(receive))
+    working = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_gone(receive))
     try:
         await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
         return working.result() if working.done() else None

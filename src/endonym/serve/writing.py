@@ -1,26 +1,25 @@
 """The answers to a person who writes: to `/v1/suggestions`, `/v1/proofread`, `/v1/preferences`."""
 
 import asyncio
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import TypeVar
 
 from endonym.data.conversations import Unfit, pair_of
 from endonym.generate.suggest import is_unbroken
 from endonym.script.letters import GAP
-from endonym.serve.answers import ApiError, Json
+from endonym.serve.answers import ApiError, Json, json_bytes
 from endonym.serve.limits import Receive
 from endonym.serve.requests import PreferenceRequest, ProofreadRequest, SuggestionRequest
 from endonym.serve.service import Service, require_unicode, unless_gone
 
-NO_SUGGESTIONS = (
-    "{model} suggests no words: a GGUF file, or a model of more than 256 million parameters, only "
-    "continues texts. Serve a run, a model artefact or a transformers folder of a smaller model."
-)
-NO_PROOFREADING = (
-    "{model} cannot proofread: its words are those of the texts that it was made of. Serve a run "
-    "or a model artefact whose texts are in the store."
-)
+REFUSALS = {
+    "no_suggestions": "{model} suggests no words: a GGUF file, or a model of more than 256 million "
+    "parameters, only continues texts. Serve a run, a model artefact or a transformers folder of a "
+    "smaller model.",
+    "no_proofreading": "{model} cannot proofread: its words are those of the texts that it was "
+    "made of. Serve a run or a model artefact whose texts are in the store.",
+}
 NOT_KEPT = (
     "this server keeps no corrections. Start it with --keep FILE: then each that you ask for is a "
     'line of FILE, which a phase with objective = "preferences" learns from.'
@@ -31,8 +30,17 @@ TOO_LONG = (
     "them are a row of {context} tokens in training. Let the model write less at once, and keep a "
     "correction before you write on."
 )
+T = TypeVar("T")
 TOKENS_AROUND = 4
 """Tokens that a chat template may add to each side."""
+
+
+def _helper(service: Service, model: str, helpers: Mapping[str, T], code: str) -> T:
+    """What helps the writers of a model. Raises ApiError if there is no such model, or no help."""
+    service.scheduler(model)
+    if model not in helpers:
+        raise ApiError(400, REFUSALS[code].format(model=model), param="model", code=code)
+    return helpers[model]
 
 
 async def suggestions(service: Service, body: SuggestionRequest, receive: Receive) -> bytes | None:
@@ -40,11 +48,7 @@ async def suggestions(service: Service, body: SuggestionRequest, receive: Receiv
 
     Inside a character, of which half is typed, nothing is suggested.
     """
-    service.scheduler(body.model)
-    writers = service.desk.writers.get(body.model)
-    if writers is None:
-        message = NO_SUGGESTIONS.format(model=body.model)
-        raise ApiError(400, message, param="model", code="no_suggestions")
+    writers = _helper(service, body.model, service.desk.writers, "no_suggestions")
     if "\ud800" <= body.text[-1:] <= "\udfff":
         return _answer(body.model, [])
     require_unicode(body.text, "text")
@@ -58,11 +62,7 @@ async def suggestions(service: Service, body: SuggestionRequest, receive: Receiv
 
 async def proofread(service: Service, body: ProofreadRequest, receive: Receive) -> bytes | None:
     """The answer to `/v1/proofread`; None if the client has gone. Raises ApiError."""
-    service.scheduler(body.model)
-    reader = service.desk.readers.get(body.model)
-    if reader is None:
-        message = NO_PROOFREADING.format(model=body.model)
-        raise ApiError(400, message, param="model", code="no_proofreading")
+    reader = _helper(service, body.model, service.desk.readers, "no_proofreading")
     require_unicode(body.text, "text")
     work = partial(reader.check_known, body.text)
     checked = await unless_gone(service.desk.proofreading.run(work), receive)
@@ -111,5 +111,4 @@ def fitting_end(text: str, room: int, encode: Callable[[str], Sequence[int]]) ->
 
 
 def _answer(model: str, data: list[Json], **more: int) -> bytes:
-    answer = {"object": "list", "data": data, "model": model, **more}
-    return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
+    return json_bytes({"object": "list", "data": data, "model": model, **more})

@@ -13,7 +13,8 @@ CHAT = "chat"
 """Stands in a guess for the keys of a chat phase, if the file holds conversations."""
 ASKS = regex.compile(r"\?(?![\p{L}\p{N}])|[？؟՞\u037e፧᥅⁇⁈⁉⳺⳻꘏꛷﹖]|\p{Greek}[^\p{L}]*;\s*$")
 """Question marks, but not that of an address; Greek texts have a semicolon."""
-ASKED_SHARE, SHORT_CHARS = 1 / 3, 1_000
+ASKED_SHARE = 1 / 3
+SHORT_CHARS = 1_000
 
 
 def chat_guess(fields: Collection[str], what: str) -> tuple[dict[str, Any], str] | None:

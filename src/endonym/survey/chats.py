@@ -45,9 +45,9 @@ class ChatFile:
     columns: tuple[str, str] | None
     problem: str = ""
     found: int = 0
-    broken: list[Reject] = field(default_factory=list[Reject])
+    broken: list[Reject] = field(default_factory=list)
     copies: int = 0
-    several_answers: dict[Messages, str] = field(default_factory=dict[Messages, str])
+    several_answers: dict[Messages, str] = field(default_factory=dict)
 
 
 def count_chats(files: list[ChatFile], max_rejected: float = MAX_REJECTED) -> None:

@@ -35,7 +35,8 @@ ALWAYS = ("nfc", "zero_width", "spaces")
 """Steps that do no harm to any text, and that nearly every corpus needs."""
 REPEATED_LINES = 0.8
 """Songs and tales for children repeat up to seven lines of ten."""
-BOILERPLATE_DOCUMENTS, SAME_SKELETON = 10, 20
+BOILERPLATE_DOCUMENTS = 10
+SAME_SKELETON = 20
 SUSPECT_SCORE = 0.2
 """A document is called foreign if the odds against its language are four to one: at 0.6 three times
 as many Tatar sentences are, mostly of two words, and no more Russian, Bashkir or Kazakh ones."""
@@ -47,7 +48,8 @@ MOST_DOCUMENTS = 5_000
 """Documents that are measured: more tell no more."""
 LEAST_DOCUMENTS = 40
 """Documents that a measure is known of: fewer have no distribution."""
-TAIL_LOSS, SAFE_LOSS = 0.002, 0.02
+TAIL_LOSS = 0.002
+SAFE_LOSS = 0.02
 """Share of the documents that a limit within the bounds may drop, and the loosest one."""
 FENCE = 3.0
 """Ranges of the middle half from it to the limit."""
@@ -122,7 +124,8 @@ def thresholds(documents: Sequence[str], script: str) -> dict[str, float]:
     table = [[measure(text) for measure in measures] for text in chosen]
     limits = dict[str, float]()
     for key, column in zip(wanted, zip(*table, strict=True), strict=False):
-        rule, values = rules[key], [value for value in column if value is not None]
+        rule = rules[key]
+        values = [value for value in column if value is not None]
         if len(values) < LEAST_DOCUMENTS:
             continue
         low, high = (float(quartile) for quartile in np.quantile(values, (0.25, 0.75)))

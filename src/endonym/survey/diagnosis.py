@@ -101,7 +101,8 @@ def potential(text_bytes: int, chars: int, documents: int, sample: Sequence[str]
     facts = text_size.facts(Split(), ratio)
     budget = budget_of([Phase(name="pretrain")], facts)
     shape = model_size.choose_shape(ModelKeys(), facts, lambda dim, layers: budget)
-    dim, layers = shape["model.dim"].value, shape["model.layers"].value
+    dim = shape["model.dim"].value
+    layers = shape["model.layers"].value
     context = model_size.choose_context(facts, ModelKeys()).value
     needed = model_size.TOKENS_PER_PARAMETER * model_size.block_weights(dim, layers)
     tokens = int(text_bytes / ratio)
@@ -189,7 +190,8 @@ class Diagnosis:
 
     def read(self) -> list[str]:
         """Sentences on what was read, where it is not everything, and on what is doubtful."""
-        examined, patient = self.examined, self.patient
+        examined = self.examined
+        patient = self.patient
         notes = [patient.why] if patient.why else []
         if examined.files < examined.all_files:
             notes.append(
@@ -283,7 +285,7 @@ def diagnose(
     if recipes and len(paths) > 1:
         raise RecipeError(
             f"a recipe is examined alone, and {len(paths)} paths are given",
-            where=printable(str(recipes[0])),
+            where=printable(recipes[0]),
             do="Give one recipe, or files and folders of texts.",
         )
     is_recipe = bool(recipes) and paths[0].is_file()
@@ -298,7 +300,8 @@ def diagnose(
         potential(each.bytes, each.chars, each.documents, list(each.paragraphs.values()))
         for each in (advised.examined.raw, advised.examined.kept)
     )
-    recipe, seconds = _recipe(patient, advised), time.perf_counter() - began
+    recipe = _recipe(patient, advised)
+    seconds = time.perf_counter() - began
     return Diagnosis(
         patient, advised.examined, advised.findings, advised.clean, recipe, raw, kept, seconds
     )
@@ -340,7 +343,8 @@ def advice(
             samples=samples,
             limit=limit,
         )
-    sources, survey = [each for each, _ in patient.sources], patient.survey
+    sources = [each for each, _ in patient.sources]
+    survey = patient.survey
     packages = ocr_packages(patient.script, patient.code)
     templates = templated(survey.samples) if survey else {}
     found = findings.findings_of(
@@ -379,7 +383,7 @@ def _recipe(patient: Patient, advised: Advice) -> str:
         clean.model_dump(exclude_defaults=True)
         for clean in (advised.examined.clean, patient.recipe.clean)
     )
-    path = printable(str(patient.recipe.path))
+    path = printable(patient.recipe.path)
     notes = [f"# Put this in the place of [clean] in {path}; all else stays."]
     if changed:
         names = ", ".join(f'"{source.name}"' for source in changed)
@@ -408,7 +412,8 @@ def of_texts(paths: Sequence[Path], language: str | None, log: Log) -> Patient:
     target = f"{name}-model" if Path(name).exists() else name
     given = "".join(f" --text {quoted(str(path))}" for path in paths)
     new = f"{program()} new {quoted(target)} --language {code or mending.UNKNOWN}{given} --hours 1"
-    sample, documents = survey.sample, survey.texts
+    sample = survey.sample
+    documents = survey.texts
     values: dict[str, Any] = {"survey": survey, "new": new, "called": quoted(target)}
     return Patient(name, folder, sources, code, why, sample, documents, **values)
 

@@ -51,7 +51,8 @@ HASHES = arrow.schema({"place": arrow.string(), "hash": arrow.string()})
 BROKEN_TEXT = frozenset({"mojibake", "lost_letters"})
 """Reasons of documents that are dropped before any rule, though rules may repair others."""
 FOREIGN = ("min_language_score", "min_script_share")
-SHOWN_CHARS, SKELETON_CHARS = 300, 100
+SHOWN_CHARS = 300
+SKELETON_CHARS = 100
 SAME = 0.8
 """The least documents of a file whose copies they are, for the files to be called the same."""
 BROKEN = ("fault", "file", "unread")
@@ -80,19 +81,19 @@ class Examined:
     """
 
     clean: Clean
-    stats: list[SourceStats] = field(default_factory=list[SourceStats])
+    stats: list[SourceStats] = field(default_factory=list)
     raw: Seen = field(default_factory=Seen)
     kept: Seen = field(default_factory=Seen)
-    growth: dict[str, list[Point]] = field(default_factory=dict[str, list[Point]])
-    rejects: dict[str, list[Reject]] = field(default_factory=dict[str, list[Reject]])
-    removed: dict[str, list[Reject]] = field(default_factory=dict[str, list[Reject]])
-    stayed: dict[str, str] = field(default_factory=dict[str, str])
-    same: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    clusters: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
-    templates: Counter[str] = field(default_factory=Counter[str])
-    foreign: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
-    unread: dict[str, dict[RawFile, str]] = field(default_factory=dict[str, dict[RawFile, str]])
-    hashes: dict[str, str] = field(default_factory=dict[str, str])
+    growth: dict[str, list[Point]] = field(default_factory=dict)
+    rejects: dict[str, list[Reject]] = field(default_factory=dict)
+    removed: dict[str, list[Reject]] = field(default_factory=dict)
+    stayed: dict[str, str] = field(default_factory=dict)
+    same: dict[str, list[str]] = field(default_factory=dict)
+    clusters: list[tuple[str, int]] = field(default_factory=list)
+    templates: Counter[str] = field(default_factory=Counter)
+    foreign: dict[str, Counter[str]] = field(default_factory=dict)
+    unread: dict[str, dict[RawFile, str]] = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)
     files: int = 0
     all_files: int = 0
     bytes: int = 0
@@ -239,10 +240,13 @@ def examine(
     """
     check_names(sources)
     clean = clean.model_copy(update={"max_unreadable": 1.0})
-    chosen, examined = sampled(sources, limit), Examined(clean)
-    all_sizes, sizes = file_sizes(sources), file_sizes(chosen)
+    chosen = sampled(sources, limit)
+    examined = Examined(clean)
+    all_sizes = file_sizes(sources)
+    sizes = file_sizes(chosen)
     most_bytes = most_of_each(sizes, limit)
-    examined.all_files, examined.all_bytes = len(all_sizes), sum(all_sizes)
+    examined.all_files = len(all_sizes)
+    examined.all_bytes = sum(all_sizes)
     examined.files = len(sizes)
     examined.bytes = sum(sizes if most_bytes is None else (min(size, most_bytes) for size in sizes))
     examined.cut = most_bytes is not None
@@ -265,7 +269,8 @@ def examine(
         )
         kept = making.kept(making.cleaned())
         examined.stats = list(making.stats.values())
-        examined.raw, examined.kept = together(making.raw, samples), together(kept, samples)
+        examined.raw = together(making.raw, samples)
+        examined.kept = together(kept, samples)
         examined.unread = unread_files(chosen, making.raw)
         examined.raw.files = {
             f"{source.name}/{file.name}": examined.raw.files[numbered]
@@ -351,7 +356,8 @@ def same_files(out: Path, files: Mapping[str, Sequence[Any]]) -> dict[str, list[
 
     files: by name, first the number of documents. Of one that holds more, they are only a part.
     """
-    copied, found = dict[str, Counter[str]](), dict[str, list[str]]()
+    copied = dict[str, Counter[str]]()
+    found = dict[str, list[str]]()
     for each in (each for kind in ("exact", "near") for each in dropped_records(out, kind)):
         file = f"{each.source}/{each.id}".rpartition("#")[0]
         copied.setdefault(file, Counter())[each.stayed.rpartition("#")[0]] += 1

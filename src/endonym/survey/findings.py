@@ -39,7 +39,8 @@ FINDING_WORDS = packaged_tables("endonym.survey", "finding_words.toml")
 MOST_EXCLUDED = 12
 SHOWN_PLACES = 2
 """Files that are named for their personal data."""
-SERIOUS, WORTHWHILE = 0.01, 0.001
+SERIOUS = 0.01
+WORTHWHILE = 0.001
 """Weight by share from which on a finding is serious, or worth mending."""
 AWAITED = ("pictures", "libraryless", "unread_files")
 """Findings of files that are left out; the first two until something is installed."""
@@ -47,7 +48,8 @@ MARKED_DOCUMENTS = 0.05, 0.95
 """Shares of documents with U+200B between words, from and up to which the texts are mixed."""
 TEMPLATE = "max_same_skeleton"
 PERSONAL_FINDINGS = frozenset(f"mask {kind}" for kind in PERSONAL)
-MARKED_OUT, MARKED_IN = "marked_out", "marked_in"
+MARKED_OUT = "marked_out"
+MARKED_IN = "marked_in"
 OWN_KEYS = (MARKED_OUT, MARKED_IN, "replace")
 """Keys that are decisions of a person, and no guess of ours."""
 
@@ -96,8 +98,8 @@ class Finding:
     recipe: str = ""
     table: str = "[clean]"
     is_mended: bool = False
-    groups: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
-    examples: list[Example] = field(default_factory=list[Example])
+    groups: list[tuple[str, int]] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)
 
     @property
     def is_personal(self) -> bool:
@@ -170,16 +172,19 @@ def finding_of(name: str, count: int, total: int, packages: str = "", **fields: 
     of_recipe = name.partition(" ")[0]  # as in "replace 2"
     if name in FINDING_WORDS["words"] or of_recipe in OWN_KEYS:
         words = FINDING_WORDS["words"].get(name) or FINDING_WORDS["words"][of_recipe]
-        title, weight = words["title"].format(number=name.rpartition(" ")[2]), words["weight"]
+        title = words["title"].format(number=name.rpartition(" ")[2])
+        weight = words["weight"]
         meaning = FINDING_WORDS["meanings"].get(words["meaning"], words["meaning"])
     else:
         kind = "unread" if name in READER_REASONS else "step" if name in packs() else "measured"
-        meaning, weight = FINDING_WORDS["meanings"][kind], FINDING_WORDS["weights"][kind]
+        meaning = FINDING_WORDS["meanings"][kind]
+        weight = FINDING_WORDS["weights"][kind]
         title = FINDING_WORDS["measured"].get(name, in_words(name))
         if kind == "step":
             title = packs()[name].title
         elif kind == "unread":
-            title, meaning = f"Unreadable: {in_words(name)}", f"{meaning} ({name})."
+            title = f"Unreadable: {in_words(name)}"
+            meaning = f"{meaning} ({name})."
     meaning = meaning.format(packages=packages).rstrip()
     share = fields.pop("share", count / max(1, total))
     return Finding(name, title, meaning, count, share, total=total, weight=weight, **fields)
@@ -208,10 +213,12 @@ def _of_rules(examined: Examined, samples: int) -> Iterator[Finding]:
     for name, rule in sorted(examined.rules().items()):
         if name == FAULT:  # see _of_reader
             continue
-        count, groups = rule.documents, list[tuple[str, int]]()
+        count = rule.documents
+        groups = list[tuple[str, int]]()
         if name == TEMPLATE:
             stay = sum(examined.kept.skeletons.values())
-            count, groups = count + stay, examined.templates.most_common(20)
+            count += stay
+            groups = examined.templates.most_common(20)
         elif name == "near":
             groups = examined.clusters
         elif name in FOREIGN:
@@ -259,7 +266,8 @@ def in_place(examined: Examined, place: str, text: str, why: str = "") -> Exampl
 def _rejected(reject: Reject, examined: Examined) -> Example:
     """A reject as an example."""
     why = "" if reject.stayed else reject.detail
-    place, other = f"{reject.source}/{reject.id}", examined.stayed.get(reject.stayed, "")
+    place = f"{reject.source}/{reject.id}"
+    other = examined.stayed.get(reject.stayed, "")
     text = begin_shown(reject.text, SHOWN_CHARS, examined.clean.language)
     return Example(place, text, why=why, other=other, other_place=reject.stayed)
 
@@ -403,9 +411,13 @@ def _of_texts(examined: Examined, sources: Sequence[Source], samples: int) -> It
     # Sources of which the recipe names no licence, and some document names none itself.
     silent = [name for name in without if not licences[name] or licences[name].get("")]
     if silent:
-        line, table = '# license = "…"', _sources(silent)
         yield finding_of(
-            "license", len(silent), len(sources), of="source", recipe=line, table=table
+            "license",
+            len(silent),
+            len(sources),
+            of="source",
+            recipe='# license = "…"',
+            table=_sources(silent),
         )
 
 
@@ -436,7 +448,7 @@ def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
                     Example(path, why="" if is_said else why) for path, why in files[:samples]
                 ],
             )
-    problems = {printable(str(each.path)): each.problem for each in survey.chat_files}
+    problems = {printable(each.path): each.problem for each in survey.chat_files}
     if chats := [(path, problems.get(path) or why) for path, why in files_of["chats"]]:
         found = of_files(
             "conversations",

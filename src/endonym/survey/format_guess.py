@@ -118,7 +118,7 @@ def guess_source(
     is_plain: a file whose extension says nothing is plain text. Last come the keys of a chat phase
     if the file holds conversations, else None.
     """
-    source = Source(name=name, path=printable(str(path)))
+    source = Source(name=name, path=printable(path))
     kind = file_format(path.name, source)
     if is_plain and not kind.format and not kind.archive:
         source = source.model_copy(update={"format": "txt"})
@@ -207,7 +207,8 @@ def parquet_guess(raw: io.BufferedReader) -> Guess:
 
     Columns are read as dictionaries: a value that is repeated a million times is in memory once.
     """
-    lengths, n_rows = dict[str, list[int]](), 0
+    lengths = dict[str, list[int]]()
+    n_rows = 0
     try:
         schema = parquet.ParquetFile(raw).schema_arrow
         if chat := chat_guess(lists_or_text(schema), "a table"):
@@ -228,7 +229,8 @@ def parquet_guess(raw: io.BufferedReader) -> Guess:
 
 def arrow_guess(raw: BinaryIO) -> Guess:
     """The string column with the longest values, as in `parquet_guess`."""
-    lengths, n_rows = dict[str, list[int]](), 0
+    lengths = dict[str, list[int]]()
+    n_rows = 0
     try:
         if too_large(Path(raw.name), Expansion(raw.seek(0, io.SEEK_END)), 1) is not None:
             return {}, "an Arrow file that unpacks to far more than any text"
@@ -268,7 +270,8 @@ def lines_of_json(head: str) -> Iterator[Any]:
 
 def listed(head: str) -> Iterator[Any]:
     """The first values of a JSON list, of which the end may be missing."""
-    decoder, place = json.JSONDecoder(), head.index("[") + 1
+    decoder = json.JSONDecoder()
+    place = head.index("[") + 1
     with suppress(ValueError, RecursionError):
         while True:
             between = BETWEEN.match(head, place)
@@ -348,8 +351,10 @@ def plain_guess(head: str, most_lines: int = MOST_LINES) -> Guess:
     if texts and numbered >= 0.9 * len(texts):
         keys = {"document": "line", "column": 2}
         return keys, f"numbered lines, {numbered:,} of {len(texts):,} as in the Leipzig corpora"
-    blocks, wide_blocks = block_sizes(are_texts, 1), block_sizes(visible, 2)
-    gaps, wide = len(blocks) - 1, len(wide_blocks) - 1
+    blocks = block_sizes(are_texts, 1)
+    wide_blocks = block_sizes(visible, 2)
+    gaps = len(blocks) - 1
+    wide = len(wide_blocks) - 1
     if wide < gaps:  # Both kinds: stanzas or paragraphs stand within documents.
         are_wide = wide >= 2 or (wide < gaps - wide and is_even(wide_blocks))
     else:
@@ -393,7 +398,8 @@ def divides(blocks: Sequence[int], most_lines: int) -> bool:
     Blocks of about the same size are. Others are if there are many for their size, and no title or
     footer beside a list.
     """
-    gaps, total = len(blocks) - 1, sum(blocks)
+    gaps = len(blocks) - 1
+    total = sum(blocks)
     if total > most_lines * gaps:
         return False
     are_many = gaps >= 2 and total <= MOST_LINES * gaps**2
@@ -445,7 +451,8 @@ def pack_for(
 
     files: each with the rejects of its pages. texts: in the language, as far as they are known.
     """
-    engine, packages = tesseract(), ocr_packages(usual_script(language), language)
+    engine = tesseract()
+    packages = ocr_packages(usual_script(language), language)
     if engine is None:
         return "", NO_PROGRAM.format(packages=packages)
     names = {pack.rpartition("/")[2].lower() for pack in engine.packs}

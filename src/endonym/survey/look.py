@@ -27,7 +27,8 @@ from endonym.survey.format_guess import guess_source, lines_of_json, pack_for
 from endonym.survey.odd_sources import WORD
 from endonym.survey.running import is_running
 
-SEEN_FILES, SEEN_CHARS = 3, 3_000
+SEEN_FILES = 3
+SEEN_CHARS = 3_000
 """Of files that Tesseract has to read, so many are, and so many characters of each."""
 
 
@@ -35,7 +36,9 @@ CELLS, ROW_CHARS, FEW_WORDS, LEAST_DIGITS, LEAST_ROWS, SEEN_LINES = 6, 160, 6, 7
 """Of a list of persons: lines and characters of a row, and words of a name or beside a number, at
 most; digits of a number, and rows, at least; lines that are looked at."""
 TABLE_CHARS = SEEN_LINES * ROW_CHARS
-FEW_UNCASED, NAME_LETTERS, KIND_LETTERS = 4, 15, 6
+FEW_UNCASED = 4
+NAME_LETTERS = 15
+KIND_LETTERS = 6
 """In scripts without case: words of a row, and letters of each, at most; letters of a word, such as
 `library`, that says what most rows are, at least."""
 RUNNING = "they are the paragraphs of one text, or the speeches of a play"
@@ -61,7 +64,7 @@ class Look:
     chat: dict[str, Any] | None = None
     begin: Beginning = field(default_factory=Beginning)
     reading: Reading = field(default_factory=partial(Reading, ""))
-    like: list["Look"] = field(default_factory=list["Look"])
+    like: list["Look"] = field(default_factory=list)
 
     @property
     def file(self) -> RawFile:
@@ -106,7 +109,8 @@ def look(path: Path, chars: int, files: int = 1, *, script: str | None = None) -
         if why := failure(partial(read_beginning, opened, chars, files, script=script)):
             opened.problem = why
     except MissingLibrary as error:
-        opened.problem, opened.lacks_library = NO_LIBRARY.format(do=error.do), True
+        opened.problem = NO_LIBRARY.format(do=error.do)
+        opened.lacks_library = True
     return opened
 
 
@@ -118,7 +122,8 @@ def read_beginning(opened: Look, chars: int, files: int = 1, *, script: str | No
     opened.reading = text_size.reading_of(source, opened.file, opened.begin, files)
     opened.problem = opened.begin.damage
     if is_running(opened.source, [each.text for each in opened.documents]):
-        opened.begin.is_one_document, opened.reason = True, f"{opened.reason}; {RUNNING}"
+        opened.begin.is_one_document = True
+        opened.reason = f"{opened.reason}; {RUNNING}"
         opened.source = opened.source.model_copy(update={"document": "file"})
     if opened.problem or opened.documents:
         return
@@ -141,9 +146,12 @@ def persons(opened: Look, language: str) -> str:
     looked at.
     """
     lines = [line for line in _lines_of(opened) if line.strip()][:SEEN_LINES]
-    rows, names, shared = list[tuple[str, list[str]]](), list[str](), Counter[str]()
+    rows = list[tuple[str, list[str]]]()
+    names = list[str]()
+    shared = Counter[str]()
     for line in (each for each in lines if len(each) <= ROW_CHARS):
-        words, has_case = WORD.findall(line), line.lower() != line.upper()
+        words = WORD.findall(line)
+        has_case = line.lower() != line.upper()
         uncased = [word for word in words if word[0] == word[0].lower()]
         others = [w for w in uncased if w[0] != w[0].title() or len(w) > NAME_LETTERS]
         n_names = len(words) - len(others)
@@ -200,7 +208,8 @@ def read_pictures(group: list[Look], language: str, texts: str, log: Log) -> Non
     for each in group if pack else ():
         each.source = each.source.model_copy(update={"ocr": (pack,)})
         each.reason += f"; {reason}"
-    seen, failed = list[Look](), 0
+    seen = list[Look]()
+    failed = 0
     with log.progress(text_size.PICTURES, min(len(unread), SEEN_FILES) if pack else 0) as advance:
         for each in unread:
             if not pack:
@@ -213,7 +222,8 @@ def read_pictures(group: list[Look], language: str, texts: str, log: Log) -> Non
             elif not seen:
                 each.problem = f"a picture, as {failed} others, in which OCR finds no text"
             else:
-                each.problem, each.like = "", seen
+                each.problem = ""
+                each.like = seen
     sizes = [sum(each.size for each in some if not each.problem) for some in (unread, seen)]
     for each in seen:
         each.begin.times = sizes[0] / sizes[1]

@@ -86,7 +86,8 @@ def mended(examined: Examined, sources: Sources) -> list[Source]:
     """
     every: list[Source] = []
     for source, files in sources:
-        unread, keys = examined.unread.get(source.name, {}), dict[str, Any]()
+        unread = examined.unread.get(source.name, {})
+        keys = dict[str, Any]()
         if len(unread) == len(files):
             continue
         if unread:

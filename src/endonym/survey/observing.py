@@ -30,7 +30,8 @@ from endonym.workers import Advance, Result
 
 EDGES = (20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 200_000)
 """Characters at which a document belongs to the next class of lengths."""
-SCRIPT_CHARS, MIXED_SHARE = 2_000, 0.1
+SCRIPT_CHARS = 2_000
+MIXED_SHARE = 0.1
 """Characters of a document whose script is looked at, and the share from which on a second script
 makes it a mixed one."""
 SAMPLE_CHARS = 400_000
@@ -38,13 +39,17 @@ MOST_NAMED = 200
 """Files with a guessed encoding, and letters of a file, that are named one by one."""
 DAMAGE = frozenset({"lost_letters", "replacement"})
 """Warnings about a text that no rule mends."""
-REPLACEMENT, LINK, WORD_MARKS = "replacement", "mask url", "word_marks"
-MIXED, SKELETON = "mixed", "skeleton"
+REPLACEMENT = "replacement"
+LINK = "mask url"
+WORD_MARKS = "word_marks"
+MIXED = "mixed"
+SKELETON = "skeleton"
 """What is found in documents: letters that an earlier program lost, addresses of the web, U+200B
 between words; a second script, what a program filled in. The first three are names of findings."""
 MOST_FILES = 500
 """Files that are listed one by one."""
-SHOWN_CHARS, LINE_CHARS = 300, 160
+SHOWN_CHARS = 300
+LINE_CHARS = 160
 POINTS = 60
 """Points of the curve of vocabulary."""
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
@@ -71,19 +76,19 @@ class Seen:
     chars: int = 0
     bytes: int = 0
     words: int = 0
-    letters: Counter[str] = field(default_factory=Counter[str])
-    examples: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    scripts: Counter[str] = field(default_factory=Counter[str])
-    mixed: Counter[str] = field(default_factory=Counter[str])
+    letters: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+    scripts: Counter[str] = field(default_factory=Counter)
+    mixed: Counter[str] = field(default_factory=Counter)
     lengths: list[int] = field(default_factory=lambda: [0] * (len(EDGES) + 1))
-    named: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    licences: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
-    skeletons: Counter[str] = field(default_factory=Counter[str])
-    found: Counter[str] = field(default_factory=Counter[str])
-    found_in: dict[str, list[list[str]]] = field(default_factory=dict[str, list[list[str]]])
-    paragraphs: dict[int, str] = field(default_factory=dict[int, str])
-    shown: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
-    files: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
+    named: dict[str, list[str]] = field(default_factory=dict)
+    licences: dict[str, Counter[str]] = field(default_factory=dict)
+    skeletons: Counter[str] = field(default_factory=Counter)
+    found: Counter[str] = field(default_factory=Counter)
+    found_in: dict[str, list[list[str]]] = field(default_factory=dict)
+    paragraphs: dict[int, str] = field(default_factory=dict)
+    shown: dict[int, list[str]] = field(default_factory=dict)
+    files: dict[str, list[Any]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `add` reads."""
@@ -163,7 +168,8 @@ def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
     task knows of the corpus, documents are told that stay though a program filled them in. One in
     which our code fails is half seen; cleaning it tells of the fault.
     """
-    seen, first = Seen(), dict[str, int]()
+    seen = Seen()
+    first = dict[str, int]()
     facts = None if task.knowledge is None else Facts.load(task.knowledge)
     templates = set[int]() if facts is None else {int(key) for key in facts.skeletons[:, 0]}
     table = read_chunk(task.chunk, ["text", "id", "meta", "file", "size", "reason"])
@@ -175,7 +181,8 @@ def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
         advance(size)
         if reason is not None:
             continue
-        where, notes = f"{task.source}/{place}", notes_of(meta)
+        where = f"{task.source}/{place}"
+        notes = notes_of(meta)
         if (file := where.rpartition("#")[0]) != member:
             member = file
             encoding = notes.get("encoding", "utf-8")
@@ -271,7 +278,8 @@ Point = tuple[int, int]
 
 def growth(folder: Path, made: Sequence[Result]) -> list[Point]:
     """At a few points of the texts in their order: words so far, and distinct words among them."""
-    total, known_words = 0, np.zeros(0, dtype=np.uint64)
+    total = 0
+    known_words = np.zeros(0, dtype=np.uint64)
     points: list[Point] = [(0, 0)]
     step = max(1, sum(each["seen"]["words"] for each in made) // POINTS)
     for each in made:

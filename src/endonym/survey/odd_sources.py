@@ -37,24 +37,31 @@ from endonym.script.scripts import script_counts
 
 SKETCH_CHARS = 60_000
 """Characters of a text that are enough to compare it."""
-LEAST_LETTERS, LEAST_COMPARED, LEAST_REFERENCE = 300, 1_500, 5_000
+LEAST_LETTERS = 300
+LEAST_COMPARED = 1_500
+LEAST_REFERENCE = 5_000
 """Letters needed to judge a text by expected letters, by trigrams, and to judge others by it."""
 LEAST_BOTH_WAYS = 30_000
 """Letters of a text from which the others may also be judged by its trigrams."""
 LEAST_EXPECTED = 0.005
 """Expected letters are 3 to 15 % of the letters; with a smaller share than this, text is odd."""
 LEAST_SCRIPT = 0.5
-LETTERS_ALIKE, TRIGRAMS_ALIKE, TRIGRAMS_ALIKE_BACK = 0.965, 0.80, 0.85
+LETTERS_ALIKE = 0.965
+TRIGRAMS_ALIKE = 0.80
+TRIGRAMS_ALIKE_BACK = 0.85
 USUAL = 1e-4
 """Trigrams with at least this share are usual."""
 MOST_OF_ITSELF = 0.25
 """A text that makes up more of a group is not compared with it again."""
 PIECE_CHARS = 200
-VOTERS, LEAST_VOTES, MAJORITY = 500, 5, 0.5
+VOTERS = 500
+LEAST_VOTES = 5
+MAJORITY = 0.5
 """Documents by which a language is guessed, those that must tell one, and their majority."""
 LEAST_KEPT = 0.2
 """The share of a text in paragraphs of the language from which on it is used."""
-LEAST_SHOWN, MOST_SHOWN = 20, 50
+LEAST_SHOWN = 20
+MOST_SHOWN = 50
 """Characters of a line that is shown to people."""
 
 OF_ONE_LANGUAGE = {"khmer", "thai", "lao", "myanmar", "georgian", "armenian", "greek", "hangul",
@@ -76,11 +83,11 @@ class Sketch:
 
     name: str
     text_bytes: float = 0.0
-    letters: Counter[str] = field(default_factory=Counter[str])
+    letters: Counter[str] = field(default_factory=Counter)
     halves: tuple[Counter[str], Counter[str]] = field(
         default_factory=lambda: (Counter(), Counter())
     )
-    scripts: Counter[str] = field(default_factory=Counter[str])
+    scripts: Counter[str] = field(default_factory=Counter)
     line: str = ""
 
     @property
@@ -165,7 +172,8 @@ def sketch(name: str, texts: Iterable[str], text_bytes: float, language: str = "
 
     text_bytes: the size of all of them.
     """
-    result, sample = Sketch(name, text_bytes), ""
+    result = Sketch(name, text_bytes)
+    sample = ""
     for text in texts:
         sample += text[:SKETCH_CHARS] + "\n"
         if len(sample) > SKETCH_CHARS:
@@ -209,7 +217,8 @@ def source_warnings(
     codes = {each.source.name: each.source.language or language for each in samples}
     all_codes = dict.fromkeys([language, *codes.values()])
     warnings = [why for code in all_codes if (why := languages.language_warning(code))]
-    files, opened = sum(len(each.beginnings) for each in samples), 0
+    files = sum(len(each.beginnings) for each in samples)
+    opened = 0
     for sample, reading in zip(samples, readings, strict=True):
         source = sample.source
         for file, begin in sample.beginnings:
@@ -273,9 +282,11 @@ def odd_ones(sketches: Sequence[Sketch], language: str, others: Iterable[Sketch]
         return Odd({}, f"no text reads like {languages.language_name(language)}: {why}")
     rest = [each for each in judged if each.name not in reasons]
     main = largest_group(rest)
-    total, members = sum(each.text_bytes for each in rest), set(main)
+    total = sum(each.text_bytes for each in rest)
+    members = set(main)
     strange = [each for each in rest if each not in members]
-    reference, doubt = Reference(main), ""
+    reference = Reference(main)
+    doubt = ""
     if sum(each.text_bytes for each in main) * 2 < total:
         names = ", ".join(each.name for each in strange[:3])
         doubt = f"these texts seem to be in several languages, such as {names}"
@@ -309,7 +320,8 @@ def by_paragraphs(texts: Iterable[str], language: str, reference: Reference, why
     lines = [line for line in text.split("\n") if WORD.search(line)]
     are_other = identify.other_language(lines, identify.Identifier(code))
     kept = sketch("", compress(lines, map(not_, are_other)), 0.0, language)
-    votes, share = Counter[str](), 1 - kept.count / whole.count
+    votes = Counter[str]()
+    share = 1 - kept.count / whole.count
     others = [*compress(lines, are_other)]
     for line in others:
         votes[cld2_vote(line).code] += len(line)
@@ -385,7 +397,8 @@ def unexpected(sketch: Sketch, language: str, others: Sequence[Sketch]) -> str:
     if not expected or share >= LEAST_EXPECTED:
         return ""
     most = max((share_of(other, expected) for other in others), default=0.0)
-    name, hardly = languages.language_name(code), "hardly any" if share else "none"
+    name = languages.language_name(code)
+    hardly = "hardly any" if share else "none"
     compared = f", which are one letter in {1 / most:.0f} of the others" if most else ""
     return (
         f"it has {hardly} of the letters {' '.join(expected)} of {name}{compared}. It is in "

@@ -34,15 +34,16 @@ def files_below(text: Path, option: str = "") -> list[Path]:
         found = [file.path for file in files_at(text, Path.cwd(), name="texts")]
         return [path for path in found if not (is_written(path) and is_beside_texts(path))]
     except MissingSource as error:  # It speaks of a recipe, and there is none yet.
-        beside, meant = list[str](), ""
+        beside = list[str]()
+        meant = ""
         with suppress(OSError):
             if not text.exists():
                 beside = [each.name for each in text.absolute().parent.iterdir()]
         for near in difflib.get_close_matches(text.name, beside, n=1):
-            meant = f"Did you mean {printable(str(text.with_name(near)))}? "
+            meant = f"Did you mean {printable(text.with_name(near))}? "
         raise MissingSource(
             error.message.removeprefix('source "texts": '),
-            where=f"{option}{printable(str(text))}",
+            where=f"{option}{printable(text)}",
             do=f"{meant}Give a file or a folder of texts.",
         ) from error
 
@@ -89,7 +90,8 @@ def excluding(unwanted: Iterable[Path], wanted: Iterable[Path], home: Path) -> l
 
     A name alone stands for all files with this name, wherever they lie.
     """
-    wanted_names, found = {each.name for each in wanted}, list[str]()
+    wanted_names = {each.name for each in wanted}
+    found = list[str]()
     for path in unwanted:
         if path.name not in wanted_names:
             found.append(pattern(path))

@@ -16,9 +16,12 @@ from endonym.formats.readers.plain import VISIBLE
 from endonym.script.scripts import SENTENCE_ENDS
 from endonym.survey.format_guess import CLOSED, margin_of
 
-SPOKEN, SPOKEN_SHARE = re.compile('[—–―-] *[^\\W\\d]|[«„“”"]'), 0.05
+SPOKEN = re.compile('[—–―-] *[^\\W\\d]|[«„“”"]')
+SPOKEN_SHARE = 0.05
 """How paragraphs begin that a person says, and the least share of them in a novel."""
-NAMED, SAME_NAME, NAMED_SHARE = re.compile(r"[\n.:(]"), 5, 0.3
+NAMED = re.compile(r"[\n.:(]")
+SAME_NAME = 5
+NAMED_SHARE = 0.3
 """What ends the name of a speaker, of how many blocks, and of what share of a play."""
 MOST_OF_NAME = 40
 END = regex.compile(rf"[{SENTENCE_ENDS}]+[\p{{Pe}}\p{{Pf}}\"]*(?=\s|$)")
@@ -27,7 +30,8 @@ PROSE_SHARE = 0.25
 sentences up to 0.16, poems 0.02."""
 STEM = regex.compile(r"\b[\p{L}\p{M}]{4,5}")
 """The beginning of a word that is long enough to say what a text is about."""
-LEAST_STEMS, GOES_ON = 8, 0.6
+LEAST_STEMS = 8
+GOES_ON = 0.6
 """Stems of a block that is compared. The first half of an independent text shares 0.2 to 0.5 times
 as many of them with the text before as with its own second half; in novels 0.5 to 1.3 times."""
 

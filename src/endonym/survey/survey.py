@@ -35,9 +35,11 @@ from endonym.survey.odd_sources import Odd, Reference, Sketch, by_paragraphs, od
 
 SAMPLE_CHARS = 400_000
 """Characters of the sample."""
-LONGEST_TEXT, TEXTS_CHARS = 100_000, 1_500_000
+LONGEST_TEXT = 100_000
+TEXTS_CHARS = 1_500_000
 """Characters of a document in the sample of documents, and of all of them, about."""
-SENTENCE_BYTES, PARAGRAPH_BYTES = 400, 2_000
+SENTENCE_BYTES = 400
+PARAGRAPH_BYTES = 2_000
 """Up to this median size, records are taken for sentences, and lines for a list."""
 FEW_DOCUMENTS = 20
 """Fewer documents of a kind, such as PDFs, are divided: none could be held out."""
@@ -45,10 +47,12 @@ FEW = "they are few, so"
 PARTS = {"part": "parts of about 2,000 bytes", "blank_lines": "paragraphs"}
 FEW_PARTS = 8
 """Texts of fewer parts are divided into paragraphs if there are no others."""
-LETTERS_DOCUMENTS, LETTERS_CHARS = 100, 500
+LETTERS_DOCUMENTS = 100
+LETTERS_CHARS = 500
 """Documents, and characters of each, by whose letters a pack of Tesseract is chosen."""
 SHOWN_ODD = 5
-ODD, PERSONS = "odd", "persons"
+ODD = "odd"
+PERSONS = "persons"
 """Files in another language than the others, and lists of persons."""
 NO_TEXT = "it holds no text: of the system or a program, sound, film or a page's script"
 FOR_A_PHASE = 'no text to learn first, but for a phase with objective = "chat"'
@@ -92,30 +96,30 @@ class Survey:
     """
 
     sources: list[tuple[Source, str]] = field(default_factory=list)
-    left: list[Left] = field(default_factory=list[Left])
+    left: list[Left] = field(default_factory=list)
     doubt: str = ""
     skipped: list[tuple[str, str]] = field(default_factory=list)
-    foreign: Counter[str] = field(default_factory=Counter[str])
-    convertible: list[str] = field(default_factory=list[str])
-    pictures: dict[str, str] = field(default_factory=dict[str, str])
-    libraryless: dict[str, str] = field(default_factory=dict[str, str])
-    unreadable: dict[str, str] = field(default_factory=dict[str, str])
-    unknown_encodings: list[str] = field(default_factory=list[str])
-    encodings: Counter[str] = field(default_factory=Counter[str])
+    foreign: Counter[str] = field(default_factory=Counter)
+    convertible: list[str] = field(default_factory=list)
+    pictures: dict[str, str] = field(default_factory=dict)
+    libraryless: dict[str, str] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    unknown_encodings: list[str] = field(default_factory=list)
+    encodings: Counter[str] = field(default_factory=Counter)
     files: int = 0
     used: int = 0
     text_bytes: float = 0.0
-    samples: list[SourceSample] = field(default_factory=list[SourceSample])
+    samples: list[SourceSample] = field(default_factory=list)
     sample: str = ""
-    texts: list[str] = field(default_factory=list[str])
+    texts: list[str] = field(default_factory=list)
     joined: list[str] = field(default_factory=list)
     taken: Collection[str] = ()
-    names: Counter[str] = field(default_factory=Counter[str])
-    readings: list[Reading] = field(default_factory=list[Reading])
+    names: Counter[str] = field(default_factory=Counter)
+    readings: list[Reading] = field(default_factory=list)
     all_documents: float = 0.0
-    no_texts: dict[str, str] = field(default_factory=dict[str, str])
-    chats: dict[str, str] = field(default_factory=dict[str, str])
-    chat_files: list[ChatFile] = field(default_factory=list[ChatFile])
+    no_texts: dict[str, str] = field(default_factory=dict)
+    chats: dict[str, str] = field(default_factory=dict)
+    chat_files: list[ChatFile] = field(default_factory=list)
 
     def left_as(self, kind: str) -> tuple[list[Left], float, float]:
         """The files of a kind of `left`, their bytes of text, and their share of all text."""
@@ -144,10 +148,11 @@ class Survey:
         --update` looks for them in the recipe. Of the others, the first are named.
         """
         paths_of = dict[str, list[str]]()
-        chats = {printable(str(e.path)): e.problem or FOR_A_PHASE for e in self.chat_files}
+        chats = {printable(e.path): e.problem or FOR_A_PHASE for e in self.chat_files}
         for path, why in self.skipped:
             paths_of.setdefault(chats.get(path, why), []).append(path)
-        waiting, left_out = list[tuple[str, str, str]](), list[tuple[str, str, str]]()
+        waiting = list[tuple[str, str, str]]()
+        left_out = list[tuple[str, str, str]]()
         for why, paths in paths_of.items():
             if paths[0] in self.pictures or paths[0] in self.libraryless:
                 waiting.append((NOT_YET, ", ".join(map(printable, paths)), why))
@@ -228,7 +233,7 @@ def look_through(
         files=sum(map(len, groups)),
         taken=taken,
         names=Counter(path.name for group in groups for path in group),
-        skipped=[(printable(str(path)), why) for path, why in refused.items()],
+        skipped=[(printable(path), why) for path, why in refused.items()],
         unreadable={raw_files.pattern(path): why for path, why in refused.items()},
     )
     looks, guessed = _all_looked_at(groups, language, log)
@@ -262,7 +267,8 @@ def _look_at_paragraphs(looks: list[Look], odd: Odd, reference: Reference, langu
     """Change the reasons of odd files by their paragraphs, and add short foreign ones."""
     for each in looks:
         with passing_over():
-            path, texts = str(each.path), (document.text for document in each.documents)
+            path = str(each.path)
+            texts = (document.text for document in each.documents)
             why = by_paragraphs(texts, language, reference, odd.reasons.get(path, ""))
             odd.reasons.pop(path, None)
             odd.reasons.update({path: why} if why else {})
@@ -276,7 +282,9 @@ def _all_looked_at(
     The guess spells texts by its steps, and names packs of OCR; no text is odd because of it.
     Pictures are read last, as what others say chooses the pack.
     """
-    looks, script, files = list[list[Look]](), usual_script(language), sum(map(len, groups))
+    looks = list[list[Look]]()
+    script = usual_script(language)
+    files = sum(map(len, groups))
     with log.progress("opening files", files) as advance:
         for group in groups:
             looks.append([])
@@ -333,7 +341,8 @@ def _add(
 
     left: by path the kind of Left and the reason.
     """
-    left_out, numbers = dict[Path, str](), Counter[str]()
+    left_out = dict[Path, str]()
+    numbers = Counter[str]()
     for each in group:
         if each.problem:
             _leave_out(survey, each, folder)
@@ -367,7 +376,8 @@ def _add(
 
 def _leave_out(survey: Survey, opened: Look, folder: Path) -> None:
     """Name a file that cannot be read."""
-    path, reasons = printable(str(opened.path)), {reject.reason for reject in opened.begin.rejects}
+    path = printable(opened.path)
+    reasons = {reject.reason for reject in opened.begin.rejects}
     is_of_program = is_no_text(opened.path.name)
     has_none = is_of_program or not reasons.isdisjoint(("empty_file", "no_text"))
     has_none = has_none or reasons == {"companion"}
@@ -417,14 +427,17 @@ def _source(
 ) -> tuple[Source, str]:
     """The source of these files, with a name that no other one has, and the reason for it."""
     homes = {each.path.parent.absolute() for each in group}
-    first, home, is_deep = group[0], Path(os.path.commonpath(homes)), len(homes) > 1
+    first = group[0]
+    home = Path(os.path.commonpath(homes))
+    is_deep = len(homes) > 1
     # Files of this kind may lie elsewhere, where the path of this source does not lead.
     parents = {path: [*path.absolute().parents] for path in left_out}
     most = None if is_deep else 1  # parents of a file that the path of the source leads to
     left_out = {path: why for path, why in left_out.items() if home in parents[path][:most]}
     is_alone = len(group) == 1 and not left_out
     name = _unique(first.path, None if is_alone else home, survey)
-    path, reason = raw_files.relative(first.path, folder), first.reason
+    path = raw_files.relative(first.path, folder)
+    reason = first.reason
     is_exact = is_alone and raw_files.is_writable(path)
     if not is_exact:
         path = raw_files.as_glob(path)
@@ -471,7 +484,8 @@ def _divided(group: list[Look], all_documents: float) -> str:
 
 def _others(source: Source, used: list[Path], folder: Path, home: Path) -> list[str]:
     """Globs that leave out what else the path of a source matches: other kinds, other sources."""
-    used_paths, own = {each.absolute() for each in used}, raw_files.kind(used[0])
+    used_paths = {each.absolute() for each in used}
+    own = raw_files.kind(used[0])
     paths = [file.path for file in source_files(source, folder)]
     more = [path for path in paths if path.absolute() not in used_paths]
     kinds = [kind for path in more if (kind := raw_files.kind(path)) != own]
@@ -488,8 +502,10 @@ def _unique(file: Path, home: Path | None, survey: Survey) -> str:
     """
     left = (each.source for each in survey.left if each.source)
     taken = {*survey.taken, *(each.name for each in (*(one for one, _ in survey.sources), *left))}
-    path, kind = home or file, raw_files.kind(file).lower().strip(".").split(".")[0]
-    own, parent = path.name.split(".")[0], path.absolute().parent.name
+    path = home or file
+    kind = raw_files.kind(file).lower().strip(".").split(".")[0]
+    own = path.name.split(".")[0]
+    parent = path.absolute().parent.name
     is_usual = kind in ("", "txt")
     parts = ((own, 60), (own, 28 if is_usual else 48), (parent, 28))  # a name may have 64 letters
     stem, short, around = (as_name(part, "_", most) or "texts" for part, most in parts)

@@ -17,11 +17,13 @@ from endonym.copies.held_out.repeated import Index
 from endonym.formats.config import REST, Clean
 from endonym.survey.survey import Survey
 
-LEAST_TEXTS, LONGEST = 100, 500
+LEAST_TEXTS = 100
+LONGEST = 500
 """A source of fewer texts is not judged, nor one of longer texts, in letters on average: several
 tellings of a story, or versions of a page, are no templates.
 """
-JUDGED, COMPARED = 100, 4_000
+JUDGED = 100
+COMPARED = 4_000
 """Texts of a source that are judged, and that they are compared with, at most."""
 MOST_REPEATED = 0.35
 """Share of the letters from which on a source is one of templates."""
@@ -44,7 +46,8 @@ def repeated(texts: Sequence[str]) -> float:
 
     Copies count once. Lines that stand in several texts are boilerplate, and do not count.
     """
-    seen, several = set[str](), set[str]()
+    seen = set[str]()
+    several = set[str]()
     distinct = list(dict.fromkeys(texts))[:COMPARED]
     for text in distinct:
         lines = set(text.splitlines())
@@ -73,7 +76,8 @@ def apart(
     own = [each for each in survey.samples if each.source.name not in templates]
     if not own or len(own) == len(survey.samples):
         return survey, {}
-    every, others = measure(survey.samples, clean), measure(own, clean)
+    every = measure(survey.samples, clean)
+    others = measure(own, clean)
     text_bytes = survey.text_bytes * others.text_bytes / max(1, every.text_bytes)
     sizes = {name: max(1.0, kept) for name, (kept, _) in every.sources.items()}
     shares = mixture(sizes, templates)

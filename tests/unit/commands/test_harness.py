@@ -118,8 +118,9 @@ MODELS = """
 class HFLM:
     max_length = 8
 
-    def __init__(self, pretrained, device, batch_size):
+    def __init__(self, pretrained, device, batch_size, prefix_token_id):
         assert device == "cpu"
+        assert prefix_token_id == 0, "the end-of-text token of models made here"
 
     def _loglikelihood_tokens(self, requests):
         raise AssertionError

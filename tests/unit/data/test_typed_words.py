@@ -1,8 +1,10 @@
 """Typed words: the form of an example, what of it is learnt, and which text stands before it."""
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from string import ascii_lowercase
 
 import numpy as np
 import pytest
@@ -19,7 +21,6 @@ from endonym.data.typed_words import (
     slipped_keys,
 )
 from endonym.errors import RecipeError
-from endonym.evaluate.autocorrection import one_slip_away
 from endonym.train.inputs import TrainingInputs
 
 CONTEXT = 64
@@ -36,6 +37,18 @@ def order_of(inputs: TrainingInputs, seed: int = 1) -> TypedOrder:
 def typed(tmp_path_factory: pytest.TempPathFactory) -> tuple[TypedOrder, Rows]:
     order = order_of(typed_inputs(tmp_path_factory.mktemp("typed")))
     return order, order.rows(0, 60)
+
+
+def one_slip_away(keys: str) -> Iterator[str]:
+    """All keys that one more, one less, another one, or two in the other order would make."""
+    for at in range(len(keys) + 1):
+        before, after = keys[:at], keys[at:]
+        yield from (before + key + after for key in ascii_lowercase)
+        if after:
+            yield before + after[1:]
+            yield from (before + key + after[1:] for key in ascii_lowercase)
+    for at in range(len(keys) - 1):
+        yield keys[:at] + keys[at + 1] + keys[at] + keys[at + 2 :]
 
 
 def stretches(rows: Rows) -> list[tuple[list[int], list[int], list[float]]]:

@@ -207,7 +207,8 @@ def test_where_there_is_no_memory_for_more_texts_those_before_stay(
         rows = rows_of(engine, 2, 20)
         computed(engine, {0: rows[0][:10]}, 0)
         new_context = engine._new_context
-        monkeypatch.setattr(engine, "_read_again", lambda *_: engine._new_context(1 << 40, 1 << 40))
+        full = lambda *_, **__: engine._new_context(1 << 40, 1 << 40)  # noqa: E731
+        monkeypatch.setattr(engine, "_read_on", full)
 
         def no_memory(sequences: int, room: int) -> object:
             if sequences > 8:

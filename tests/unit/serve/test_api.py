@@ -418,7 +418,7 @@ def test_a_fault_is_told_to_the_client_in_openais_form_and_to_the_log_with_its_p
         assert (answer.status_code, answer.json()["error"]["type"]) == (500, "server_error")
         (line,) = said
         assert line.startswith("POST '/v1/completions': AttributeError(")
-        assert line.rpartition(" in ")[2].startswith("own_engine.py, line ")
+        assert line.rpartition(" in ")[2].startswith("service.py, line ")
         client.app.access = None
         answer = client.request("GET", "/health")
         assert (answer.status_code, answer.json()["error"]["type"]) == (500, "server_error")

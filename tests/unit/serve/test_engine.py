@@ -7,8 +7,9 @@ import pytest
 from serving import CHATML, SlowEngine, client_of
 
 from endonym.errors import RecipeError
+from endonym.generate.llama_cpp import LlamaCpp
 from endonym.serve.engine import Engine, Vocabulary, chat_ids, prompt_differences, recent
-from endonym.serve.llama_engine import LlamaEngine, LlamaVocabulary
+from endonym.serve.llama_engine import LlamaEngine
 from endonym.serve.own_engine import OwnEngine
 from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -20,7 +21,7 @@ MESSAGES = [
 
 
 ENGINES = [(LlamaEngine, Engine), (OwnEngine, Engine)]
-VOCABULARIES = [(LlamaVocabulary, Vocabulary), (Tokenizer, Vocabulary)]
+VOCABULARIES = [(LlamaCpp, Vocabulary), (Tokenizer, Vocabulary)]
 
 
 @pytest.mark.parametrize(("made", "protocol"), [*ENGINES, *VOCABULARIES])

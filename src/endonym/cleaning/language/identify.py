@@ -20,13 +20,15 @@ MOST_LETTERS = 100
 """Letters beyond which evidence does not add up: a text of another kind is unlikely all along."""
 MOST_ODDS = 6.0
 """The largest log-odds of one opinion."""
-MOST_UNKNOWN, MOST_UNTOLD = 4.0, 2.0
+MOST_UNKNOWN = 4.0
+MOST_UNTOLD = 2.0
 """The largest log-odds against languages of which the model has no texts: with texts to contrast
 with, which are the language's neighbours, and without, when a neighbour may be among them."""
 ALIEN = 60.0
 """Nats below the background from which on a text is in no language like this one: its letters, or
 their order, are of a legacy font or of another alphabet. Not one of 3,000 sentences lies there."""
-LEAST_OTHERS, MOST_OTHERS = 0.05, 0.27
+LEAST_OTHERS = 0.05
+MOST_OTHERS = 0.27
 """Bounds of the share of other languages that a corpus is taken to have, and the most if no model
 was learnt. A text of which nothing tells the language is in another one with this probability."""
 FOR_EACH_FOUND = 3.0
@@ -36,11 +38,13 @@ Bashkir took 28 % of Tatar lines of 20 characters for Bashkir, not 12 %; a corpu
 nothing was found loses no more of its own lines either way."""
 ENOUGH_ODDS = 4.0
 """From so much on, one more opinion would change nothing."""
-LEAST_LETTERS, WHOLE_VOTE = 10, 30
+LEAST_LETTERS = 10
+WHOLE_VOTE = 30
 """Letters below which a text says nothing, and below which a library's vote counts for less."""
 LEAST_KNOWN = 0.5
 """Share of the letters of a short text that the language's texts must have."""
-SURE, LEAST_WEIGHT = 0.8, 0.5
+SURE = 0.8
+LEAST_WEIGHT = 0.5
 """Probability and weight from which on a vote for a language that was not learnt outweighs the
 model."""
 SWITCH_ODDS = 2.5
@@ -53,7 +57,8 @@ class Identifier:
     """Tells texts in one language from others. language: its code."""
 
     def __init__(self, language: str, learnt: Learnt | None = None) -> None:
-        self.language, self.learnt = language.partition("-")[0], learnt
+        self.language = language.partition("-")[0]
+        self.learnt = learnt
         others = MOST_OTHERS if learnt is None else FOR_EACH_FOUND * learnt.others
         self.prior = math.log(1 / min(max(others, LEAST_OTHERS), MOST_OTHERS) - 1)
         self.prepared: dict[str, float] = {}
@@ -78,7 +83,8 @@ class Identifier:
             return [0.0] * len(texts)
         if len(texts) == 1 and texts[0] in self.prepared:
             return [self.prepared[texts[0]]]
-        model, place = self.learnt.model, self.learnt.model.codes.index(self.language)
+        model = self.learnt.model
+        place = self.learnt.model.codes.index(self.language)
         # A row for each text: a column for each language that was learnt, then the background.
         likely, letters = model.likelihoods(texts)
         likely[:, -1] += self.learnt.least * letters

@@ -30,13 +30,15 @@ Floats = NDArray[np.float32]
 
 ROW_BITS = (16, 17, 18, 19)
 """Rows of the tables of groups of one, two, three, four letters, as powers of two."""
-FLAT_LETTERS, FLAT = 200, 0.3
+FLAT_LETTERS = 200
+FLAT = 0.3
 """Letters that a script may have, and how much of the background takes them for alike."""
 LOOSE = 0.3
 """How much of the background takes a letter to be independent of the one before."""
 RARE_LETTER = 1e-4
 """A letter of which a language's texts have a smaller share is none of its own."""
-SPACE, PORTION_CHARS = 32, 30_000
+SPACE = 32
+PORTION_CHARS = 30_000
 
 
 @functools.cache
@@ -58,7 +60,8 @@ def coded(texts: Sequence[str]) -> tuple[NDArray[np.uint64], Integers]:
     codes = letter_codes()[code_points("".join(plain))]
     owner = np.repeat(np.arange(len(plain)), [len(each) for each in plain])
     kept = codes != 0
-    codes, owner = codes[kept], owner[kept]
+    codes = codes[kept]
+    owner = owner[kept]
     is_second_space = (codes[1:] == SPACE) & (codes[:-1] == SPACE) & (owner[1:] == owner[:-1])
     kept = np.append(True, ~is_second_space)
     return codes[kept].astype(np.uint64), owner[kept]
@@ -102,7 +105,8 @@ def _portions(texts: Sequence[str]) -> Iterator[Sequence[str]]:
         chars += len(text)
         if chars >= PORTION_CHARS:
             yield texts[start : place + 1]
-            start, chars = place + 1, 0
+            start = place + 1
+            chars = 0
     if start < len(texts):
         yield texts[start:]
 
@@ -118,7 +122,8 @@ class CharacterModel:
         self.shares: list[Floats] = []
         self.unseen: list[Floats] = []
         for counted in self._counted(texts):
-            size, different = counted.sum(axis=0), np.count_nonzero(counted, axis=0)
+            size = counted.sum(axis=0)
+            different = np.count_nonzero(counted, axis=0)
             unseen = (different / np.maximum(1, size + different)).astype(np.float32)
             counted *= (1 - unseen) / np.maximum(1, size)
             with np.errstate(divide="ignore"):

@@ -32,7 +32,8 @@ from endonym.formats.document_files import write_file
 
 SAMPLE_CHARS = 3_000_000
 """Characters of the sample."""
-LEAST_PARAGRAPH, MOST_PARAGRAPH = 30, 1_000
+LEAST_PARAGRAPH = 30
+MOST_PARAGRAPH = 1_000
 """Characters of a paragraph that is drawn, and of how much of it is taken."""
 LEAST_CLASS = 2_000
 """Characters of a class; of languages with less, all texts together are one."""
@@ -44,12 +45,14 @@ ROUNDS = 2
 MOST_STAY = 0.5
 """Share of a label's paragraphs that must keep it: of fewer, the libraries take texts of the
 corpus's own language for that one."""
-RARE, PART = 0.05, 0.4
+RARE = 0.05
+PART = 0.4
 """Share of a language's paragraphs that are unlike it, and the part of what the others reach above
 the background that a text must reach."""
 LEAST_MARGIN = 5.0
 """Nats by which another class must be likelier before a paragraph changes to it."""
-OTHERS, TOLD = "others", "language.json"
+OTHERS = "others"
+TOLD = "language.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,8 @@ def _labels(paragraphs: Sequence[str], code: str) -> list[str]:
     Of a language that py3langid does not know, pycld2's word is enough.
     """
     named = [reliable_code(paragraph) or code for paragraph in paragraphs]
-    most, known = MOST_WRONG * len(named), known_codes()["py3langid"]
+    most = MOST_WRONG * len(named)
+    known = known_codes()["py3langid"]
     frequent = {label for label, number in Counter(named).items() if number > most} | {code}
     return [
         label

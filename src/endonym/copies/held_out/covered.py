@@ -18,7 +18,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from endonym.copies.hashes import Hashes, Indices, Marks, Postings, places_within
+from endonym.copies.hashes import (
+    Hashes,
+    Indices,
+    Marks,
+    Postings,
+    lengths_of,
+    owners_of,
+    places_within,
+    unmarked,
+)
 from endonym.copies.letters import padded_runs, placed, run_hashes, sums
 from endonym.script.fold import PORTION_CHARS, folding, portions
 from endonym.script.scripts import SENTENCE_ENDS, table
@@ -31,7 +40,8 @@ BORDERS = rf"[\0\n\r\u2028\u2029{SENTENCE_ENDS}]"
 SEED = 5
 MOST_COVERED = 0.5
 """A candidate is trained on if more of its letters are covered. docs/log.md has the measurement."""
-LONGEST, STRETCHES = 4_000, 8
+LONGEST = 4_000
+STRETCHES = 8
 """Letters of a text by which it is judged, and in how many stretches if it is longer."""
 
 Table = np.ndarray[tuple[int, int], np.dtype[np.int64]]
@@ -87,7 +97,7 @@ class Covered:
     seen: Marks = field(init=False)
 
     def __post_init__(self) -> None:
-        self.seen = np.zeros(len(self.postings.hashes), dtype=np.bool_)
+        self.seen = unmarked(len(self.postings.hashes))
 
     @classmethod
     def made(cls, found: Sequence[Sequence[Stretch]], letters: Sequence[int]) -> "Covered":
@@ -105,7 +115,7 @@ class Covered:
         return cls(
             Postings.made(every, np.arange(len(every))),
             ends=np.cumsum([len(run) for run in runs], dtype=np.int64),
-            owners=np.repeat(np.arange(len(found)), [len(some) for some in found]),
+            owners=owners_of(lengths_of(found)),
             sizes=np.array([each.letters for each in stretches], dtype=np.int64),
             spans=np.concatenate([none, *spans], axis=1),
             letters=np.array(letters, dtype=np.int64),
@@ -129,14 +139,17 @@ class Covered:
         """For each candidate the share of its letters that are covered."""
         count = len(self.letters)
         # Of each place among the runs, and after them of each sentence, whether it was seen.
-        begins = np.zeros(len(self.postings.owners), dtype=np.bool_)
+        begins = unmarked(len(self.postings.owners))
         begins[self.postings.holders(np.flatnonzero(self.seen))[0]] = True
         runs = int(self.ends[-1]) if len(self.ends) else 0
         spans = self.spans[:, begins[runs:]]
         parts = np.searchsorted(spans[0], np.arange(len(self.ends) + 1))
-        letters, covered, first = np.zeros(count), np.zeros(count), 0
+        letters = np.zeros(count)
+        covered = np.zeros(count)
+        first = 0
         for number, owner in enumerate(self.owners.tolist()):
-            end, size = int(self.ends[number]), int(self.sizes[number])
+            end = int(self.ends[number])
+            size = int(self.sizes[number])
             _, at, sizes = spans[:, parts[number] : parts[number + 1]]
             letters[owner] += size
             covered[owner] += covered_letters(size, np.flatnonzero(begins[first:end]), at, sizes)
@@ -161,7 +174,8 @@ def stretches_of(texts: Sequence[str], folded: Sequence[str]) -> Iterator[list[S
     """The stretches by which each text is judged, in order; folded: the same texts, folded."""
     sentences = short_sentences(texts)
     for number, text in enumerate(folded):
-        size, firsts = len(text), [0]
+        size = len(text)
+        firsts = [0]
         if size > LONGEST:
             size = LONGEST // STRETCHES
             firsts = np.linspace(0, len(text) - size, STRETCHES).astype(np.int64).tolist()

@@ -24,13 +24,25 @@ import pyarrow as arrow
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cpdist
 
-from endonym.copies.hashes import Hashes, Indices, Marks, Postings, distinct, ranges, spread
+from endonym.copies.hashes import (
+    Hashes,
+    Indices,
+    Marks,
+    Postings,
+    distinct,
+    lengths_of,
+    owners_of,
+    ranges,
+    spread,
+    unmarked,
+)
 from endonym.copies.held_out.covered import MOST_COVERED, Covered, Stretch, stretches_of
 from endonym.copies.letters import batches, overlapping_portions, padded_runs, run_hashes
 from endonym.formats.chunks import read_arrays, read_chunk, write_arrays, write_chunk
 from endonym.script.fold import folded
 
-LONG, SHORT = 13, 6
+LONG = 13
+SHORT = 6
 """Length of a run in letters, for each measure."""
 
 KEPT_RUNS = 2_000
@@ -40,7 +52,8 @@ SIMILARITY = 0.7
 MAX_LETTERS = 10_000
 """Longer texts are compared by containment only."""
 
-MAX_COMPARED_TEXTS, MAX_COMPARED_LETTERS = 2_000, 200_000
+MAX_COMPARED_TEXTS = 2_000
+MAX_COMPARED_LETTERS = 200_000
 """Limits of the texts, and of their letters, that a candidate is compared with."""
 
 COUNTER_BITS = 24
@@ -67,8 +80,10 @@ class Index:
     """
 
     def __init__(self, contained: "Contained", similar: "Similar", covered: Covered) -> None:
-        self.contained, self.similar, self.covered = contained, similar, covered
-        self.contaminated = np.zeros(len(contained.sizes), dtype=np.bool_)
+        self.contained = contained
+        self.similar = similar
+        self.covered = covered
+        self.contaminated = unmarked(len(contained.sizes))
 
     @classmethod
     def made(cls, candidates: Iterable[str], every: "Iterable[str] | Counters") -> "Index":
@@ -167,23 +182,25 @@ class Contained:
     """
 
     def __init__(self, postings: Postings, sizes: Indices, runs: Indices) -> None:
-        self.postings, self.sizes, self.runs = postings, sizes, runs
+        self.postings = postings
+        self.sizes = sizes
+        self.runs = runs
         self.firsts = np.cumsum(self.sizes) - self.sizes
-        self.seen = np.zeros(len(self.postings.hashes), dtype=np.bool_)
+        self.seen = unmarked(len(self.postings.hashes))
         self.is_in_text = np.zeros_like(self.seen)
 
     @classmethod
     def made(cls, kept: Sequence[Hashes]) -> "Contained":
         """From the runs of each candidate."""
-        sizes = np.array([len(runs) for runs in kept], dtype=np.int64)
+        sizes = lengths_of(kept)
         firsts = np.cumsum(sizes) - sizes
-        owners = np.repeat(np.arange(len(kept)), sizes)
+        owners = owners_of(sizes)
         postings = Postings.made(np.concatenate([*kept, np.empty(0, dtype=np.uint64)]), owners)
         holders = np.diff(postings.firsts)
-        runs = np.repeat(np.arange(len(postings.hashes)), holders)
+        runs = owners_of(holders)
         # Of each candidate the rarest runs first; its first half finds it.
         order = np.lexsort((runs, holders[runs], postings.owners))
-        leads = np.zeros(len(order), dtype=np.bool_)
+        leads = unmarked(len(order))
         leads[order] = 2 * (np.arange(len(order)) - firsts[owners]) < sizes[owners]
         postings.keep(leads)
         return cls(postings, sizes, runs[order])
@@ -196,7 +213,8 @@ class Contained:
         for documents, owners in self.postings.pairs(found):
             is_open = ~contaminated[owners]
             pairs = distinct(documents[is_open] * len(self.sizes) + owners[is_open])
-            documents, owners = pairs // len(self.sizes), pairs % len(self.sizes)
+            documents = pairs // len(self.sizes)
+            owners = pairs % len(self.sizes)
             for start, end in ranges(pairs, self.sizes[owners]):
                 some = owners[start:end]
                 shared = self.shared(found, documents[start:end], some)
@@ -204,7 +222,8 @@ class Contained:
 
     def shared(self, found: Indices, documents: Indices, owners: Indices) -> Indices:
         """How many runs of each candidate occur in the text paired with it."""
-        counts, holders = np.empty(len(owners), dtype=np.int64), found // len(self.seen)
+        counts = np.empty(len(owners), dtype=np.int64)
+        holders = found // len(self.seen)
         starts = np.flatnonzero(np.diff(documents, prepend=-1))
         for start, end in zip(starts, np.append(starts[1:], len(documents)), strict=True):
             first, last = np.searchsorted(holders, documents[start] + np.arange(2))
@@ -238,12 +257,14 @@ class Similar:
     """
 
     def __init__(self, postings: Postings, lengths: Indices, texts: Texts) -> None:
-        self.postings, self.lengths, self.texts = postings, lengths, texts
+        self.postings = postings
+        self.lengths = lengths
+        self.texts = texts
 
     @classmethod
     def made(cls, texts: list[str], rare: Sequence[tuple[Hashes, Indices]]) -> "Similar":
         """From folded candidates, and their rarest runs with the numbers of their candidates."""
-        lengths = np.array([len(text) for text in texts], dtype=np.int64)
+        lengths = lengths_of(texts)
         hashes = [np.empty(0, dtype=np.uint64), *(hashes for hashes, _ in rare)]
         owners = [np.empty(0, dtype=np.int64), *(owners for _, owners in rare)]
         postings = Postings.made(np.concatenate(hashes), np.concatenate(owners))
@@ -251,10 +272,11 @@ class Similar:
 
     def mark(self, texts: Sequence[str], contaminated: Marks) -> None:
         """Mark the candidates to which one of these folded texts is similar."""
-        lengths = np.array([len(text) for text in texts], dtype=np.int64)
+        lengths = lengths_of(texts)
         found = self.postings.find(*short_runs(texts))
         for documents, owners in self.postings.pairs(found):
-            theirs, ours = lengths[documents], self.lengths[owners]
+            theirs = lengths[documents]
+            ours = self.lengths[owners]
             # Texts of lengths too far apart cannot be similar.
             near = np.minimum(theirs, ours) + 1 > SIMILARITY * np.maximum(theirs, ours)
             near &= ~contaminated[owners]
@@ -277,7 +299,7 @@ def short_runs(texts: Sequence[str]) -> tuple[Hashes, Indices]:
     kept = [i for i, text in enumerate(texts) if 0 < len(text) <= MAX_LETTERS]
     filling = "\0" * (SHORT - 1)
     hashes = run_hashes(filling + "".join(texts[i] + filling for i in kept), SHORT)
-    lengths = np.array([len(texts[i]) for i in kept], dtype=np.int64)
+    lengths = lengths_of(texts[i] for i in kept)
     return hashes, np.repeat(np.array(kept, dtype=np.int64), lengths + SHORT - 1)
 
 
@@ -303,17 +325,21 @@ def runs_to_search_by(texts: Sequence[str], counters: Counters) -> tuple[Hashes,
     """
     hashes, owners = short_runs(texts)
     order = np.lexsort((hashes, owners))
-    hashes, owners = hashes[order], owners[order]
+    hashes = hashes[order]
+    owners = owners[order]
     is_new = np.ones(len(hashes), dtype=np.bool_)
     is_new[1:] = (np.diff(hashes) != 0) | (np.diff(owners) != 0)
     starts = np.nonzero(is_new)[0]
-    hashes, owners = hashes[starts], owners[starts]
+    hashes = hashes[starts]
+    owners = owners[starts]
     own = np.diff(starts, append=len(is_new))  # how often a run stands in its own text
     elsewhere = counters[counter_of(hashes)].astype(np.int64) - own
     order = np.lexsort((hashes, elsewhere, owners))
     order = order[elsewhere[order] > 0]
-    hashes, owners, elsewhere = hashes[order], owners[order], elsewhere[order]
-    lengths = np.array([len(text) for text in texts], dtype=np.int64)
+    hashes = hashes[order]
+    owners = owners[order]
+    elsewhere = elsewhere[order]
+    lengths = lengths_of(texts)
     limits = np.minimum(MAX_COMPARED_TEXTS, MAX_COMPARED_LETTERS // np.maximum(lengths, 1))
     total = np.cumsum(elsewhere)
     before = np.append(0, total)[np.searchsorted(owners, owners)]  # in runs of earlier texts

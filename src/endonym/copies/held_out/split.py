@@ -29,7 +29,7 @@ from typing import Literal
 
 import numpy as np
 
-from endonym.copies.hashes import Hashes, Indices, Marks
+from endonym.copies.hashes import Hashes, Indices, Marks, unmarked
 from endonym.copies.held_out.repeated import Index
 from endonym.errors import CorpusError
 from endonym.formats.config import BLOCK_BYTES, Split
@@ -79,7 +79,8 @@ class Blocks:
 
     def __init__(self, size: int = BLOCK_BYTES) -> None:
         self.size = size
-        self.key, self.number = np.uint64(0), -1
+        self.key = np.uint64(0)
+        self.number = -1
         self.is_over = True
 
     def add(self, digests: Digests, sizes: Indices, starts: Marks) -> tuple[Indices, Hashes]:
@@ -98,7 +99,8 @@ class Blocks:
         numbers = self.number + np.cumsum(begins)
         keys = np.append(self.key, digests[begins, 0])[numbers - self.number]
         self.is_over = bool(is_long[-1])
-        self.number, self.key = int(numbers[-1]), keys[-1]
+        self.number = int(numbers[-1])
+        self.key = keys[-1]
         return numbers, keys
 
 
@@ -141,7 +143,8 @@ def held_out(
     to_train, index = nearly_repeated(candidates, ~candidates, search)
     if split.keep_near_copies:
         to_train = np.zeros_like(candidates)
-    dev, test = dev & ~to_train, test & ~to_train
+    dev = dev & ~to_train
+    test = test & ~to_train
     to_dev = np.zeros_like(candidates)
     if not split.keep_near_copies:
         to_dev, _ = nearly_repeated(test, dev, NearCopySearch(search.texts))
@@ -149,9 +152,12 @@ def held_out(
     staying = np.nonzero(~to_train[candidates])[0]
     sizes_of = [int(marks.sum()) for marks in of_source(candidates & ~to_train, map(len, keys))]
     of_sources = np.split(staying, np.cumsum(sizes_of)[:-1])
-    overlap, covered = index.contained.overlap(staying), index.covered.share(staying)
+    overlap = index.contained.overlap(staying)
+    covered = index.covered.share(staying)
     covered_of = [index.covered.share(numbers) for numbers in of_sources]
-    dev, test, near_copies = dev | to_dev, test & ~to_dev, to_train | to_dev
+    dev = dev | to_dev
+    test = test & ~to_dev
+    near_copies = to_train | to_dev
     return HeldOut(dev, test, near_copies, overlap, covered, covered_of)
 
 
@@ -161,12 +167,13 @@ def nearly_repeated(
     """The candidates that other texts, or other near copies, nearly repeat or cover."""
     index = search.index(candidates, candidates | others)
     numbers = np.nonzero(candidates)[0]
-    found, others = np.zeros(len(candidates), dtype=np.bool_), others.copy()
+    found = unmarked(len(candidates))
+    others = others.copy()
     while others.any():
         before = index.contaminated.copy()
         search.compare(index, others)
         index.judge_covered()
-        others = np.zeros(len(candidates), dtype=np.bool_)
+        others = unmarked(len(candidates))
         others[numbers[index.contaminated & ~before]] = True
         found |= others
     return found, index
@@ -207,13 +214,14 @@ def smallest(keys: Sequence[Hashes], count: int) -> list[tuple[Marks, Marks]]:
         )
     blocks = np.unique(every)
     if len(blocks) < len(SIDES):
-        nothing = [np.zeros(len(source), dtype=np.bool_) for source in keys]
+        nothing = [unmarked(len(source)) for source in keys]
         return [(each, each) for each in nothing]
     # Test ends with a block, dev with a later one; at least one more stays in train.
     test_end, dev_end = (int(blocks.searchsorted(every[n - 1])) for n in (count // 2, count))
     test_end = min(test_end, len(blocks) - 3)
     dev_end = min(max(dev_end, test_end + 1), len(blocks) - 2)
-    middle, last = blocks[test_end], blocks[dev_end]
+    middle = blocks[test_end]
+    last = blocks[dev_end]
     return [((source > middle) & (source <= last), source <= middle) for source in keys]
 
 
@@ -224,11 +232,12 @@ def below(keys: Hashes, share: float) -> tuple[Marks, Marks]:
     that has more than half of them stays in train.
     """
     blocks, counts = np.unique(keys, return_counts=True)
-    nothing = np.zeros(len(keys), dtype=np.bool_)
+    nothing = unmarked(len(keys))
     if len(blocks) < 2:
         return nothing, nothing
     half = len(keys) // 2
-    blocks, counts = blocks[counts <= half], counts[counts <= half]
+    blocks = blocks[counts <= half]
+    counts = counts[counts <= half]
     allowed = blocks[np.cumsum(counts) <= half]
     middle, last = (int(allowed.searchsorted(int(part * 2**64))) for part in (share / 2, share))
     # At least two are held out, one for each, whatever their hashes are.

@@ -126,7 +126,8 @@ def zip_stream(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Stream:
     pieces of any size.
     """
     packed = copy.copy(info)
-    packed.compress_type, packed.file_size = zipfile.ZIP_STORED, info.compress_size
+    packed.compress_type = zipfile.ZIP_STORED
+    packed.file_size = info.compress_size
     del packed.CRC
     check_sum = 0
     try:
@@ -149,7 +150,8 @@ def unpacked_member(stream: Stream, info: zipfile.ZipInfo) -> Stream:
     """The decompressed bytes of a member."""
     if info.compress_type == zipfile.ZIP_STORED:
         return stream
-    feed, method = Feed(stream), METHODS[info.compress_type]
+    feed = Feed(stream)
+    method = METHODS[info.compress_type]
     if method == "lzma":
         # After a version and a length come five bytes of settings. An .lzma file begins with the
         # same five and with its size.

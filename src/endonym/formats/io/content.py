@@ -67,7 +67,8 @@ class Content:
 MAX_DOCUMENT_BYTES = 64 << 20
 """Longer documents, lines or records are rejected as `too_long`."""
 
-LONGEST_NAME_BYTES, SHOWN_NAME_CHARS = 1_024, 200
+LONGEST_NAME_BYTES = 1_024
+SHOWN_NAME_CHARS = 200
 """A member with a longer name is skipped, as every document repeats the name; so much is shown."""
 
 

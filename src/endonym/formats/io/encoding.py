@@ -39,7 +39,8 @@ CONTROLS = regex.compile(rb"[\x01-\x08\x0E-\x1A\x1C-\x1F\x7F]")
 BINARY_CONTROL_SHARE = 0.02
 """With a larger share of control characters, a file is binary."""
 
-NARROW_BYTES, NARROW_SHARE = 4, 0.01
+NARROW_BYTES = 4
+NARROW_SHARE = 0.01
 """Shorter lines may be halves of letters in UTF-16, as LF is; and so may a smaller share."""
 
 
@@ -109,7 +110,8 @@ def with_byte_order(name: str, head: bytes) -> Encoding | Damage:
 def wide_encoding(head: bytes) -> str | None:
     """The UTF-16 of bytes without a mark, whose zeros are at even or odd places only; else None."""
     head = head[: len(head) // 2 * 2]
-    even, odd = head[::2].count(0), head[1::2].count(0)
+    even = head[::2].count(0)
+    odd = head[1::2].count(0)
     if max(even, odd) < 0.01 * len(head) or min(even, odd) > 0.05 * max(even, odd):
         return None
     name = "utf-16-be" if even > odd else "utf-16-le"
@@ -192,13 +194,17 @@ LIKELY: list[str] = ENCODINGS["likely"].split()
 RARE: list[str] = ENCODINGS["rare"].split()
 """Where one of these gives the best text, no usual encoding is certain. They must be given."""
 
-CERTAIN_CHAOS, CERTAIN_COHERENCE = 0.02, 0.4
+CERTAIN_CHAOS = 0.02
+CERTAIN_COHERENCE = 0.4
 """Limits of charset_normalizer's scores for odd sequences and natural letter frequencies."""
 
-CHAOS_MARGIN, COHERENCE_MARGIN, SHORT_MARGIN = 0.03, 0.04, 0.3
+CHAOS_MARGIN = 0.03
+COHERENCE_MARGIN = 0.04
+SHORT_MARGIN = 0.3
 """It must be better than every other encoding by one of these."""
 
-USUAL_CHAOS, ANY_CHAOS = 0.2, 1.0
+USUAL_CHAOS = 0.2
+ANY_CHAOS = 1.0
 """Above the first score a reading is no text. A text of the script that is expected may have any:
 that of Persian has a high one."""
 
@@ -216,11 +222,14 @@ C1_CONTROLS = regex.compile(r"[\x80-\x9f]")
 TORN = regex.compile(r"(?<=\p{L})[‚„†‡‰ˆ˜‹›•¤¦¨¬¯¶¸×÷ªº](?=\p{L})")
 """Signs that stand within no word: those of DOS are such letters as é there."""
 WORD = regex.compile(r"[\p{L}\p{M}]+")
-MOST_FOREIGN, MOST_MIXED = 0.02, 0.02
+MOST_FOREIGN = 0.02
+MOST_MIXED = 0.02
 """Of the characters beyond ASCII, and of the words with them, in a text of one script."""
 FEWEST_LETTERS = 3
 """Different ones, by which a language is known: of Romanian three of ă â î ș ț."""
-NAMING_BYTES, SHOWN_NAMES, SHOWN_CHARS = 2_048, 4, 24
+NAMING_BYTES = 2_048
+SHOWN_NAMES = 4
+SHOWN_CHARS = 24
 """By how much of the file a refusal finds encodings to name, how many it names, and how much of the
 text in each."""
 

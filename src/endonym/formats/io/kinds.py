@@ -11,7 +11,9 @@ from endonym.disk import packaged_tables
 SIGNS = packaged_tables("endonym.formats.io", "kinds.toml")
 IN_ZIP: dict[str, str] = SIGNS["in_zip"]
 """What stands near the beginning of archives that are documents, and what these are."""
-ZIP, ZIP_HEAD_BYTES, SIGN_BYTES = b"PK\x03\x04", 4_096, 512
+ZIP = b"PK\x03\x04"
+ZIP_HEAD_BYTES = 4_096
+SIGN_BYTES = 512
 HTML = regex.compile(
     rb"(?i)\s*+(?:<\?xml[^>]*+>\s*+)?+(?:(?><!--.*?-->)\s*+)*+(?:<!doctype html|<html|<head|<body)",
     regex.S,
@@ -28,7 +30,9 @@ OWN_PAGE = b'<meta name="generator" content="endonym">'
 OBJECT = regex.compile(rb'\{[^\S\n]*+\n\s*+"[^"\n]*+"\s*+:')
 NAMED = regex.compile(rb'\{\s*+"[^"\n]*+"\s*+:')
 CONTROL = regex.compile(r"[\0-\x08\x0E-\x1F\uFFFD]")
-MOST_OF_LINE, TEXT_BYTES, TABLE_LINES = 1 << 16, 1 << 16, 5
+MOST_OF_LINE = 1 << 16
+TEXT_BYTES = 1 << 16
+TABLE_LINES = 5
 
 
 def binary_kind(head: bytes) -> str:

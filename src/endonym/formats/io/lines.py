@@ -20,7 +20,9 @@ class Line:
     """A line without its end, counted from 1. size: in bytes, also if its pieces are discarded."""
 
     def __init__(self, number: int) -> None:
-        self.number, self.pieces, self.size = number, list[bytes](), 0
+        self.number = number
+        self.pieces = list[bytes]()
+        self.size = 0
 
     def add(self, piece: bytes) -> None:
         """Add a piece of the line; of one that is too long none is kept."""
@@ -38,7 +40,8 @@ class Line:
 
 def split_lines(stream: Stream) -> Iterator[Line | tuple[Line, Damage]]:
     """The lines of a stream. Damage comes last, with the line that it cuts off (may be empty)."""
-    line, after_return = Line(1), False
+    line = Line(1)
+    after_return = False
     for piece in stream:
         if isinstance(piece, Damage):
             yield line, piece
@@ -80,13 +83,16 @@ def readable_lines(stream: Stream, origin: Origin, encoding: str) -> Lines:
     for item in split_lines(stream):
         if isinstance(item, tuple):
             line, damage = item
-            detail, record = damage.detail, line.number if line.size else None
+            detail = damage.detail
+            record = line.number if line.size else None
             if line.size:
                 detail += f"; line {line.number} is cut off"
             size = line.size + damage.raw_bytes
             yield origin.reject(damage.reason, detail, record=record, raw=line.data, raw_bytes=size)
             continue
-        number, data, size = item.number, item.data, item.size
+        number = item.number
+        data = item.data
+        size = item.size
         if size > len(data):
             yield origin.reject("too_long", too_long(size), record=number, raw_bytes=size)
             continue

@@ -20,7 +20,10 @@ from endonym.formats.io.kinds import any_kind
 HEADER_LIMIT_BYTES = 1 << 20
 """Longer gzip headers are rejected."""
 
-EXTRA, NAME, COMMENT, HEADER_CRC = 4, 8, 16, 2
+EXTRA = 4
+NAME = 8
+COMMENT = 16
+HEADER_CRC = 2
 """Flags in the header's fourth byte: which fields follow."""
 
 
@@ -29,14 +32,17 @@ class Deflated:
 
     def __init__(self, window_bits: int = -zlib.MAX_WBITS) -> None:
         self.inflate = zlib.decompressobj(window_bits)
-        self.eof, self.needs_input, self.unused_data = False, True, b""
+        self.eof = False
+        self.needs_input = True
+        self.unused_data = b""
 
     def decompress(self, data: bytes, max_length: int, /) -> bytes:
         """The next decompressed bytes, at most `max_length`."""
         text = self.inflate.decompress(self.inflate.unconsumed_tail + data, max_length)
         # zlib may hold back text for which there was no room.
         self.needs_input = not self.inflate.unconsumed_tail and len(text) < max_length
-        self.eof, self.unused_data = self.inflate.eof, self.inflate.unused_data
+        self.eof = self.inflate.eof
+        self.unused_data = self.inflate.unused_data
         return text
 
 
@@ -49,8 +55,12 @@ class GzipMember:
     """
 
     def __init__(self) -> None:
-        self.eof, self.needs_input, self.in_header = False, True, True
-        self.body, self.held, self.unused_data = Deflated(), b"", b""
+        self.eof = False
+        self.needs_input = True
+        self.in_header = True
+        self.body = Deflated()
+        self.held = b""
+        self.unused_data = b""
         self.check_sum = self.size = 0
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
@@ -60,11 +70,13 @@ class GzipMember:
             length = header_length(self.held)
             if length is None:
                 return b""
-            self.held, self.in_header = self.held[length:], False
+            self.held = self.held[length:]
+            self.in_header = False
         text = b""
         if not self.body.eof:
             text = self.body.decompress(self.held, max_length)
-            self.held, self.needs_input = self.body.unused_data, self.body.needs_input
+            self.held = self.body.unused_data
+            self.needs_input = self.body.needs_input
             self.check_sum = zlib.crc32(text, self.check_sum)
             self.size += len(text)
         if self.body.eof:
@@ -75,7 +87,8 @@ class GzipMember:
 
     def close(self) -> None:
         """Verify checksum and length in the last eight bytes of the member."""
-        self.eof, self.unused_data = True, self.held[8:]
+        self.eof = True
+        self.unused_data = self.held[8:]
         if int.from_bytes(self.held[:4], "little") != self.check_sum:
             raise zlib.error("the check sum (CRC-32) is wrong")
         if int.from_bytes(self.held[4:8], "little") != self.size & 0xFFFFFFFF:
@@ -88,7 +101,8 @@ def header_length(data: bytes) -> int | None:
         return None
     if data[2] != 8:
         raise zlib.error(f"the header names an unknown method, {data[2]}")
-    flags, end = data[3], 10
+    flags = data[3]
+    end = 10
     if flags & EXTRA:
         end += 2 + int.from_bytes(data[10:12], "little")
     for field in (NAME, COMMENT):
@@ -116,7 +130,8 @@ ZSTD_WINDOW_BYTES = 1 << 27
 XZ_MEMORY_BYTES = 512 << 20
 """The most that an xz or LZMA stream may ask for; `xz -9` asks for 65 MiB."""
 
-MAX_RATIO, MIN_UNPACKED_BYTES = 100, 64 << 20
+MAX_RATIO = 100
+MIN_UNPACKED_BYTES = 64 << 20
 """Texts unpack to three to ten times their size. A file that unpacks to more than this is a bomb:
 made to fill memory or disk."""
 
@@ -145,12 +160,15 @@ class ZstdFrame:
 
     def __init__(self) -> None:
         self.frame = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_BYTES).decompressobj()
-        self.eof, self.needs_input, self.unused_data = False, True, b""
+        self.eof = False
+        self.needs_input = True
+        self.unused_data = b""
 
     def decompress(self, data: bytes, max_length: int, /) -> bytes:
         """Everything that `data` decompresses to; max_length has no effect."""
         text = self.frame.decompress(data)
-        self.eof, self.unused_data = self.frame.eof, self.frame.unused_data
+        self.eof = self.frame.eof
+        self.unused_data = self.frame.unused_data
         return text
 
 
@@ -160,7 +178,9 @@ class Brotli:
     def __init__(self) -> None:
         self.brotli = importlib.import_module("brotli")
         self.member = self.brotli.Decompressor()
-        self.eof, self.needs_input, self.unused_data = False, True, b""
+        self.eof = False
+        self.needs_input = True
+        self.unused_data = b""
 
     def decompress(self, data: bytes, max_length: int, /) -> bytes:
         """The next decompressed bytes, about so many at most."""
@@ -168,7 +188,8 @@ class Brotli:
             text = self.member.process(data, output_buffer_limit=max_length)
         except self.brotli.error as error:
             raise OSError(str(error)) from error
-        self.eof, self.needs_input = self.member.is_finished(), self.member.can_accept_more_data()
+        self.eof = self.member.is_finished()
+        self.needs_input = self.member.can_accept_more_data()
         return text
 
 
@@ -224,13 +245,16 @@ class Feed:
     """
 
     def __init__(self, stream: Stream) -> None:
-        self.stream, self.held, self.at = stream, b"", 0
+        self.stream = stream
+        self.held = b""
+        self.at = 0
         self.damage: Damage | None = None
 
     def take(self, size: int) -> bytes:
         """At most `size` bytes; empty at the end."""
         if self.at == len(self.held):
-            self.held, self.at = self.next_piece(), 0
+            self.held = self.next_piece()
+            self.at = 0
         data = self.held[self.at : self.at + size]
         self.at += len(data)
         return data
@@ -238,11 +262,13 @@ class Feed:
     def peek(self, size: int) -> bytes:
         """The next `size` bytes, fewer only at the end, without consuming them."""
         if len(self.held) - self.at < size:
-            pieces, length = [self.held[self.at :]], len(self.held) - self.at
+            pieces = [self.held[self.at :]]
+            length = len(self.held) - self.at
             while length < size and (piece := self.next_piece()):
                 pieces.append(piece)
                 length += len(piece)
-            self.held, self.at = b"".join(pieces), 0
+            self.held = b"".join(pieces)
+            self.at = 0
         return self.held[self.at : self.at + size]
 
     def read(self, size: int) -> bytes:
@@ -259,7 +285,8 @@ class Feed:
 
     def put_back(self, data: bytes) -> None:
         """Return bytes that were taken last, or others in their place."""
-        self.held, self.at = data + self.held[self.at :], 0
+        self.held = data + self.held[self.at :]
+        self.at = 0
 
     def next_piece(self) -> bytes:
         """The next piece that is not empty; empty at the end."""
@@ -273,7 +300,8 @@ class Feed:
 
     def drain(self) -> tuple[int, bool]:
         """Consume the rest: its number of bytes, and whether one of them is not zero."""
-        size, is_filled = 0, False
+        size = 0
+        is_filled = False
         while data := self.take(PIECE_BYTES):
             size += len(data)
             is_filled = is_filled or data.count(0) < len(data)
@@ -283,7 +311,8 @@ class Feed:
         """The rest of the stream, damage included."""
         if self.at < len(self.held):
             yield self.held[self.at :]
-        self.held, self.at = b"", 0
+        self.held = b""
+        self.at = 0
         yield from self.stream
         if self.damage is not None:
             yield self.damage

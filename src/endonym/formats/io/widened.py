@@ -32,7 +32,8 @@ BYTES_OF_SIGNS = [_bytes_of(name) for name in ANSI]
 HALF = r"\x00-\xff" + "".join(
     sorted({chr(s) for table in BYTES_OF_SIGNS for s in table if s > 0xFF})
 )
-LITTLE, BIG = rf"[{HALF}][{HIGH}]", rf"[{HIGH}][{HALF}]"
+LITTLE = rf"[{HALF}][{HIGH}]"
+BIG = rf"[{HIGH}][{HALF}]"
 RUNS = {  # Marks, dashes, quotes and others of U+200B to U+203F stand among letters.
     "utf-16-le": rf"(?:{LITTLE}|[\x10-\x1f]\x20)(?:{LITTLE}|[\x0b-\x3f]\x20(?={LITTLE})){{3,}}+",
     "utf-16-be": rf"(?:{BIG}|\x20[\x10-\x1f])(?:{BIG}|\x20[\x0b-\x3f](?={BIG})){{3,}}+",
@@ -93,7 +94,8 @@ def _read(run: str, name: str) -> str:
 SIGN_BYTES = bytes({*range(32)} - {*b"\t\n\v\f\r"})
 """First halves of letters that no line of text has. Those of Indic letters are tabs and others."""
 FIRST_BYTES = SIGN_BYTES + b"\t\v\f"
-LEAST_SHARE, LEAST_CHARS = 0.6, 3
+LEAST_SHARE = 0.6
+LEAST_CHARS = 3
 """Of the first halves in a line of UTF-16: the rest are of dashes and other rare signs.
 After such a line one character is enough."""
 MOST_HELD_BYTES = 1 << 20
@@ -126,7 +128,9 @@ class Lines:
         """These lines with UTF-16 as UTF-8. data: lines, of which the last one may lack its end."""
         if not self.before and not _count(data, SIGN_BYTES):
             return data
-        lines, found, at = data.split(b"\n"), list[bytes](), 0
+        lines = data.split(b"\n")
+        found = list[bytes]()
+        at = 0
         while at < len(lines):
             line, size = self._line(lines, at)
             found.append(line)
@@ -135,7 +139,8 @@ class Lines:
 
     def _line(self, lines: list[bytes], at: int) -> tuple[bytes, int]:
         """The line at this index, and how many of `lines` it takes: LF may be half of a letter."""
-        line, end = lines[at], at + 1
+        line = lines[at]
+        end = at + 1
         if not self.before and len(line) + len(lines[min(end, len(lines) - 1)]) < LEAST_CHARS:
             return line, 1
         if not line.isascii() and is_utf8(line):  # If it is one, its text shows it.
@@ -166,14 +171,16 @@ class Lines:
 
 def narrowed_lines(stream: Stream) -> Stream:
     """A stream of UTF-8 with its lines of UTF-16 as UTF-8."""
-    lines, held = Lines(), b""
+    lines = Lines()
+    held = b""
     for piece in stream:
         if not isinstance(piece, bytes):
             if held:
                 yield lines.narrowed(held)
             yield piece
             return
-        piece, held = held + piece, b""
+        piece = held + piece
+        held = b""
         whole = _whole_lines(piece)
         if len(piece) - whole < MOST_HELD_BYTES:
             piece, held = piece[:whole], piece[whole:]

@@ -24,7 +24,8 @@ LEAST_PAGES = 3
 """On so many of them a line must stand, too; on all of them if there are fewer."""
 ROWS = 2
 """Rows at the top and at the bottom of a page that may be such lines."""
-MOST_MARKS, MOST_CHARS = 40, 300
+MOST_MARKS = 40
+MOST_CHARS = 300
 """Lines in those rows that are looked at, and characters of each; a table may have thousands."""
 LEAST_COMMON = 8
 """Signs that two running heads begin with, if not all of them are the same."""
@@ -90,7 +91,8 @@ def judged(own: Seen, near: Sequence[Seen]) -> Page:
     That is a line which stands on so many of them, and does not open lines of the text, or nothing
     but a number by which they are counted, too.
     """
-    page, others = own.page, [each for each in near if each is not own]
+    page = own.page
+    others = [each for each in near if each is not own]
     least = min(LEAST_PAGES, len(others))
     if least < 2:
         return page
@@ -121,11 +123,13 @@ def page_shifts(seen: Seen) -> set[int]:
 
 def marks(page: Page) -> dict[int, Mark]:
     """The lines in the first and last rows of a page, by their numbers."""
-    height, most = max(1.0, page.height), page.height * SAME_HEIGHT
+    height = max(1.0, page.height)
+    most = page.height * SAME_HEIGHT
     pitch = usual_pitch(page)
     near = min(most, pitch * SAME_ROW) if pitch else most
     heights = rows([line.bottom for line in page.lines], near)
-    top, bottom = heights[-ROWS:], heights[:ROWS]
+    top = heights[-ROWS:]
+    bottom = heights[:ROWS]
     found: dict[int, Mark] = {}
     for number, line in enumerate(page.lines):
         own_height = line.bottom

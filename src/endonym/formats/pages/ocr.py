@@ -28,7 +28,9 @@ from endonym.script.languages import ocr_packages
 from endonym.script.scripts import script_counts
 
 PROGRAM = "tesseract"
-MEMORY_BYTES, PAGE_CPU_SECONDS, PAGE_SECONDS = 1 << 30, 120, 600
+MEMORY_BYTES = 1 << 30
+PAGE_CPU_SECONDS = 120
+PAGE_SECONDS = 600
 LIMITED = 'ulimit -v "$1"; ulimit -t "$2"; ulimit -c 0; shift 2; OMP_THREAD_LIMIT=1 exec "$@"'
 """A shell sets the limits; it is replaced by the program."""
 FOLDER = re.compile(r'"(.+)"')
@@ -41,7 +43,8 @@ list of files, and would read those."""
 NO_PICTURE = "this is no picture that can be read, or not a whole one"
 COMMA = regex.compile(r"(?<=\p{scx=Arabic}(?<!\p{N})\s?),(?=\s?(?!\p{N})\p{scx=Arabic}|$)")
 """Between letters of Arabic script: the packs "Arabic" and "fas" cannot write U+060C."""
-LINE, WORD = "4", "5"
+LINE = "4"
+WORD = "5"
 """Levels of rows in the table that Tesseract writes."""
 
 
@@ -49,7 +52,8 @@ class OcrFailed(Exception):
     """A page that Tesseract did not read: the reason, and a sentence."""
 
     def __init__(self, reason: str, detail: str) -> None:
-        self.reason, self.detail = reason, detail
+        self.reason = reason
+        self.detail = detail
         super().__init__(detail)
 
 
@@ -91,10 +95,14 @@ class Tesseract:
         Raises OcrFailed.
         """
         if isinstance(picture, bytes):
-            head, file_argument, data = picture[:16], "stdin", picture
+            head = picture[:16]
+            file_argument = "stdin"
+            data = picture
         else:
             with picture.open("rb") as file:
-                head, file_argument, data = file.read(16), str(picture), None
+                head = file.read(16)
+                file_argument = str(picture)
+                data = None
         if not SIGNATURE.match(head):
             raise OcrFailed("damaged", NO_PICTURE)
         # Without it, the first page of a TIFF would be all of them.
@@ -141,8 +149,10 @@ def require_tesseract(packs: Sequence[str], script: str | None = None) -> Tesser
     if engine is None:
         raise source_error("no_tesseract", "[[source]]", packages=ocr_packages(script))
     if missing := [pack for pack in packs if pack not in engine.packs]:
-        package, packs_here = missing[0].lower().replace("_", "-"), ", ".join(engine.packs)
-        where, names = "ocr in [[source]]", ", ".join(missing)
+        package = missing[0].lower().replace("_", "-")
+        packs_here = ", ".join(engine.packs)
+        where = "ocr in [[source]]"
+        names = ", ".join(missing)
         raise source_error("no_pack", where, package=package, missing=names, packs=packs_here)
     return engine
 
@@ -162,7 +172,8 @@ def failure(code: int, stderr: str) -> OcrFailed:
 def ocr_lines(table: str) -> list[OcrLine]:
     """The lines in Tesseract's table: a row for each line, and after it one for each word."""
     lines: list[OcrLine] = []
-    words, box = list[tuple[str, float]](), (0, 0, 0, 0)
+    words = list[tuple[str, float]]()
+    box = (0, 0, 0, 0)
 
     def finish() -> None:
         if words:
@@ -184,12 +195,15 @@ def ocr_lines(table: str) -> list[OcrLine]:
 
 
 LETTER = regex.compile(r"\p{L}|\p{M}")
-LSTM_LETTERS, LEGACY_LETTERS = 21, 1
+LSTM_LETTERS = 21
+LEGACY_LETTERS = 1
 """Numbers of the lists of letters in a pack (tesseract/src/ccutil/tessdatamanager.h)."""
-MOST_TRIED, LEAST_COVERED = 6, 0.95
+MOST_TRIED = 6
+LEAST_COVERED = 0.95
 TRIED_WITHOUT_LETTERS = 12
 
-LEAST_LETTERS, SHOWN = 300, 3
+LEAST_LETTERS = 300
+SHOWN = 3
 NEARLY = 0.02
 """Of a score: by so much another pack must be better than the one of the language."""
 

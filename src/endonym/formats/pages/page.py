@@ -29,5 +29,5 @@ class Page:
     number: int
     height: float
     lines: Sequence[Line]
-    meta: dict[str, str] = field(default_factory=dict[str, str])
+    meta: dict[str, str] = field(default_factory=dict)
     raw_bytes: int = 0

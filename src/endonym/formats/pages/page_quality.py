@@ -14,7 +14,8 @@ import regex
 from endonym.disk import packaged_tables
 
 JUDGED_CHARS = 20_000
-LEAST_WORDS, LEAST_LATIN = 8, 20
+LEAST_WORDS = 8
+LEAST_LATIN = 20
 """Pages with fewer words are judged only by characters without a meaning, and those with fewer
 letters not by their accents."""
 UNDECODED = regex.compile(r"[\p{Co}\p{Cn}\uFFFD]|[\p{Cc}--\n\r\t\f\v]", regex.V1)
@@ -24,9 +25,12 @@ LETTER = regex.compile(r"\p{L}")
 WITHIN = r"[!\"#$%*<>=?\\^{|}~§¶°ªº¤¦¨¬¯±´¸¹²³¼½¾×÷«»„“”‹›€‡†]"
 ODD = regex.compile(rf"\p{{Ll}}\p{{Lu}}|\p{{L}}\p{{M}}*{WITHIN}{{1,3}}\p{{L}}")
 BEFORE = regex.compile(r"[ªº¤¦¬±¼½¾¹²³÷×¨¯´¸]\p{L}")
-LATIN, PLAIN_LATIN = regex.compile(r"\p{Script=Latin}+"), re.compile("[A-Za-z]+")
+LATIN = regex.compile(r"\p{Script=Latin}+")
+PLAIN_LATIN = re.compile("[A-Za-z]+")
 OTHERS = r"[\p{Cyrillic}\p{Greek}\p{Armenian}\p{Hebrew}\p{Arabic}\p{Thai}\p{Khmer}]"
-ARABIC, FEW_LETTERS, LEAST_LINES = regex.compile(r"\p{Arabic}"), 3, 20
+ARABIC = regex.compile(r"\p{Arabic}")
+FEW_LETTERS = 3
+LEAST_LINES = 20
 """Lines with so few letters may be pieces of words; pages with fewer lines are not judged by it."""
 BESIDE = 0.5
 """Of the size of letters: pieces of a line are nearer to each other. Cells of a table are not."""
@@ -35,7 +39,8 @@ MIXED = regex.compile(rf"\p{{Latin}}\p{{M}}*{OTHERS}|{OTHERS}\p{{M}}*\p{{Latin}}
 UNNAMED = "characters without a meaning"
 TORN = "words torn into lines"
 WITHIN_WORDS = "capitals or signs within words"
-LEAST_OWN, STRICTER = 0.05, 5
+LEAST_OWN = 0.05
+STRICTER = 5
 """With fewer letters of its script a page shows another language, or an old font that writes the
 script in Latin letters; then so many times smaller a share of odd words is enough."""
 LIMITS = packaged_tables("endonym.formats.pages", "page_quality.toml")
@@ -52,9 +57,11 @@ def quality(
     letters instead is judged more strictly.
     """
     text = text[:JUDGED_CHARS]
-    shares, limits = measures(text, boxes), LIMITS
+    shares = measures(text, boxes)
+    limits = LIMITS
     if script not in (None, "latin"):
-        n_letters, n_latin = len(LETTER.findall(text)), letters(LATIN, text)
+        n_letters = len(LETTER.findall(text))
+        n_latin = letters(LATIN, text)
         n_own = len(regex.findall(rf"(?=\p{{L}})\p{{Script={script}}}", text))
         if n_latin > LEAST_LATIN and n_own < LEAST_OWN * n_letters and n_latin > n_letters / 2:
             limits = LIMITS | {WITHIN_WORDS: LIMITS[WITHIN_WORDS] / STRICTER}
@@ -65,7 +72,8 @@ def quality(
 
 def measures(text: str, boxes: Sequence[Sequence[float]] = ()) -> dict[str, float]:
     """The share of a page that shows each sign of a broken font; nothing for a short page."""
-    visible, shorter = "".join(text.split()), RUN.sub(r"\1", text)
+    visible = "".join(text.split())
+    shorter = RUN.sub(r"\1", text)
     words = max(1, sum(LETTER.search(word) is not None for word in shorter.split()))
     undecoded = {UNNAMED: len(UNDECODED.findall(text)) / max(1, len(visible))}
     if words < LEAST_WORDS and len(visible) < 5 * LEAST_WORDS:

@@ -17,7 +17,8 @@ from endonym.script.scripts import SENTENCE_ENDS
 HYPHEN = regex.compile(r"(?<=[\p{L}\p{M}])([-\u2010\u2011\u00ad\u00ac\ufffe\x02])\s*$")
 SOFT = "\u00ad\u00ac\ufffe\x02"
 """Hyphens that stand only at line ends: soft ones, those of old prints, those that PDFium marks."""
-LAST, FIRST = regex.compile(r"[\p{L}\p{M}'’]+$"), regex.compile(r"[\p{L}\p{M}'’]+")
+LAST = regex.compile(r"[\p{L}\p{M}'’]+$")
+FIRST = regex.compile(r"[\p{L}\p{M}'’]+")
 WORD = regex.compile(r"[\p{L}\p{M}'’]+(?:[-\u2010\u2011][\p{L}\p{M}'’]+)*")
 NO_BLANKS = r"[\p{Khmer}\p{Thai}\p{Lao}\p{Myanmar}\p{Han}\p{Hiragana}\p{Katakana}\p{Tibetan}]\p{M}*"
 UNSPACED = (regex.compile(NO_BLANKS + "$"), regex.compile(NO_BLANKS))
@@ -45,8 +46,10 @@ class Words:
         A hyphen stays before a capital, and in a word that has one elsewhere in the document and is
         nowhere without it.
         """
-        before, after = before.rstrip(), after.lstrip()
-        tail, head = before[-TAIL_CHARS:], after[:TAIL_CHARS]
+        before = before.rstrip()
+        after = after.lstrip()
+        tail = before[-TAIL_CHARS:]
+        head = after[:TAIL_CHARS]
         hyphen = HYPHEN.search(tail)
         if hyphen is None or not after[:1].isalpha():
             if UNSPACED[0].search(tail) and UNSPACED[1].match(head):
@@ -70,7 +73,8 @@ INDENT = 0.7
 """Of the size of the letters: a line that begins further right begins a paragraph."""
 OTHER_SIZE = 0.12
 """Of the size of the letters: a larger difference parts a heading or a note from the text."""
-SHORT, VERY_SHORT = 0.9, 0.7
+SHORT = 0.9
+VERY_SHORT = 0.7
 """Of the width of the lines around: a line that ends before."""
 MOST_NOTES = 50
 """Paragraphs at the foot of a page that may be notes."""
@@ -102,7 +106,7 @@ class Rebuilt:
     """The paragraphs that begin on a page."""
 
     page: Page
-    paragraphs: list[Paragraph] = field(default_factory=list[Paragraph])
+    paragraphs: list[Paragraph] = field(default_factory=list)
 
     @property
     def text(self) -> str:

@@ -50,7 +50,8 @@ class Bounded:
             raise Refused("damaged", f"this is a zip archive that has no {name}")
         if info.flag_bits & 1:
             raise Refused("needs_password", f"{name} needs a password")
-        pieces, size = list[bytes](), 0
+        pieces = list[bytes]()
+        size = 0
         for piece in self.expansion.bounded(zip_stream(self.archive, info)):
             if isinstance(piece, streams.Damage):
                 raise Refused(piece.reason, f"{name}: {piece.detail}")
@@ -112,7 +113,8 @@ class Packed:
 
     def newly(self) -> int:
         """How many bytes of the file were read since this was last asked."""
-        new, self.told = self.consumed - self.told, self.consumed
+        new = self.consumed - self.told
+        self.told = self.consumed
         return new
 
     def pieces(self) -> Iterator[bytes]:

@@ -14,9 +14,11 @@ from endonym.formats.parsers.bounded import Bounded, xml_root
 from endonym.formats.parsers.html import decoded, page_text, parsed
 from endonym.formats.parsers.unit import Options, Refused, Unit
 
-CONTAINER, LOCKS = "META-INF/container.xml", "META-INF/encryption.xml"
+CONTAINER = "META-INF/container.xml"
+LOCKS = "META-INF/encryption.xml"
 CHAPTERS = ("application/xhtml+xml", "text/html", "application/html+xml", "text/x-oeb1-document")
-XML, PLAIN = ("application/xml", "text/xml", "application/x-dtbook+xml"), "text/plain"
+XML = ("application/xml", "text/xml", "application/x-dtbook+xml")
+PLAIN = "text/plain"
 CHAPTER_NAMES = (".xhtml", ".html", ".htm", ".xml")
 FIELDS = ("title", "creator", "language", "date", "rights", "publisher", "identifier")
 FIELD_CHARS = 300

@@ -90,7 +90,8 @@ def utf16(head: bytes, declared_name: str) -> str:
     """
     if declared_name in ("utf-16-le", "utf-16-be"):
         return declared_name
-    even, odd = head[::2], head[1::2]
+    even = head[::2]
+    odd = head[1::2]
     big_endian_signs = sum(map(odd.count, b"<> /")) if even.count(0) > odd.count(0) else 0
     little_endian_signs = sum(map(even.count, b"<> /")) if odd.count(0) > even.count(0) else 0
     if max(big_endian_signs, little_endian_signs) < LEAST_SIGNS:
@@ -150,7 +151,8 @@ def page_meta(page: Any) -> dict[str, str]:
 
 
 MAX_PAGE_BYTES = 64 << 20
-FIRST_BYTES, KIND_BYTES = 2_048, 1 << 16
+FIRST_BYTES = 2_048
+KIND_BYTES = 1 << 16
 MARKUP = ("", "an HTML page", "XML")
 MHTML = regex.compile(
     rb"\s*(?:From|MIME-Version):.*^Content-Type:\s*multipart/related", regex.I | regex.M | regex.S

@@ -10,7 +10,8 @@ from endonym.formats.io.streams import MAGIC, Feed, member_pieces
 from endonym.formats.parsers.unit import Refused
 
 MAX_BODY_BYTES = 64 << 20
-MAX_RATIO, LEAST_BODY_BYTES = 100, 1 << 20
+MAX_RATIO = 100
+LEAST_BODY_BYTES = 1 << 20
 END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 CHUNK = re.compile(rb"\s*0*([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n")
 """The length of a chunk, which may begin with zeros, and its extensions (RFC 9112, 7.1)."""
@@ -74,7 +75,8 @@ def without_chunks(body: bytes) -> Unpacked:
 
     As it is if it is not in chunks after all.
     """
-    parts, at = list[bytes](), 0
+    parts = list[bytes]()
+    at = 0
     while (found := CHUNK.match(body, at)) is not None:
         size = int(found[1], 16)
         if size == 0:
@@ -100,7 +102,8 @@ def members(body: bytes, kind: str) -> Unpacked | None:
     or with what there is of one. kind: a name in UNPACKERS.
     """
     most = min(MAX_BODY_BYTES, max(LEAST_BODY_BYTES, MAX_RATIO * len(body)))
-    feed, found = Feed(iter([body])), bytearray()
+    feed = Feed(iter([body]))
+    found = bytearray()
     is_first = True
     while is_first or kind in MAGIC:
         if kind in MAGIC and not feed.peek(6).startswith(MAGIC[kind]):

@@ -4,7 +4,7 @@ Headers and footers, deleted text, field codes and comments are left out.
 """
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,8 +13,10 @@ from endonym.formats.parsers.unit import Options, Refused, Unit
 
 WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 WORD_PARAGRAPHS = {f"{WORD}p", "{http://purl.oclc.org/ooxml/wordprocessingml/main}p"}
-WORD_BODY, WORD_NOTES = "word/document.xml", ("footnotes.xml", "endnotes.xml")
-RELATIONS, MAIN = "_rels/.rels", "/officeDocument"
+WORD_BODY = "word/document.xml"
+WORD_NOTES = ("footnotes.xml", "endnotes.xml")
+RELATIONS = "_rels/.rels"
+MAIN = "/officeDocument"
 EMPTIED = [f"{WORD}{name}" for name in ("rPr", "pPr", "tblPr", "trPr", "tcPr", "sectPr")]
 """How a text looks: the larger part of most files."""
 NOT_SHOWN = {"del", "moveFrom", "instrText", "delText", "delInstrText", "txbxContent", "rt"}
@@ -24,8 +26,10 @@ WORD_CORE = "docProps/core.xml"
 
 TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
-BODY, META = "content.xml", "meta.xml"
-MANIFEST, ENCRYPTED = "META-INF/manifest.xml", "encrypted-package"
+BODY = "content.xml"
+META = "meta.xml"
+MANIFEST = "META-INF/manifest.xml"
+ENCRYPTED = "encrypted-package"
 """Since ODF 1.3, some programs encrypt the whole package in one member."""
 FULL_PATH = "{urn:oasis:names:tc:opendocument:xmlns:manifest:1.0}full-path"
 MAX_BLANKS = 1_000
@@ -48,8 +52,13 @@ FIELDS = NAMED | dict.fromkeys(("created", "creation-date"), "date")
 
 def docx_units(path: str, start: int, options: Options) -> Iterator[Unit]:
     """The whole text as one unit."""
+    return whole_unit(docx_unit, path, start)
+
+
+def whole_unit(unit_of: Callable[[Bounded], Unit], path: str, start: int) -> Iterator[Unit]:
+    """The whole text of an archive as one unit, with the bytes that were read of it."""
     archive = Bounded(path)
-    return (replace(docx_unit(archive), raw_bytes=archive.raw_bytes) for _ in range(start, 2))
+    return (replace(unit_of(archive), raw_bytes=archive.raw_bytes) for _ in range(start, 2))
 
 
 def word_part(archive: Bounded) -> str:
@@ -107,8 +116,7 @@ def word_paragraph(element: Any) -> str:
 
 def odt_units(path: str, start: int, options: Options) -> Iterator[Unit]:
     """The whole text as one unit."""
-    archive = Bounded(path)
-    return (replace(odt_unit(archive), raw_bytes=archive.raw_bytes) for _ in range(start, 2))
+    return whole_unit(odt_unit, path, start)
 
 
 def odt_unit(archive: Bounded) -> Unit:
@@ -135,7 +143,8 @@ def odt_unit(archive: Bounded) -> Unit:
 
 def odt_paragraph(element: Any) -> tuple[str, list[Any]]:
     """The text of one paragraph, and the notes and frames in it, which have their own."""
-    parts, inner = list[str](), list[Any]()
+    parts = list[str]()
+    inner = list[Any]()
     stack: list[Any] = [element]
     while stack:
         each = stack.pop()

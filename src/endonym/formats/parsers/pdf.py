@@ -31,7 +31,8 @@ DATE = re.compile(r"D:(\d{4})(\d\d)(\d\d)")
 TAIL_BYTES = 2_048
 FEW_CHARS = 200
 """Up to so many characters, a page may be a scan with a stamp or a number on it."""
-MOST_LINES, MOST_CHARS = 50_000, 2_000_000
+MOST_LINES = 50_000
+MOST_CHARS = 2_000_000
 """No page has more."""
 LEAST_PAGE_BYTES = 4
 """A page takes more of its file, however well it is packed: blank ones that are alike take nine."""
@@ -45,7 +46,8 @@ def pdf_units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
     Neighbours that cannot be read are one unit, with the number of the last. A file may claim any
     number of pages: those for which it is too small are refused as one. Raises Refused.
     """
-    document, size = open_pdf(path), Path(path).stat().st_size
+    document = open_pdf(path)
+    size = Path(path).stat().st_size
     meta = {"method": "pdf"} | document_meta(document, path)
     last = min(len(document), max(1, size // LEAST_PAGE_BYTES))
     page_bytes = size // last
@@ -162,7 +164,8 @@ def has_picture(thing: Any) -> bool:
     return pdfium.FPDF_PAGEOBJ_IMAGE in kinds
 
 
-DOTS_PER_INCH, POINTS_PER_INCH = 300, 72
+DOTS_PER_INCH = 300
+POINTS_PER_INCH = 72
 MOST_DOTS = 36_000_000
 """Of a picture; an A4 page has 8.7 million at 300 dots per inch."""
 

@@ -70,7 +70,8 @@ def page_lines(page: Any, drawn: Any = None) -> Iterator[Turned]:
     is_to_left = is_right_to_left(whole)
     # PDFium's objects of a page without such letters need not be looked at.
     says = said(drawn) if drawn is not None and RIGHT_TO_LEFT.search(whole) else Said({}, {}, [])
-    at, torn = 0, None
+    at = 0
+    torn = None
     while at < len(whole):
         end = LINE_END.search(whole, at)
         stop, after = (end.start(), end.end()) if end else (len(whole), len(whole))
@@ -98,11 +99,13 @@ def page_lines(page: Any, drawn: Any = None) -> Iterator[Turned]:
 
 def to_left(piece: Piece, unseen: Sequence[Sign], *, is_to_left: bool) -> Turned:
     """A line with letters from right to left. is_to_left: whether most of its page is."""
-    signs, size = in_places(piece, unseen), piece.size
+    signs = in_places(piece, unseen)
+    size = piece.size
     text = "".join(each.text for each in signs)
     sides = [(each.box[0], each.box[2]) for each in signs]
     text = in_order(text, sides, is_to_left=is_to_left or is_right_to_left(text))
-    left, right = min(each.box[0] for each in signs), max(each.box[2] for each in signs)
+    left = min(each.box[0] for each in signs)
+    right = max(each.box[2] for each in signs)
     box = left, piece.base, right, max(each.box[3] for each in signs)
     return Turned(text + piece.hyphen, 0, box, size)
 
@@ -112,7 +115,8 @@ def page_letters(page: Any) -> tuple[str, Sequence[int]]:
 
     Glyphs without a character are U+FFFD in it.
     """
-    whole, count = page.get_text_range(), pdfium.FPDFText_CountChars(page.raw)
+    whole = page.get_text_range()
+    count = pdfium.FPDFText_CountChars(page.raw)
     units = len(whole) + sum(sign > "\uffff" for sign in whole)
     numbers: Sequence[int] = range(count)
     if units != count:
@@ -139,7 +143,9 @@ def placed(
     The box of a line to the right is found from its first and its last character, that of a turned
     one from all.
     """
-    x, y, matrix = ctypes.c_double(), ctypes.c_double(), pdfium.FS_MATRIX()
+    x = ctypes.c_double()
+    y = ctypes.c_double()
+    matrix = pdfium.FS_MATRIX()
     first = next((n for n, sign in enumerate(text) if not is_mark(sign) and sign != " "), 0)
     pdfium.FPDFText_GetCharOrigin(page.raw, signs[first], x, y)
     pdfium.FPDFText_GetMatrix(page.raw, signs[first], matrix)
@@ -156,8 +162,10 @@ def placed(
         drawn = in_boxes(page, [*map(Sign, text, boxes)], signs, says)
         bases = (each.box[1] for each in drawn if not is_mark(each.text) and each.text != " ")
         return Piece(drawn, hyphen, next(bases, y.value), size)
-    left, bottom = min(box[0] for box in boxes), min(box[1] for box in boxes)
-    right, top = max(box[2] for box in boxes), max(box[3] for box in boxes)
+    left = min(box[0] for box in boxes)
+    bottom = min(box[1] for box in boxes)
+    right = max(box[2] for box in boxes)
+    top = max(box[3] for box in boxes)
     # The base line is where the letters stand, and not where their tails end. It is at the bottom
     # of a line that is not turned, then at its right, at its top, at its left.
     sides = [left, bottom, right, top]
@@ -177,7 +185,8 @@ def with_ligatures(page: Any, text: str, signs: Sequence[int], boxes: Sequence[B
     U+FEFB, which PDFium itself takes apart. What could be either is taken for the former.
     """
     # Letters of one glyph have one box; begin: the first one of the current glyph.
-    found, begin = list(text), 0
+    found = list(text)
+    begin = 0
     for at in range(1, len(text) + 1):
         is_same = at < len(text) and boxes[at - 1] == boxes[at]
         # A mark may be as wide as its letter and stand at its place, but it has another outline.
@@ -222,8 +231,10 @@ def in_boxes(page: Any, signs: Sequence[Sign], numbers: Sequence[int], says: Sai
 
     A stretch whose characters the page says has them once, in one box.
     """
-    found, seen = list[Sign](), set[int]()
-    x, y = ctypes.c_double(), ctypes.c_double()
+    found = list[Sign]()
+    seen = set[int]()
+    x = ctypes.c_double()
+    y = ctypes.c_double()
     for sign, number in zip(signs, numbers, strict=True):
         thing = pdfium.FPDFText_GetTextObject(page.raw, number) if says.drawn else None
         address = address_of(thing) if thing else 0

@@ -17,7 +17,10 @@ import regex
 
 from endonym.formats.parsers.pdf_places import NON_JOINER
 
-RIGHT, LEFT, NUMBER, NEUTRAL = "right to left", "left to right", "number", "neutral"
+RIGHT = "right to left"
+LEFT = "left to right"
+NUMBER = "number"
+NEUTRAL = "neutral"
 KINDS = {"R": RIGHT, "AL": RIGHT, "L": LEFT, "EN": NUMBER, "AN": NUMBER}
 JOINED = ("NSM", "BN")
 """Marks, and signs without a width: they belong to what stands before them."""
@@ -58,7 +61,8 @@ def in_order(text: str, places: Sequence[tuple[float, float]], *, is_to_left: bo
 
 def parts_of(text: str, places: Sequence[tuple[float, float]]) -> Iterator[LinePart]:
     """The parts of a line, each in the order in which it is read."""
-    kind, begin = "", 0
+    kind = ""
+    begin = 0
     for at, sign in enumerate(text):
         direction = unicodedata.bidirectional(sign)
         own = KINDS.get(direction, NEUTRAL)
@@ -68,7 +72,8 @@ def parts_of(text: str, places: Sequence[tuple[float, float]]) -> Iterator[LineP
             continue
         if at:
             yield part(kind, text[begin:at], places[begin:at])
-        kind, begin = own, at
+        kind = own
+        begin = at
     yield part(kind, text[begin:], places[begin:])
 
 

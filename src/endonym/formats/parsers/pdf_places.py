@@ -18,7 +18,9 @@ RIGHT_TO_LEFT = re.compile(
     "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
 )
 """Blocks of scripts that are written from right to left."""
-TOUCHING, BLANK, SPACED = 0.05, 0.15, 0.26
+TOUCHING = 0.05
+BLANK = 0.15
+SPACED = 0.26
 """Of the size of letters: they touch with a smaller gap, and are two words with a larger one. In
 Noto Naskh, Amiri and DejaVu letters of one word are at most 0.14 apart, and words at least 0.2. On
 pages that have blanks of their own, those of Amiri with marks may be 0.25 apart."""
@@ -28,7 +30,8 @@ SAME_LINE = 0.1
 """Of the size of letters: pieces of a line stand at heights that differ by less."""
 MOST_BETWEEN = 0.5
 """Of the size of letters: pieces of a line are nearer to each other."""
-MOST_OBJECTS, SAID_BYTES = 50_000, 32
+MOST_OBJECTS = 50_000
+SAID_BYTES = 32
 NON_JOINER = "\u200c"
 
 Box = tuple[float, float, float, float]
@@ -65,7 +68,8 @@ class Piece(NamedTuple):
         One that is only marks may stand higher or lower, and above or below this one.
         """
         (left, right), (begin, end) = self.sides, other.sides
-        gap, height = max(begin - right, left - end), abs(self.base - other.base)
+        gap = max(begin - right, left - end)
+        height = abs(self.base - other.base)
         if all(is_mark(each.text) or each.text == " " for each in other.signs):
             return gap < MOST_BETWEEN * self.size and height < MOST_BETWEEN * self.size
         return -self.size < gap < MOST_BETWEEN * self.size and height < SAME_LINE * self.size
@@ -91,7 +95,8 @@ def in_places(piece: Piece, unseen: Sequence[Sign]) -> list[Sign]:
         left, _, right, _ = sign.box
         return (TOUCHING * size if sign.text == NON_JOINER else 0.0) - left, -sign.drawn, -right
 
-    line, end = list[Sign](), None
+    line = list[Sign]()
+    end = None
     for sign in with_marks(sorted(signs, key=place), size):
         left, _, right, top = sign.box
         is_blank = bool(line) and line[-1].text == " "
@@ -130,10 +135,14 @@ def said(page: Any) -> Said:
     It draws U+200C as a blank without a width, and says so but where `unsaid` was. A letter and its
     mark are two objects, and PDFium gives both characters for the first of them, or for each.
     """
-    blanks, joiners, is_said = list[Sign](), list[Sign](), False
+    blanks = list[Sign]()
+    joiners = list[Sign]()
+    is_said = False
     starts = set[tuple[float, ...]]()  # of objects with ink
-    texts, boxes = dict[int, str](), dict[int, list[Box]]()
-    stretches, drawn = dict[int, int](), dict[int, int]()  # of objects
+    texts = dict[int, str]()
+    boxes = dict[int, list[Box]]()
+    stretches = dict[int, int]()  # of objects, as `drawn`
+    drawn = dict[int, int]()
     for number, thing in text_objects(page):
         drawn[address_of(thing)] = number
         box, ink = place_of_object(thing)
@@ -148,7 +157,8 @@ def said(page: Any) -> Said:
         elif not text and not ink:
             blanks.append(Sign(" ", box, number))
         elif len(text) > 1:
-            texts[stretch], stretches[address_of(thing)] = text, stretch
+            texts[stretch] = text
+            stretches[address_of(thing)] = stretch
             boxes.setdefault(stretch, []).append(box)
     joiners += [each._replace(text=NON_JOINER) for each in blanks if each.box[:2] in starts]
     blanks = [each for each in blanks if each.box[:2] not in starts]
@@ -198,7 +208,8 @@ def marks_of(thing: Any) -> list[Any]:
 
 def actual_text(mark: Any) -> str:
     """What a stretch of a page stands for; nothing if it does not say that, or if it is long."""
-    said, size = (ctypes.c_ubyte * SAID_BYTES)(), ctypes.c_ulong()
+    said = (ctypes.c_ubyte * SAID_BYTES)()
+    size = ctypes.c_ulong()
     blob = pdfium.FPDFPageObjMark_GetParamBlobValue
     if not blob(mark, b"ActualText", said, SAID_BYTES, size) or size.value > SAID_BYTES:
         return ""
@@ -230,7 +241,8 @@ def with_marks(signs: Sequence[Sign], size: float) -> list[Sign]:
     PDFium sorts by their places what was drawn one by one, before it turns words round: a mark may
     come before the letter on which it stands, and a blank that nobody wrote before the mark.
     """
-    line, marks = list[Sign](), list[Sign]()
+    line = list[Sign]()
+    marks = list[Sign]()
     for sign in signs:
         if is_mark(sign.text):
             marks.append(sign)

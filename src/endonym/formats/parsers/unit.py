@@ -19,7 +19,7 @@ class Unit:
 
     number: int
     text: str = ""
-    meta: dict[str, str] = field(default_factory=dict[str, str])
+    meta: dict[str, str] = field(default_factory=dict)
     raw_bytes: int = 0
     reason: str = ""
     detail: str = ""
@@ -30,5 +30,6 @@ class Refused(Exception):
     """The whole file, or all that is left of it, cannot be read."""
 
     def __init__(self, reason: str, detail: str) -> None:
-        self.reason, self.detail = reason, detail
+        self.reason = reason
+        self.detail = detail
         super().__init__(detail)

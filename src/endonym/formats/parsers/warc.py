@@ -18,7 +18,8 @@ from endonym.formats.parsers.unit import Options, Refused, Unit
 fastwarc: Any = importlib.import_module("fastwarc.warc")
 
 MAX_LINE_BYTES = 1 << 16
-MIN_FIELDS, MAX_FIELDS = 5, 10
+MIN_FIELDS = 5
+MAX_FIELDS = 10
 
 
 class Record(NamedTuple):
@@ -87,7 +88,8 @@ class Unpacked:
     """A file for fastwarc, unpacked on the way. Raises Refused where it is damaged."""
 
     def __init__(self, feed: Feed) -> None:
-        self.feed, self.at = feed, 0
+        self.feed = feed
+        self.at = 0
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes, at most so many."""
@@ -109,7 +111,8 @@ def of_warc(
     number = last_position = 0
     try:
         for record in fastwarc.ArchiveIterator(file, parse_http=False, record_types=meant):
-            headers, size = record.headers, record.content_length
+            headers = record.headers
+            size = record.content_length
             if headers.get("Content-Length") is None:
                 raise Refused("truncated", "the archive ends early, in the head of a record")
             number += 1
@@ -118,7 +121,8 @@ def of_warc(
                     yield None
                 continue
             position = packed.consumed if packed is not None else file.tell()
-            raw_bytes, last_position = position - last_position, position
+            raw_bytes = position - last_position
+            last_position = position
             url = headers.get("WARC-Target-URI") or ""
             meta = {"url": url, "date": headers.get("WARC-Date") or "", "method": "warc"}
             data = record.reader.read(size) if 0 < size <= MAX_BODY_BYTES else b""
@@ -160,7 +164,8 @@ def answer_text(record: Record, options: Options) -> tuple[str, dict[str, str]]:
         raise Refused("not_a_page", f"the server answered {found.status}")
     if found.media_type not in (*PAGES, "text/plain"):
         raise Refused("not_a_page", f"{found.media_type[:40] or 'of no known kind'}, not a page")
-    recipe_encoding, script = options.get("encoding"), options.get("script")
+    recipe_encoding = options.get("encoding")
+    script = options.get("script")
     text, encoding = decoded(found.body, found.charset, recipe_encoding, script)
     if found.is_cut:
         raise Refused("truncated", "its body ends early")

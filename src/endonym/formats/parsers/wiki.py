@@ -15,9 +15,12 @@ from endonym.formats.parsers.bounded import SAFE_OPTIONS, Packed
 from endonym.formats.parsers.unit import Options, Refused, Unit
 from endonym.formats.parsers.wikitext import is_redirect, plain_text
 
-ROOT, END = b"<mediawiki", b"</mediawiki>"
-PAGE, PAGE_END = b"<page", b"</page>"
-SITE, SITE_END = b"<siteinfo", b"</siteinfo>"
+ROOT = b"<mediawiki"
+END = b"</mediawiki>"
+PAGE = b"<page"
+PAGE_END = b"</page>"
+SITE = b"<siteinfo"
+SITE_END = b"</siteinfo>"
 OF_REVISION = ("text", "timestamp", "model", "format")
 """Tags of a revision: the last two say what its text is."""
 PAGES_A_TICK = 200
@@ -40,7 +43,8 @@ def wiki_units(path: str, start: int, options: Options) -> Iterator[Unit | None]
 def opened_units(path: str, start: int) -> Iterator[Unit | None]:
     """None when the file is open, and then the pages."""
     with Path(path).open("rb") as file:
-        packed, site = Packed(file, path), Site()
+        packed = Packed(file, path)
+        site = Site()
         yield None
         for number, (before, data) in enumerate(divided(packed.pieces()), 1):
             site.learn(before)
@@ -59,7 +63,8 @@ def divided(pieces: Iterator[bytes]) -> Iterator[tuple[bytes, bytes]]:
     itself is lost. One that is too long is empty. Raises Refused
     where the dump ends early, or if it has no page.
     """
-    held, searched = bytearray(), 0  # searched: bytes of it in which no page ends
+    held = bytearray()
+    searched = 0  # bytes of it in which no page ends
     is_skipped = is_found = False
     for piece in pieces:
         held += piece
@@ -67,13 +72,15 @@ def divided(pieces: Iterator[bytes]) -> Iterator[tuple[bytes, bytes]]:
             whole = bytes(held[: end + len(PAGE_END)])
             del held[: end + len(PAGE_END)]
             start = whole.find(PAGE)
-            searched, is_found = 0, True
+            searched = 0
+            is_found = True
             yield (b"", b"") if is_skipped or start < 0 else (whole[:start], whole[start:])
             is_skipped = False
         searched = max(0, len(held) - len(PAGE_END))
         if len(held) > MAX_PAGE_BYTES:
             del held[:searched]
-            searched, is_skipped = 0, True
+            searched = 0
+            is_skipped = True
     if is_skipped or (is_found and END not in held):
         raise Refused("truncated", "the dump ends early; its last page is left out")
     if not is_found:
@@ -84,12 +91,15 @@ class Site:
     """What a dump says of its wiki: the names of its namespaces, and where its pages stand."""
 
     def __init__(self) -> None:
-        self.names, self.base, self.is_dump = set[str](), "", False
+        self.names = set[str]()
+        self.base = ""
+        self.is_dump = False
 
     def learn(self, before: bytes) -> None:
         """Take in what stands before a page; dumps may follow one another in a file."""
         self.is_dump |= ROOT in before
-        start, end = before.find(SITE), before.rfind(SITE_END)
+        start = before.find(SITE)
+        end = before.rfind(SITE_END)
         if start < 0 or end < start:
             return
         try:
@@ -121,15 +131,20 @@ def wiki_page(data: bytes, number: int, site: Site, raw_bytes: int) -> Unit:
         meta["date"] = date[:40]
     if site.base.startswith("http"):
         meta["url"] = f"{site.base}/{quote(title.replace(' ', '_'), safe='/:()')}"
-    reason, detail = "", ""
+    reason = ""
+    detail = ""
     if text_of(page, "ns") not in ("", "0"):
-        reason, detail = "not_article", "a page beside the articles"
+        reason = "not_article"
+        detail = "a page beside the articles"
     elif model not in ("", "wikitext"):
-        reason, detail = "not_article", f"a page of the model {model[:40]}, not wikitext"
+        reason = "not_article"
+        detail = f"a page of the model {model[:40]}, not wikitext"
     elif form not in ("", "text/x-wiki"):
-        reason, detail = "not_article", f"a page of the format {form[:40]}, not wikitext"
+        reason = "not_article"
+        detail = f"a page of the format {form[:40]}, not wikitext"
     elif page.find("{*}redirect") is not None or is_redirect(text):
-        reason, detail = "redirect", "it leads to another page"
+        reason = "redirect"
+        detail = "it leads to another page"
     if reason:
         detail = f"{title[:80]}: {detail}"
         return Unit(number, raw_bytes=raw_bytes, reason=reason, detail=detail)

@@ -27,7 +27,8 @@ OTHER_WIKI = regex.compile(r"^[ \t]*\[\[ *\p{L}[\p{L}_ -]*:[^\]\n|]+\]\][ \t]*$"
 """A link alone on its line to a page with a prefix: a category, in the words of another wiki."""
 LEFT_OVER = regex.compile(r"\{\{[^\n{}]*|\}\}|\[\[|\]\]|^\{\|.*\n?|^\|[-}+].*\n?|'{2,5}", regex.M)
 EMPTY_BRACKETS = regex.compile(r"[ \t]*\((?:[\s,;:·–—-]|&nbsp;)*\)")
-BLANKS, LINES = regex.compile(r"[ \t\u00a0]+"), regex.compile(r"\s*\n\s*\n\s*")
+BLANKS = regex.compile(r"[ \t\u00a0]+")
+LINES = regex.compile(r"\s*\n\s*\n\s*")
 
 TEXT_LEVEL = 9
 """Below every heading; those have the levels 1 to 6."""
@@ -72,7 +73,8 @@ def without_tags(text: str) -> str:
     for _, end, slash, name, _ in reversed(tags):
         if slash:
             closing.setdefault(name.lower(), []).append(end)
-    parts, at = list[str](), 0
+    parts = list[str]()
+    at = 0
     for start, end, slash, name, is_empty in tags:
         if start < at:
             continue
@@ -152,7 +154,8 @@ def character(node: Any) -> str:
 
 def tidy(text: str) -> str:
     """Paragraphs without what is left of markup, and without headings that nothing follows."""
-    kept, level_below = list[str](), 0
+    kept = list[str]()
+    level_below = 0
     for block in reversed(LINES.split(EMPTY_BRACKETS.sub("", LEFT_OVER.sub("", text)))):
         lines = (BLANKS.sub(" ", line).strip() for line in block.split("\n"))
         block = "\n".join(line for line in lines if line)

@@ -26,7 +26,8 @@ MAX_FILES = 64
 """Files that a parser may have open."""
 MAX_UNIT_BYTES = 64 << 20
 """As MAX_DOCUMENT_BYTES of formats/io/content.py."""
-HELD_BYTES, HELD_SECONDS = 1 << 17, 0.01
+HELD_BYTES = 1 << 17
+HELD_SECONDS = 0.01
 """Units are held back until there is so much of them, or so long."""
 RENEWED_SECONDS = 0.2
 DETAIL_CHARS = 300
@@ -107,9 +108,13 @@ class Worker:
     def __init__(
         self, requests: frames.Incoming, answers: int, where: frames.Whereabouts, cpu_seconds: int
     ) -> None:
-        self.requests, self.answers, self.where = requests, answers, where
-        self.cpu_seconds, self.cpu_renewed_at = cpu_seconds, -1.0
-        self.held, self.sent_at = bytearray(), 0.0
+        self.requests = requests
+        self.answers = answers
+        self.where = where
+        self.cpu_seconds = cpu_seconds
+        self.cpu_renewed_at = -1.0
+        self.held = bytearray()
+        self.sent_at = 0.0
 
     def renew_cpu(self) -> None:
         """Let this process compute for the seconds of a unit; then the system ends it.
@@ -183,4 +188,5 @@ class Worker:
         frames.write(self.answers, self.held)
         if last is not None:
             frames.send(self.answers, last)
-        self.held, self.sent_at = bytearray(), time.monotonic()
+        self.held = bytearray()
+        self.sent_at = time.monotonic()

@@ -56,7 +56,8 @@ def read_columns(
     """
 
     def read(path: Path) -> Records:
-        n_rows, expansion = 0, Expansion(origin.raw_bytes)
+        n_rows = 0
+        expansion = Expansion(origin.raw_bytes)
         try:
             with path.open("rb") as file:
                 for n_rows, row in enumerate(rows_of(file, content, source), 1):
@@ -172,7 +173,8 @@ def shown_bytes(value: Any) -> str | None:
 
 def row_document(number: int, row: Row, origin: Origin) -> Document | Reject:
     """One row as a document."""
-    text, raw_bytes = row.text, row.raw_bytes
+    text = row.text
+    raw_bytes = row.raw_bytes
     if len(text) > MAX_DOCUMENT_BYTES:
         detail = too_long(len(text))
         return origin.reject("too_long", detail, record=number, raw_bytes=raw_bytes)
@@ -185,7 +187,8 @@ def row_document(number: int, row: Row, origin: Origin) -> Document | Reject:
 
 MOST_BATCH_BYTES = 2 << 30
 """Of a compressed batch, which is unpacked as a whole."""
-SECONDS, SECONDS_PER_GB = 60.0, 60.0
+SECONDS = 60.0
+SECONDS_PER_GB = 60.0
 _unpacking = LimitedProcess("endonym.formats.readers.arrow:unpacked_bytes")
 
 
@@ -254,7 +257,8 @@ def open_batches(file: Any) -> tuple[Any, Iterator[Any]]:
         return reader.schema, (reader.get_batch(n) for n in range(reader.num_record_batches))
 
 
-BATCH_ROWS, BATCH_BYTES = 1 << 16, 16 << 20
+BATCH_ROWS = 1 << 16
+BATCH_BYTES = 16 << 20
 """How much is decoded at a time: so many rows, fewer if they are long. Each batch comes with a copy
 of the whole dictionary, so that small batches of many values would take quadratic time."""
 
@@ -265,9 +269,11 @@ MAX_NOTE_BYTES = 4_096
 def parquet_rows(file: BinaryIO, content: Content, source: Source) -> Iterator[Row]:
     """The rows of a parquet file."""
     table = parquet.ParquetFile(file)
-    schema, groups = table.schema_arrow, row_groups(table)
+    schema = table.schema_arrow
+    groups = row_groups(table)
     column = text_column(schema, source.column)
-    declared, large = 0, set[str]()
+    declared = 0
+    large = set[str]()
     for chunk in [group.column(n) for group in groups for n in range(group.num_columns)]:
         # What the column says that it unpacks to. Its pages, which may lie, have 2 GiB at most.
         declared += chunk.total_uncompressed_size if chunk.path_in_schema == column else 0

@@ -63,7 +63,8 @@ def records_on_disk(
     """
     with content.on_disk(packed=packed) as path:
         if isinstance(path, Damage):
-            why, is_packed = path.detail, path.reason != "not_compressed"
+            why = path.detail
+            is_packed = path.reason != "not_compressed"
             detail = f"{why}; such a file cannot be read in part" if is_packed else why
             yield origin.reject(path.reason, detail, record=None, raw_bytes=path.raw_bytes)
             return
@@ -97,13 +98,15 @@ def is_other(what: str, name: str) -> bool:
 
 def unread(content: Content, kind: FileFormat, name: str) -> str:
     """The message about a file whose name says no format that is read: also what it is."""
-    feed, detail = Feed(content.packed), unsupported(kind, name)
+    feed = Feed(content.packed)
+    detail = unsupported(kind, name)
     what = any_kind(feed.peek(HEAD_BYTES))
     if kind.compression and what in COMPRESSED:
         if what != PACKED[kind.compression]:
             detail = f"by its content this is {what}; {detail}"
         stream = content.expansion.unpacked(feed.rest(), kind.compression)
-        what, name = any_kind(Feed(stream).peek(HEAD_BYTES)), PurePosixPath(name).stem
+        what = any_kind(Feed(stream).peek(HEAD_BYTES))
+        name = PurePosixPath(name).stem
     elif kind.compression and what in TEXTS:
         packing = f"{PACKED[kind.compression]} ({PurePosixPath(name).suffix})"
         return f"by its content this is {what}, not {packing}. {TEXTS[what]}"

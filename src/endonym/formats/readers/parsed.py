@@ -20,7 +20,8 @@ from endonym.formats.reasons import is_unreadable
 
 BETWEEN = "\n\n"
 """Stands between paragraphs."""
-LOCK, LOCK_BYTES = "~$", 400
+LOCK = "~$"
+LOCK_BYTES = 400
 """How the names of the files begin in which Word notes who has a document open, and the most bytes
 that they have: 162."""
 EMPTY_LINES = (regex.compile(r"\n[^\S\n]*\n\s*"), regex.compile(r"\n(?:[^\S\n]*\n){2,}\s*"))
@@ -69,7 +70,8 @@ def units_of(
     Bytes that are lost are compared with bytes of text, so they are counted as about as many bytes
     as text would have had there.
     """
-    size, used = path.stat().st_size, 0  # bytes of the file, and of the units so far
+    size = path.stat().st_size  # bytes of the file
+    used = 0  # bytes of the units so far
     text_sizes = list[int]()
     for unit in isolation.parsed_units(parser.function, path, options, raw_bytes=size):
         # Bytes of a temporary file stand for fewer of the raw file.
@@ -89,7 +91,8 @@ def units_of(
             usual = sum(text_sizes) // len(text_sizes) if text_sizes else rest
             # The number 0 stands for the rest of the file.
             raw_bytes = max(1, rest if unit.number == 0 else min(usual, rest) or usual)
-        shown, number = unit.text[:SHOWN_CHARS].encode(), unit.number or None
+        shown = unit.text[:SHOWN_CHARS].encode()
+        number = unit.number or None
         yield origin.reject(unit.reason, unit.detail, record=number, raw=shown, raw_bytes=raw_bytes)
 
 
@@ -109,7 +112,9 @@ def documents(units: Units, origin: Origin, source: Source, parser: Parser) -> R
 
 def in_parts(units: Units, origin: Origin, source: Source) -> Records:
     """The parts of a file, over its pages or chapters, and the rejects among them."""
-    block, raw_bytes, text_bytes = Block(origin, {}, source), 0, 0
+    block = Block(origin, {}, source)
+    raw_bytes = 0
+    text_bytes = 0
 
     def lines() -> Iterator[tuple[int, str] | Reject]:
         nonlocal raw_bytes, text_bytes
@@ -130,7 +135,8 @@ def in_parts(units: Units, origin: Origin, source: Source) -> Records:
 
 def as_one_unit(units: Units, origin: Origin, parser: Parser) -> Units:
     """The rejects among the units, then the texts of the others as one unit, if there are any."""
-    texts, metas = list[str](), list[dict[str, str]]()
+    texts = list[str]()
+    metas = list[dict[str, str]]()
     size = raw_bytes = 0
     for unit in units:
         if isinstance(unit, Reject):

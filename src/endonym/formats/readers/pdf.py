@@ -25,11 +25,13 @@ from endonym.script.languages import ocr_packages
 
 PARSER = PARSERS["pdf"]
 PICTURE = "endonym.formats.parsers.pdf:picture_units"
-LEAST_QUALITY, SHOWN = 0.5, 500
+LEAST_QUALITY = 0.5
+SHOWN = 500
 BAD_LAYER = "the text layer of this page is not text ({share}); a broken or old font"
 NO_LAYER = "this page has no text, only a picture"
 SCAN = "this page is a picture, with only {letters} letters of text on it"
-MOST_LETTERS, LEAST_PICTURE = 100, 0.6
+MOST_LETTERS = 100
+LEAST_PICTURE = 0.6
 """A scan with a stamp on it has fewer letters, and its picture covers more of the page."""
 
 
@@ -47,7 +49,10 @@ class Pdf:
     """A PDF on disk."""
 
     def __init__(self, path: Path, content: Content, origin: Origin, source: Source) -> None:
-        self.path, self.content, self.origin, self.source = path, content, origin, source
+        self.path = path
+        self.content = content
+        self.origin = origin
+        self.source = source
         self.ocr = PageOcr.of(source)
         self.rejects: list[Reject] = []
 
@@ -104,7 +109,8 @@ class Pdf:
 
     def refuse(self, unit: Unit, reason: str, detail: str) -> None:
         """Add a reject for a page."""
-        raw, size = unit.text[:SHOWN].encode(), unit.raw_bytes
+        raw = unit.text[:SHOWN].encode()
+        size = unit.raw_bytes
         detail = f"page {unit.number}: {detail}"
         reject = self.origin.reject(reason, detail, record=unit.number, raw=raw, raw_bytes=size)
         self.rejects.append(reject)

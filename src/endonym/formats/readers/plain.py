@@ -87,8 +87,12 @@ class Block:
     """
 
     def __init__(self, origin: Origin, meta: Notes, source: Source) -> None:
-        self.origin, self.meta, self.number = origin, meta, 1
-        self.text, self.raw_bytes, self.paragraph_bytes = io.StringIO(), 0, 0
+        self.origin = origin
+        self.meta = meta
+        self.number = 1
+        self.text = io.StringIO()
+        self.raw_bytes = 0
+        self.paragraph_bytes = 0
         self.own_meta = meta
         self.are_parts = source.document == "part"
         is_blind = source.document in ("file", "part")
@@ -121,8 +125,12 @@ class Block:
 
     def finish(self) -> Document | Reject:
         """The finished document; a new one starts."""
-        size, number, text = self.raw_bytes, self.number, self.text.getvalue()
-        self.number, self.raw_bytes, self.text = number + 1, 0, io.StringIO()
+        size = self.raw_bytes
+        number = self.number
+        text = self.text.getvalue()
+        self.number = number + 1
+        self.raw_bytes = 0
+        self.text = io.StringIO()
         if size > MAX_DOCUMENT_BYTES:
             return self.origin.reject("too_long", too_long(size), record=number, raw_bytes=size)
         meta = self.own_meta | ({PART: self.origin.name} if self.are_parts else {})
@@ -166,7 +174,8 @@ def read_leipzig(content: Content, origin: Origin, source: Source) -> Records:
         record, line = item
         if not VISIBLE.search(line):
             continue
-        raw, found = line.encode(), SENTENCE.fullmatch(line)
+        raw = line.encode()
+        found = SENTENCE.fullmatch(line)
         if found and VISIBLE.search(found[2]):
             own = meta | {"id": found[1]}
             yield origin.document(record, found[2], raw_bytes=len(raw), meta=own)

@@ -22,7 +22,9 @@ FOR_CHAT = (
     "(docs/phases.md)"
 )
 COMMENTED = "take out the # of such a line to use it"
-LARGE_BYTES, MAX_PARTS, MAX_COMMAS = 1 << 20, 500_000, 2_000_000
+LARGE_BYTES = 1 << 20
+MAX_PARTS = 500_000
+MAX_COMMAS = 2_000_000
 """Large records with more objects and lists, or with more commas, and so with more values, are
 rejected: they need 20 times their size in RAM. 64 MiB of text have a million commas."""
 
@@ -66,7 +68,8 @@ def record(
     number: int, line: str, origin: Origin, *, column: str | int | None, meta: Notes
 ) -> Document | Reject:
     """One line as a document, or why it is rejected."""
-    value, raw = value_of(number, line, origin), line.encode()
+    value = value_of(number, line, origin)
+    raw = line.encode()
     if isinstance(value, Reject):
         return value
     text, reason, detail = text_of(value, column)

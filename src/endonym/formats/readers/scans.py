@@ -79,7 +79,8 @@ def placed(lines: Sequence[OcrLine]) -> tuple[list[Line], float]:
         is_usual = usual / OTHER_SIZE < line.height < usual * OTHER_SIZE
         size = float(usual if is_usual else line.height)
         middle = page_height - line.top - line.height / 2
-        bottom, top = middle - size / 2, middle + size / 2
+        bottom = middle - size / 2
+        top = middle + size / 2
         left = float(width - line.left - line.width if is_mirrored else line.left)
         found.append(Line(line.text, left, bottom, left + line.width, top, size))
     return found, page_height
@@ -92,10 +93,12 @@ def read_image(content: Content, origin: Origin, source: Source) -> Records:
     """The documents of a picture."""
     ocr = PageOcr.of(source)
     if ocr is None:
-        reason, detail = "needs_ocr", 'a picture; OCR reads it: ocr = "auto" in [[source]]'
+        reason = "needs_ocr"
+        detail = 'a picture; OCR reads it: ocr = "auto" in [[source]]'
         what = any_kind(Feed(content.packed).peek(HEAD_BYTES))
         if what != "a picture" and is_other(what, origin.name):
-            reason, detail = "other_kind", f"by its content this is {what}: rename it"
+            reason = "other_kind"
+            detail = f"by its content this is {what}: rename it"
         return iter([origin.whole_file(reason, detail)])
 
     def read(path: Path) -> Records:
@@ -106,7 +109,8 @@ def read_image(content: Content, origin: Origin, source: Source) -> Records:
 
 def picture_units(path: Path, ocr: PageOcr, origin: Origin) -> Units:
     """The text of each page of a picture, and rejects of the pages that OCR does not read."""
-    count, rejects = tiff_pages(path), list[Reject]()
+    count = tiff_pages(path)
+    rejects = list[Reject]()
     size = origin.raw_bytes // count
 
     def pages() -> Iterator[Page]:
@@ -134,7 +138,8 @@ def page_texts(pages: Iterator[Page], rejects: list[Reject], origin: Origin) -> 
         if each.paragraphs:  # none if a paragraph of the page before goes on to its end
             yield Unit(page.number, each.text, page.meta, page.raw_bytes)
         elif not page.lines:
-            detail, size = f"page {page.number}: {ONLY_RUNNING}", page.raw_bytes
+            detail = f"page {page.number}: {ONLY_RUNNING}"
+            size = page.raw_bytes
             rejects.append(origin.reject("blank", detail, record=page.number, raw_bytes=size))
     yield from rejects
 

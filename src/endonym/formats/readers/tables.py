@@ -51,7 +51,7 @@ class Layout:
 
     index: int
     columns: int
-    notes: dict[str, int] = field(default_factory=dict[str, int])
+    notes: dict[str, int] = field(default_factory=dict)
 
 
 def read_table(content: Content, origin: Origin, source: Source, table: str) -> Records:
@@ -169,9 +169,11 @@ def lines_of_row(
     first: Numbered, next_line: Callable[[], Numbered | Reject | None]
 ) -> tuple[list[Numbered], list[Reject]]:
     """The lines of a row, up to one where all quotes are closed, and the rejects among them."""
-    row_lines, rejects = [first], list[Reject]()
+    row_lines = [first]
+    rejects = list[Reject]()
     _, line = first
-    quotes, size = line.count('"'), len(line)
+    quotes = line.count('"')
+    size = len(line)
     while quotes % 2 and len(row_lines) < MAX_ROW_LINES and size < MAX_DOCUMENT_BYTES:
         item = next_line()
         if item is None:

@@ -20,7 +20,8 @@ MAX_HEADER_BYTES = 1 << 20
 LONG_NAMES = {tarfile.GNUTYPE_LONGNAME: b"path", tarfile.GNUTYPE_LONGLINK: b"linkpath"}
 EXTENSIONS = {*LONG_NAMES, tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.XGLTYPE}
 USED_FIELDS = {b"path", b"linkpath", b"size", b"GNU.sparse.name"}
-SPARSE_MORE, SPARSE_MORE_AGAIN = 482, 504
+SPARSE_MORE = 482
+SPARSE_MORE_AGAIN = 504
 """Positions of the sign that another block with holes follows: in a header, in such a block."""
 
 
@@ -57,7 +58,9 @@ class Content:
     """The bytes of a member that are not read yet."""
 
     def __init__(self, feed: streams.Feed, size: int) -> None:
-        self.feed, self.left, self.padding = feed, size, -size % tarfile.BLOCKSIZE
+        self.feed = feed
+        self.left = size
+        self.padding = -size % tarfile.BLOCKSIZE
         self.is_short = False
 
     def stream(self) -> streams.Stream:
@@ -65,7 +68,8 @@ class Content:
         while self.left:
             piece = self.feed.take(min(streams.PIECE_BYTES, self.left))
             if not piece:
-                self.is_short, self.left = True, 0
+                self.is_short = True
+                self.left = 0
                 yield streams.Damage("truncated", "the archive ends early, within this member")
                 return
             self.left -= len(piece)
