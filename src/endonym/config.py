@@ -55,7 +55,8 @@ def identity(config: Config) -> dict[str, Any]:
     """
     kept: dict[str, Any] = {}
     for name, field in type(config).model_fields.items():
-        extra, value = field.json_schema_extra, getattr(config, name)
+        extra = field.json_schema_extra
+        value = getattr(config, name)
         is_marked = isinstance(extra, dict) and extra.get("identity") is False
         if value is not None and not is_marked:
             kept[name] = config_value(value)

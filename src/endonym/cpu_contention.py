@@ -89,7 +89,9 @@ class ContentionMonitor:
         self.recent.append(seconds)
         if len(self.recent) < WINDOW:
             return None
-        pace, threads, taken = median(self.recent), device.threads(), None
+        pace = median(self.recent)
+        threads = device.threads()
+        taken = None
         if self.best == float("inf") and self.device_name == "cpu":
             taken = self.others.cores_taken()
         if taken is not None:

@@ -26,7 +26,8 @@ from endonym.gpus import why_no_cuda
 
 PROBE_SECONDS = 2.0
 WORTH_CASTING = 1.3
-FEW_ROWS, OPERATIONS_A_ROW = 16, 2 * 512 * 1024
+FEW_ROWS = 16
+OPERATIONS_A_ROW = 2 * 512 * 1024
 """Of the product whose time says how many rows are measured; and what a row of it takes."""
 TURNS = 20
 """Number formats are measured in turn, so often."""
@@ -40,10 +41,14 @@ ISAS_WITHOUT_BF16 = (
 Dispatcher Control"."""
 OTHER_NAMES = ("gpu", "nvidia", "amd", "rocm", "hip")
 """What people call a GPU."""
-CONTROL_GROUPS, CORES = Path("/sys/fs/cgroup"), Path("/proc/cpuinfo")
-TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
+CONTROL_GROUPS = Path("/sys/fs/cgroup")
+CORES = Path("/proc/cpuinfo")
+TRIM_THRESHOLD = -1
+MMAP_THRESHOLD = -3
+MMAP_MAX = -4
 """Names of glibc's `mallopt`, from its malloc.h."""
-NEVER, LARGE_BYTES = 2**31 - 1, 1 << 18
+NEVER = 2**31 - 1
+LARGE_BYTES = 1 << 18
 MAPPINGS = 1 << 16
 """Number of memory mappings for large tensors: glibc's default."""
 SPINS = "20000"
@@ -232,10 +237,12 @@ def pick(name: str | None) -> str:
     kind, _, which = name.partition(":")
     if name not in present and (kind not in present or which != "0"):
         # The error for a device that is not available. present: those that are.
-        message, do = f"no {name} here", f"This machine has: {', '.join(present)}."
+        message = f"no {name} here"
+        do = f"This machine has: {', '.join(present)}."
         if kind == "cuda" and "cuda" not in present:
             why, advice = why_no_cuda()
-            message, do = f"{message}: {why}", f"{advice} {do}"
+            message = f"{message}: {why}"
+            do = f"{advice} {do}"
         elif kind in OTHER_NAMES:
             do = f"torch calls NVIDIA's and AMD's GPUs cuda: --device cuda. {do}"
         raise RecipeError(message, where="--device", do=do)
@@ -387,9 +394,11 @@ def _product_rate(rows: int, kind: Any, seconds: float) -> float:
     """
     import torch
 
-    a, b = torch.randn(rows, 512, dtype=kind), torch.randn(512, 1024, dtype=kind)
+    a = torch.randn(rows, 512, dtype=kind)
+    b = torch.randn(512, 1024, dtype=kind)
     torch.mm(a, b)
-    fastest, now = float("inf"), time.perf_counter()
+    fastest = float("inf")
+    now = time.perf_counter()
     end = now + seconds
     while fastest == float("inf") or now < end:
         start = now

@@ -10,14 +10,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-AMD, PCI = Path("/dev/kfd"), Path("/sys/bus/pci/devices")
-NVIDIA_VENDOR, DISPLAYS = "0x10de", ("0x0300", "0x0302")
+AMD = Path("/dev/kfd")
+PCI = Path("/sys/bus/pci/devices")
+NVIDIA_VENDOR = "0x10de"
+DISPLAYS = ("0x0300", "0x0302")
 """Of PCI: the vendor, and the classes of graphics cards and of accelerators without a display."""
 QUERY = "name,memory.used,memory.total,utilization.gpu"
 ANSWER_SECONDS = 10.0
 IDLE_SHARE = 0.1
 """A GPU is idle if no more of its memory and time is in use."""
-BUILDS, INDEX = "https://pytorch.org/get-started/locally", "https://download.pytorch.org/whl/cu126"
+BUILDS = "https://pytorch.org/get-started/locally"
+INDEX = "https://download.pytorch.org/whl/cu126"
 DRIVERS = "https://www.nvidia.com/drivers"
 HIDING = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 """Environment variables that hide all GPUs from torch if they are empty or -1."""
@@ -95,7 +98,8 @@ def why_no_cuda(gpus: list[Gpu] | None = None) -> tuple[str, str]:
 
     gpus = nvidia_gpus() if gpus is None else gpus
     seen = f"{gpus[0].name} is here" if gpus else "no NVIDIA GPU was found either"
-    build, needs = f"torch {torch.__version__}", "" if gpus else "Leave --device out. With a GPU: "
+    build = f"torch {torch.__version__}"
+    needs = "" if gpus else "Leave --device out. With a GPU: "
     if torch.version.hip is None and not torch.backends.cuda.is_built():
         why = f"{build} is a build without CUDA ({seen})"
         if sys.platform == "darwin":

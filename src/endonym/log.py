@@ -53,7 +53,8 @@ def duration(seconds: float) -> str:
     """Seconds in a readable unit."""
     if seconds < 90:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, days = seconds / 60, seconds / 86_400
+    minutes = seconds / 60
+    days = seconds / 86_400
     if minutes < 90:
         return f"{minutes:.0f} min"
     if days < 4:
@@ -71,7 +72,8 @@ LABEL = re.compile(r"\s*(?:(?:[-•]|\d+\.) |\S.*?\s{2,})")
 LONGEST_LABEL = 26
 FIRST_LINE = 30.0
 """Seconds after which progress is told without a terminal."""
-WIDE, NARROW = 100, 80
+WIDE = 100
+NARROW = 80
 """Columns of a screen from which on a bar is long, and from which on there is one."""
 
 
@@ -120,7 +122,8 @@ class Log:
     """Writes to the terminal, and to the run's `log.txt` if it has a folder."""
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
-        self.quiet, self.verbose = quiet, verbose
+        self.quiet = quiet
+        self.verbose = verbose
         self.file: Path | None = None
         self._live = None
         self._warned = set[str]()
@@ -214,7 +217,9 @@ class Log:
     def _told(self, what: str, total: float, done: float) -> Callable[..., None]:
         """Progress as lines with the time left, ever more rarely: after half a minute, one minute,
         two, four …"""
-        begun, started, wait = done, monotonic(), FIRST_LINE
+        begun = done
+        started = monotonic()
+        wait = FIRST_LINE
 
         def advance(n: float, note: str = "") -> None:
             nonlocal done, wait

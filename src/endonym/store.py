@@ -46,7 +46,8 @@ UNKNOWN_NEED = (
     "counts as not needed."
 )
 AGAIN = "Remove the file: the next run writes it again."
-IDENTIFIER, WHOLE_IDENTIFIER = re.compile("[0-9a-f]{12}"), re.compile("[0-9a-f]{12,64}")
+IDENTIFIER = re.compile("[0-9a-f]{12}")
+WHOLE_IDENTIFIER = re.compile("[0-9a-f]{12,64}")
 
 
 def canonical_json(value: Any) -> bytes:

@@ -44,7 +44,8 @@ TELL_SECONDS = 0.5
 """How often progress is told and read."""
 TRIES = 2
 REACH_SECONDS = 20
-MOST_SAID, SAID_CHARS = 4, 500
+MOST_SAID = 4
+SAID_CHARS = 500
 """Lines and characters of what Ray says of an error."""
 RAY = "ray"
 
@@ -90,7 +91,8 @@ def perform(function: Function, job: Job, advance: Advance) -> Result:
 
 def perform_remotely(function: Function, job: Job) -> Result:
     """Do one job in a worker, which says in a file how far it is."""
-    done_bytes, due = 0, time.monotonic() + TELL_SECONDS
+    done_bytes = 0
+    due = time.monotonic() + TELL_SECONDS
 
     def tell(n_bytes: int) -> None:
         nonlocal done_bytes, due
@@ -109,7 +111,9 @@ class Share:
     """How much of a job was told already, so that each job counts with its size in all."""
 
     def __init__(self, job: Job, advance: Advance) -> None:
-        self.job, self.advance, self.told = job, advance, 0
+        self.job = job
+        self.advance = advance
+        self.told = 0
 
     def more(self, size: int) -> None:
         """Tell that so many bytes more were worked on."""
@@ -153,7 +157,8 @@ class RemoteRunner(ABC):
 
     def run(self, function: Function, jobs: Iterable[Job], advance: Advance) -> Iterator[Result]:
         """See Runner."""
-        waiting, running = iter(jobs), list[SubmittedJob]()
+        waiting = iter(jobs)
+        running = list[SubmittedJob]()
         submitted: deque[SubmittedJob] = deque()
         while True:
             for job in islice(waiting, 2 * self.count - len(running)):

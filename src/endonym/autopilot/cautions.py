@@ -67,7 +67,8 @@ def cautions(
     times = config.embedding_lr / config.lr if config.lr else 0.0
     if times > FAR_APART:
         warn("far_apart", times=times, usual=8 * config.lr)
-    batch, tokens = config.batch_tokens, facts.unique_tokens
+    batch = config.batch_tokens
+    tokens = facts.unique_tokens
     fewer = max(context, tokens // 100)
     if batch > max(tokens, fewer):
         sizes = {"batch": number(batch), "tokens": number(tokens), "fewer": number(fewer)}
@@ -93,7 +94,8 @@ class HeldGroups(NamedTuple):
 
 def held_groups(facts: Facts, block_bytes: int) -> list[HeldGroups]:
     """The groups of all texts, and, where the score is a mean over sources, of each of these."""
-    found, large = list[HeldGroups](), list[HeldGroups]()
+    found = list[HeldGroups]()
+    large = list[HeldGroups]()
     for name, each in {"": facts, **facts.sources}.items():
         group_bytes = max(block_bytes, each.mean_document_tokens * each.token_bytes)
         fewest = FEWEST_OF_SOURCE if name else FEWEST_DOCUMENTS
@@ -125,7 +127,8 @@ def caution_of_intervals(recipe: Recipe, facts: Facts) -> str:
 
 def cautions_of_starts(recipe: Recipe) -> list[str]:
     """Warnings of phases that learn answers before any text."""
-    text, phases = TEXTS["new_weights"], enumerate(recipe.phase)
+    text = TEXTS["new_weights"]
+    phases = enumerate(recipe.phase)
     new = [phase for index, phase in phases if recipe.begins_new(index)]
     return [f"phase {phase.name}: {text}" for phase in new if phase.objective == "chat"]
 
@@ -219,7 +222,8 @@ def cautions_of_unequal(read: Mapping[str, Read]) -> list[str]:
     """
     warnings: list[str] = []
     least, most = (choose(read, key=lambda name: read[name].bytes) for choose in (min, max))
-    few, many = read[least], read[most]
+    few = read[least]
+    many = read[most]
     factor = many.bytes / max(1.0, few.bytes)
     if factor > LESS_TEXT:
         sets = " ".join(f"--set {each}" for each in sets_for_as_much(read))
@@ -227,7 +231,8 @@ def cautions_of_unequal(read: Mapping[str, Read]) -> list[str]:
         values = {"few": few.epochs, "many": many.epochs, "factor": factor, "as_much": as_much}
         warnings.append(TEXTS["less_text"].format(least=least, most=most, **values))
     seen = {name: each.context * each.token_bytes for name, each in read.items()}
-    least, most = min(seen, key=seen.__getitem__), max(seen, key=seen.__getitem__)
+    least = min(seen, key=seen.__getitem__)
+    most = max(seen, key=seen.__getitem__)
     if 0 < seen[least] * SHORTER_CONTEXT < seen[most]:
         context = CONTEXT_UNIT * math.ceil(seen[most] / read[least].token_bytes / CONTEXT_UNIT)
         values = {"few": number(rounded(seen[least])), "many": number(rounded(seen[most]))}

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 SAMPLE_RECORDS = 2_000
 TINY_SHARE = 1e-9
-USUAL_EXAMPLE_BYTES, USUAL_ANSWER_BYTES = 1_000.0, 600.0
+USUAL_EXAMPLE_BYTES = 1_000.0
+USUAL_ANSWER_BYTES = 600.0
 """Of conversations that nobody has yet."""
 TEMPLATE_TOKENS = 8
 """Of a message: its role, and where it begins and ends."""
@@ -61,7 +62,8 @@ def estimated_examples(
     tokenizer: counts the tokens, if there is one already, or one like it; else bytes_per_token.
     Raises SourceError if no record can be used, or too few.
     """
-    facts, sizes = dict[int, Facts](), sizes or {}
+    facts = dict[int, Facts]()
+    sizes = sizes or {}
     held_out = np.zeros(0, dtype=np.uint64)
     for index, phase in enumerate(recipe.phase):
         if phase.reads_texts:
@@ -70,7 +72,8 @@ def estimated_examples(
         said = [_said(each.value) for each in made]
         lengths = _lengths([contents for contents, _ in said], bytes_per_token, tokenizer)
         fits = lengths <= context  # the others will be rejected
-        keys, is_dev = _prompt_keys(made, recipe.split.seed)[fits], np.zeros(len(made), dtype=bool)
+        keys = _prompt_keys(made, recipe.split.seed)[fits]
+        is_dev = np.zeros(len(made), dtype=bool)
         is_dev[fits] = held_out_prompts(keys, recipe.chat.val_share, held_out)
         held_out = np.union1d(held_out, keys[is_dev[fits]])
         # Of each record: itself, its examples, their tokens, and the bytes of its answers.
@@ -82,14 +85,17 @@ def estimated_examples(
         if phase.objective == "chat" and recipe.chat.val_share is None and is_few:
             system = _lengths([_system(each) for each in made], bytes_per_token, tokenizer)
             table = np.concatenate((table, _again(made, table, system, context)))
-            is_dev, lengths = np.zeros(len(table), dtype=bool), table[:, 2]
-        sums, held = table.sum(axis=0), table[is_dev].sum(axis=0)
+            is_dev = np.zeros(len(table), dtype=bool)
+            lengths = table[:, 2]
+        sums = table.sum(axis=0)
+        held = table[is_dev].sum(axis=0)
         if phase.name in sizes and not made:
             sums = np.array((1.0, 1.0, USUAL_EXAMPLE_BYTES / bytes_per_token, USUAL_ANSWER_BYTES))
             held = sums * (recipe.chat.val_share or VAL_SHARE)
         if phase.name in sizes:
             times = sizes[phase.name] / (sums[2] * bytes_per_token)
-            sums, held = sums * times, held * times
+            sums = sums * times
+            held = held * times
         records, examples, tokens, answer_bytes = (sums - held).tolist()
         dropped = Counter(each.reason for each in rejects)
         rows = _rows(lengths[~is_dev], tokens, context)
@@ -114,7 +120,9 @@ def _read(recipe: Recipe, index: int) -> tuple[list[ParsedRecord], list[float], 
 
     Raises SourceError if no record can be used, or too few.
     """
-    phase, rejects, seen = recipe.phase[index], list[Reject](), dict[bytes, str]()
+    phase = recipe.phase[index]
+    rejects = list[Reject]()
+    seen = dict[bytes, str]()
     read = [_first_records(path, phase, rejects, seen) for path in recipe.data_files(index)]
     made = [each for some, _ in read for each in some]
     are_all = all(weight == 1 for _, weight in read)
@@ -145,12 +153,15 @@ def _again(
     messages. Of records that are too long for a row there are none.
     """
     fits = table[:, 2] <= context
-    made, table, system = [*compress(made, fits)], table[fits], system[fits]
+    made = [*compress(made, fits)]
+    table = table[fits]
+    system = system[fits]
     asked = [tuple(without_system(each.value.prompt)) for each in made]
     is_bare = (system > 0) & np.array([asked.count(each) == 1 for each in asked], dtype=bool)
     turns = [len(_said(each.value)[1]) for each in made]
     singles = np.array(turns) == 1 if turns.count(1) > 1 else np.zeros(len(made), dtype=bool)
-    bare, joined = table - [1, 0, 0, 0], table - [1, 0, 0, 0]
+    bare = table - [1, 0, 0, 0]
+    joined = table - [1, 0, 0, 0]
     bare[:, 2] -= system
     joined[is_bare] = bare[is_bare]
     joined[:, 2] += bare[singles, 2].mean() if singles.any() else 0
@@ -164,7 +175,8 @@ def _require_some(phase: Phase, rejects: Sequence[Reject], n_made: int, *, most:
     firsts = {each.reason: each for each in reversed(rejects)}
     if rejects and not n_made:
         ((reason, count),) = dropped.most_common(1)
-        where, do = f"phase {phase.name}: data", advice(reason, firsts[reason])
+        where = f"phase {phase.name}: data"
+        do = advice(reason, firsts[reason])
         words = {"records": counted(len(rejects), "record"), "why": in_words(reason)}
         raise source_error("none_fits", where, advice=do, count=number(count), **words)
     require_usable(dropped, firsts, len(rejects) + n_made, most)
@@ -177,7 +189,8 @@ def _first_records(
 
     rejects, seen: get what makes no examples, and what does.
     """
-    made, line_bytes = list[ParsedRecord](), 0
+    made = list[ParsedRecord]()
+    line_bytes = 0
     fits = parsed_records(path, phase.columns, seen=seen, are_pairs=phase.is_of_pairs)
     for place, fit in enumerate(fits):
         if place == SAMPLE_RECORDS:
@@ -196,7 +209,8 @@ def _said(value: Conversation | Pair) -> tuple[list[str], list[str]]:
     if isinstance(value, Conversation):
         answers = [each.content for each in value.messages if each.role == ANSWERING]
         return [each.content for each in value.messages], answers
-    prompt, answers = [each.content for each in value.prompt], [value.chosen, value.rejected]
+    prompt = [each.content for each in value.prompt]
+    answers = [value.chosen, value.rejected]
     return [*prompt, value.chosen, *prompt, value.rejected], answers
 
 

@@ -28,7 +28,10 @@ EFFICIENCY = 0.3
 """Share of the measured matrix speed that training reaches, if nothing more is known."""
 PRODUCTS = 0.8
 """Share of it that the matrix products alone reach."""
-SMALL_DIM, SMALL_LAYERS, SMALL_VOCAB, SMALL_CONTEXT = 128, 4, 2048, 256
+SMALL_DIM = 128
+SMALL_LAYERS = 4
+SMALL_VOCAB = 2048
+SMALL_CONTEXT = 256
 """A small shape, measured to learn how long a step takes besides its matrix products."""
 RATES = ("matmul_per_second", "matmul_per_second again", "matmul_per_second once more")
 """Keys of the speed of matrix products; the last two are of measurements that looked odd."""
@@ -189,7 +192,8 @@ def usual_training(
 
 def promised_here(work: Workload, rates: dict[str, float], machine_file: Path) -> float:
     """Training time per token by formula, from saved measurements; measures nothing."""
-    number_format, adapt = work.config.number_format, work.config.adapt
+    number_format = work.config.number_format
+    adapt = work.config.adapt
     # The same shape may be measured with another batch; else the small one was.
     usual = usual_training(rates, number_format)
     same_rows = usual.but(context=work.config.context)
@@ -240,7 +244,8 @@ def choose_compile(work: Workload, machine_file: Path) -> Choice:
     """
     from endonym.train.compile import phase_unsupported_reason
 
-    execution, processes = work.config.execution, device.process_info().size
+    execution = work.config.execution
+    processes = device.process_info().size
     reason = phase_unsupported_reason(work.shape, execution, work.target, processes)
     if reason is not None:
         return Choice("off", reason)

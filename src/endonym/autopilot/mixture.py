@@ -79,7 +79,8 @@ def with_sources(
     Each order of rows continues from one phase to the next: that of a source with a share, that of
     all texts together, and that of the same conversations or pairs.
     """
-    rows_of_sources, rows_of_data = Counter[str](), Counter[tuple[object, ...]]()
+    rows_of_sources = Counter[str]()
+    rows_of_data = Counter[tuple[object, ...]]()
     with_shares: list[TrainConfig] = []
     for phase, config in zip(phases, configs, strict=True):
         if phase.start == "scratch":
@@ -150,10 +151,12 @@ def require_enough_text(
     once; those without a share of their own ("*") as often as their share takes.
     """
     limits = {source.name: source.repeatable for source in sources}
-    so_far, slack = dict[str, float](), 0
+    so_far = dict[str, float]()
+    slack = 0
     for number_, (phase, config) in enumerate(zip(phases, configs, strict=True)):
         if phase.start == "scratch":
-            so_far, slack = {}, 0
+            so_far = {}
+            slack = 0
         slack += config.batch_tokens  # A batch is whole rows, and steps are rounded up.
         read = texts_read(phase, config.steps * config.batch_tokens // context, facts, context)
         so_far = summed(so_far, read)

@@ -28,18 +28,22 @@ LONGEST_TRAINING = 8
 """Epochs that count when the width is chosen: with 16, models became too wide."""
 MOST_PASSES = 32
 """Epochs beyond which nothing was gained, with the dropout that goes with so many."""
-DEEPER, DEEPENED_DIM = (2, 3), 128
+DEEPER = (2, 3)
+DEEPENED_DIM = 128
 """Factors for the number of layers if there is time for all epochs, and the largest width tried:
 there, more depth helps and more width does not (docs/log.md)."""
 DROPOUTS = ((2, 0.0), (12, 0.1), (30, 0.2))
 MOST_DROPOUT = 0.3
 """Dropout by epochs, and above: tried on 1.5 and 2.5 MB, 128 to 256 channels (docs/log.md)."""
-LITTLE_TOKENS, LITTLE_SHAPE, LITTLE_PASSES = range(25_000, 200_001), (128, 12), 58
+LITTLE_TOKENS = range(25_000, 200_001)
+LITTLE_SHAPE = (128, 12)
+LITTLE_PASSES = 58
 """So few tokens are learnt best by a model larger than TOKENS_PER_PARAMETER allows, with this many
 epochs, dropout and subword dropout, by dev text (docs/log.md). Tried on 0.2 MB of three languages,
 0.5 MB of six and 1 MB of two, which are 26 to 204 thousand tokens. Of a little more, SHAPES has the
 same width."""
-LITTLE_DROPOUT, LITTLE_SUBWORDS = 0.4, 0.2
+LITTLE_DROPOUT = 0.4
+LITTLE_SUBWORDS = 0.2
 
 
 class Choice(NamedTuple):
@@ -78,9 +82,9 @@ class Facts:
     records: int | None = None
     dev_documents: int | None = None
     dev_tokens: int | None = None
-    sources: Mapping[str, "Facts"] = field(default_factory=dict[str, "Facts"])
-    examples: Mapping[int, "Facts"] = field(default_factory=dict[int, "Facts"])
-    dropped: Mapping[str, int] = field(default_factory=dict[str, int])
+    sources: Mapping[str, "Facts"] = field(default_factory=dict)
+    examples: Mapping[int, "Facts"] = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict)
     faults: str = ""
     several_answers: str = ""
     vocab: int | None = None
@@ -134,12 +138,14 @@ def choose_shape(model: ModelKeys, facts: Facts, tokens_for: TokensFor) -> Choic
     for wide, deep in SHAPES:
         tokens = useful(tokens_for(wide, deep * depth), facts)
         if TOKENS_PER_PARAMETER * block_weights(wide, deep) <= tokens:
-            dim, layers = wide, deep
+            dim = wide
+            layers = deep
     kind = FAMILIES[model.family].mixer
     if not model.dim:  # Round up, so that the heads that the recipe gives divide the width evenly.
         parts = lcm(*(_parts(mixer, kind) for mixer in model.mixers))
         dim = -(-dim // parts) * parts
-    dim, layers = model.dim or dim, model.layers or layers * depth
+    dim = model.dim or dim
+    layers = model.layers or layers * depth
     seen = tokens_for(dim, layers)
     why = f"the widest with at least {TOKENS_PER_PARAMETER} training tokens a weight in blocks"
     if seen > useful(seen, facts):

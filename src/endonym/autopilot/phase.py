@@ -31,7 +31,8 @@ from endonym.train.config import (
 )
 from endonym.train.memory_budget import phase_bytes
 
-CAREFUL_LR, CAREFUL_SHARE = 1e-4, 1 / 3
+CAREFUL_LR = 1e-4
+CAREFUL_SHARE = 1 / 3
 """Learning rate of a pretrained model of unknown width; else this share of what matrices of its
 width have from nothing. A rate warmed up to the old peak learns more and forgets more
 (arXiv:2403.08763, section 6; docs/continued.md)."""
@@ -42,22 +43,30 @@ Answers were learnt so with 192 channels (1e-2 beside 1e-3, docs/log.md).
 """
 NEW_ROWS = 4
 """embedding_lr / lr where a pretrained model has a new vocabulary (docs/continued.md)."""
-USUAL_LR, MUON_LR, USUAL_DIM = 3e-3, 6e-3, 256
+USUAL_LR = 3e-3
+MUON_LR = 6e-3
+USUAL_DIM = 256
 """Learning rates of matrices, and the width up to which they were tried."""
 NEW_PASSES = 2
 """Epochs up to which Muon is better and embeddings should have twice the learning rate. Both help
 at half an epoch, neither helps at eleven (docs/log.md)."""
-NEW_TABLES, OLD_TABLES = 8, 4
+NEW_TABLES = 8
+OLD_TABLES = 4
 """embedding_lr / lr, up to NEW_PASSES epochs and above."""
-BATCH_TOKENS, MUON_BATCH_TOKENS, GPU_BATCH_TOKENS, STEPS_A_READING = 2048, 4096, 32_768, 8
+BATCH_TOKENS = 2048
+MUON_BATCH_TOKENS = 4096
+GPU_BATCH_TOKENS = 32_768
+STEPS_A_READING = 8
 """Batch size in tokens; smaller if an epoch would have fewer than STEPS_A_READING steps."""
 SQUARE_HALF_LIFE_TOKENS = 40 * 2048
 """Half-life of AdamW's second moment in tokens, for any batch size."""
 GRADIENT_HALF_LIFE_TOKENS = 13_500
 """Half-life of the first moment in tokens: beta1 = 0.9 at batches of 2,048 tokens."""
-LEAST_BETAS, MOST_BETA = (0.8, 0.95), 0.9
+LEAST_BETAS = (0.8, 0.95)
+MOST_BETA = 0.9
 """Lower limits of both betas, for large batches, and the upper limit of beta1."""
-DECAYS, MOST_DECAY = ((2, 0.1), (6, 0.3), (30, 0.6)), 2.0
+DECAYS = ((2, 0.1), (6, 0.3), (30, 0.6))
+MOST_DECAY = 2.0
 """Weight decay by epochs: tried on 1.5 and 2.5 MB, 128 to 256 channels (docs/log.md)."""
 AVERAGED_FLOOR = 0.3
 """Final learning rate, as a share of the peak, where the last steps are averaged."""
@@ -67,7 +76,8 @@ from another one."""
 USUAL_EPOCHS = Choice(4.0, "four epochs are worth nearly four times the text")
 
 ANSWERS_EPOCHS = Choice(3.0, "usual for answers")
-FEWEST_STEPS, FEWEST_TO_LEARN_ALL = 300, 900
+FEWEST_STEPS = 300
+FEWEST_TO_LEARN_ALL = 900
 """Steps of a phase of conversations; the second where none is held out, for all weights of models
 of up to USUAL_DIM channels. 97 of them were best on dev after 150 of 300 steps, and 612 after all;
 107 that were all to be learnt needed 900 with 64 channels (docs/log.md)."""
@@ -128,7 +138,8 @@ def choose_phase(
             choices["optimizer"], optimizer = muon, "muon"
     batch, why = _batch(phase, facts.unique_tokens, optimizer, device, row=context)
     tokens = _budget(phase, facts, batch)
-    steps, epochs = tokens // batch, tokens / max(1, facts.positions)
+    steps = tokens // batch
+    epochs = tokens / max(1, facts.positions)
     choices["batch_tokens"] = Choice(batch, why)
     choices["betas"] = _betas(batch)
     if phase.adapt is not None:
@@ -249,11 +260,15 @@ def _rates(
     Muon's, scaled as AdamW's, grows with its square root. Large models have published rates, the
     same for tables, and for Muon, whose updates are as large as AdamW's (arXiv:2502.16982).
     """
-    usual, power = USUAL_LR, 1.0
+    usual = USUAL_LR
+    power = 1.0
     why = "the best of those tried with 0.5 to 5 million parameters"
     if optimizer == "muon":
-        usual, power, why = MUON_LR, 0.5, "the best of those tried with two million parameters"
-    rate, times = usual, NEW_TABLES if is_new else OLD_TABLES
+        usual = MUON_LR
+        power = 0.5
+        why = "the best of those tried with two million parameters"
+    rate = usual
+    times = NEW_TABLES if is_new else OLD_TABLES
     if dim is not None and dim > USUAL_DIM:
         rate = float(f"{usual * (USUAL_DIM / dim) ** power:.2g}")
         why = f"{usual:g} up to {USUAL_DIM} channels; wider ones were not tried and have less"
@@ -327,7 +342,8 @@ def choose_answers(
     """
     choices: Choices = {}
     batch, why = _batch(phase, facts.positions, "adamw", device, row=context)
-    epochs, held_out = ANSWERS_EPOCHS, facts.dev_documents
+    epochs = ANSWERS_EPOCHS
+    held_out = facts.dev_documents
     is_tried = phase.adapt is None and (dim or USUAL_DIM) <= USUAL_DIM
     fewest = FEWEST_TO_LEARN_ALL if held_out == 0 and is_tried else FEWEST_STEPS
     if phase.objective == "chat" and epochs.value * facts.positions < fewest * batch:
@@ -351,7 +367,8 @@ def choose_answers(
     decay = "the weights should stay near those of the texts"
     if is_new:
         why = "as for a model that has learned from texts; not tried on random weights"
-        tables, decay = "as lr", "the answers are read a few times only"
+        tables = "as lr"
+        decay = "the answers are read a few times only"
     lr = _as_given(phase, towards(Choice(rate, why), PUBLISHED[phase.objective], weights))
     choices["lr"], choices["embedding_lr"] = lr, Choice(lr.value, tables)
     if phase.adapt is not None:

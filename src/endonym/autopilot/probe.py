@@ -62,7 +62,9 @@ class Steps:
     def speed(self) -> float:
         """Tokens a second, without the first step. Updates `others`: cores used by others."""
         self.take()
-        others, steps, started = OtherProcesses(), 0, time.perf_counter()
+        others = OtherProcesses()
+        steps = 0
+        started = time.perf_counter()
         while steps < 2 or time.perf_counter() - started < SECONDS:
             self.take()
             steps += 1

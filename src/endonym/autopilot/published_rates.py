@@ -10,7 +10,8 @@ from typing import NamedTuple
 from endonym.autopilot.model_size import Choice
 from endonym.log import number
 
-TRIED_WEIGHTS, PUBLISHED_WEIGHTS = 25_000_000, 85_000_000
+TRIED_WEIGHTS = 25_000_000
+PUBLISHED_WEIGHTS = 85_000_000
 """Weights in blocks up to which rates are ours, and from which they are those of others. GPT-2 with
 124 million parameters has 85 million of them in its blocks."""
 LAW_WEIGHTS = 1_208_000_000

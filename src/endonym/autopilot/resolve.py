@@ -109,8 +109,10 @@ def in_tokens(recipe: Recipe, facts: Facts, vocab: int) -> Recipe:
 
 def facts_of_examples(examples: Artifact) -> Facts:
     """Facts counted when conversations or preference pairs were encoded."""
-    train, context = examples.numbers["train"], examples.manifest["config"]["context"]
-    mean, dev = train["tokens"] / max(1, train["examples"]), examples.numbers["dev"]
+    train = examples.numbers["train"]
+    context = examples.manifest["config"]["context"]
+    mean = train["tokens"] / max(1, train["examples"])
+    dev = examples.numbers["dev"]
     return Facts(
         train["bytes"],
         train["tokens"],
@@ -126,7 +128,8 @@ def facts_of_examples(examples: Artifact) -> Facts:
 
 def context_choice(recipe: Recipe, facts: Facts) -> Choice:
     """The tokens of a row, whether the recipe leaves them open or not."""
-    folder, choice = recipe.model_folder, model_size.choose_context(facts, recipe.model)
+    folder = recipe.model_folder
+    choice = model_size.choose_context(facts, recipe.model)
     if recipe.pack.context is not None:
         return Choice(recipe.pack.context, "as the recipe says")
     if folder is not None and (longest := folder_shape(folder).context) < choice.value:
@@ -157,7 +160,8 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
     """All keys of training that the recipe leaves open, once the vocabulary is known."""
     recipe = in_tokens(recipe, facts, vocab)
     budget = budget_of(recipe.phase, facts, device)
-    folder, choice = recipe.model_folder, context_choice(recipe, facts)
+    folder = recipe.model_folder
+    choice = context_choice(recipe, facts)
     pretrained = None if folder is None else folder_shape(folder)
     choices: Choices = {"pack.context": choice}
     context: int = choice.value
@@ -167,11 +171,15 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
         shape = shape_of(recipe.with_values(size), vocab, context)
     else:
         shape = pretrained
-    dim, weights = shape.dim, parameters(shape).blocks
-    first_phase, read_before = 0, dict[str, float]()  # since weights were last random
+    dim = shape.dim
+    weights = parameters(shape).blocks
+    # since weights were last random
+    first_phase = 0
+    read_before = dict[str, float]()
     for index, phase in enumerate(recipe.phase):
         if phase.start == "scratch":
-            first_phase, read_before = index, {}
+            first_phase = index
+            read_before = {}
         if not phase.reads_texts:
             counts = facts.examples.get(index, facts)
             is_new = recipe.begins_new(index)

@@ -29,7 +29,8 @@ GENERATED_TOKEN_SECONDS = 0.001
 """Time of one generated token in each layer: small models wait for Python, not for products."""
 PRIMED_BYTES_A_SECOND = 2.1e6
 """Speed at which the compressor baseline reads training text."""
-FORK_SECONDS, FORK_BYTE_SECONDS = 1.7e-3, 1.7e-6
+FORK_SECONDS = 1.7e-3
+FORK_BYTE_SECONDS = 1.7e-6
 """Its time for each document, and for each byte of it."""
 SPEED_SECONDS = 20.0
 """Three processes of one program that runs the model; starting them takes most of it."""
@@ -38,7 +39,8 @@ WRITTEN_BATCHES = {"prompts": 1, "writing": 9}
 TYPED_TOKENS = 12_000
 """Tokens that are generated to suggest words at the places of a text that is typed: two or three
 rounds of a beam for each place."""
-START_SECONDS, EXPORT_SECONDS = 3.0, 0.5
+START_SECONDS = 3.0
+EXPORT_SECONDS = 0.5
 """Reading, the pre-flight checks and saving of a phase; writing an export."""
 LEAST_PART = 0.02
 """Of the whole time; shorter parts are not named."""
@@ -94,7 +96,8 @@ def paces_here(training: ResolvedTraining, facts: Facts, machine_file: Path) -> 
 def in_proportion(parts: Mapping[str, float]) -> str:
     """Training, then the other parts that take a while, also as shares of a longer training."""
     training = sum(parts.get(name, 0.0) for name in TRAINING)
-    least, what = LEAST_PART * sum(parts.values()), " of training"
+    least = LEAST_PART * sum(parts.values())
+    what = " of training"
     said = [f"{name} {duration(parts[name])}" for name in TRAINING if parts.get(name)]
     for name, seconds in parts.items():
         if name not in TRAINING and seconds >= least:
@@ -174,7 +177,8 @@ def _evaluation_seconds(
         return items_seconds(evaluation, recipe, facts, pace)
     models = 1 + has_one_before(training) + members_beside(recipe)
     tokens = facts.dev_tokens or 0  # test is as large as dev
-    tokens, seconds = min(tokens, judged_tokens(evaluation, training) or tokens), 0.0
+    tokens = min(tokens, judged_tokens(evaluation, training) or tokens)
+    seconds = 0.0
     for is_in_blocks in (False, True)[: readings_of(training)]:
         seconds += models * tokens * FORWARD_SHARE * pace
         if evaluation.baselines:

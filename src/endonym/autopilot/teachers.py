@@ -24,7 +24,8 @@ def teachers_of(
     shape: of the recipe's model, which members have, too. row: tokens of a row; the model's context
     if None. Raises ShapeError if the teacher that the recipe names never read such long rows.
     """
-    keys, folder = recipe.phase[phase], recipe.teacher_folder(phase)
+    keys = recipe.phase[phase]
+    folder = recipe.teacher_folder(phase)
     shapes: Shapes = [shape] * (keys.members or 0)
     if folder is not None:
         shapes = [folder_shape(folder)]

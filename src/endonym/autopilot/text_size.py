@@ -32,18 +32,22 @@ if TYPE_CHECKING:
 
 MOST_FILES = 1_000
 """Files of all sources that are read, spread evenly: the trigrams of one file take 200 kB."""
-LEAST_CHARS, MOST_CHARS = 1 << 17, 1 << 21
+LEAST_CHARS = 1 << 17
+MOST_CHARS = 1 << 21
 """Characters that are read of each source at least, and of all of them."""
 LEAST_FILE_CHARS = 3_000
 """Characters that are read of each file at least: enough to tell its language."""
-OCR_FILES, OCR_CHARS = 2, 4_000
+OCR_FILES = 2
+OCR_CHARS = 4_000
 """Files and characters of a source that Tesseract reads, which takes seconds a page."""
 PICTURES = "reading pictures"
 MOST_READ = 64 << 20
 """Bytes of all files together in which is counted what cannot be read: a second or two."""
 PACKED_BYTES = 1 << 19
 """Bytes of a tar file that show how much of it is text."""
-UNPACKED_A_CHAR, LEAST_UNPACKED, MOST_UNPACKED = 64, 8 << 20, 64 << 20
+UNPACKED_A_CHAR = 64
+LEAST_UNPACKED = 8 << 20
+MOST_UNPACKED = 64 << 20
 """Bytes of a compressed file that are unpacked to measure it, for each character that is asked for,
 and their limits."""
 SAMPLE_CHARS = 400_000
@@ -108,7 +112,7 @@ class _Sums:
     letters: float = 0.0
     kept: float = 0.0
     documents: float = 0.0
-    faults: list[str] = field(default_factory=list[str])
+    faults: list[str] = field(default_factory=list)
 
     def add(self, other: "_Sums", times: float = 1.0) -> None:
         """Add other sums, so many times."""
@@ -126,7 +130,7 @@ class Beginning:
     times: of how many files like it they tell, by bytes: Tesseract reads a few of many.
     """
 
-    records: list[Document | Reject] = field(default_factory=list[Document | Reject])
+    records: list[Document | Reject] = field(default_factory=list)
     share: float = 1.0
     times: float = 1.0
     is_one_document: bool = False
@@ -177,7 +181,9 @@ def beginning(source: Source, file: RawFile, chars: int) -> Beginning:
     """
     from endonym.formats.reader import read_file  # Parquet and others, which few commands need.
 
-    begin, kind, total = Beginning(), file_format(file.name, source), size_on_disk(file.path)
+    begin = Beginning()
+    kind = file_format(file.name, source)
+    total = size_on_disk(file.path)
     is_tar = kind.archive == "tar"
     is_as_read = kind.format in BINARY | PARSED or not kind.compression
     if kind.format in JOINED and source.document == "file":
@@ -192,7 +198,8 @@ def beginning(source: Source, file: RawFile, chars: int) -> Beginning:
         # first call after a record says how far they reach.
         nonlocal consumed, marked, per_byte
         if n_read > marked and consumed >= PACKED_BYTES:
-            marked, per_byte = n_read, consumed / n_read
+            marked = n_read
+            per_byte = consumed / n_read
         consumed += n_bytes
 
     for record in read_file(source, file, advance):
@@ -251,7 +258,8 @@ def samples_of(raw: Sequence[RawSet], log: Log = QUIET) -> list[SourceSample]:
 
     Raises SourceError if the disk does not give a file.
     """
-    step, samples = -(-sum(len(each.files) for each in raw) // MOST_FILES), list[SourceSample]()
+    step = -(-sum(len(each.files) for each in raw) // MOST_FILES)
+    samples = list[SourceSample]()
     for each in raw:
         chosen = each.files[:: max(1, step)]
         chars = chars_a_file(len(raw), len(chosen))
@@ -268,7 +276,8 @@ def beginnings_of(
 
     Those in which our code fails are left out: the corpus stage names them.
     """
-    found, blind = list[tuple[RawFile, Beginning]](), list[RawFile]()
+    found = list[tuple[RawFile, Beginning]]()
+    blind = list[RawFile]()
     for file in files:
         with passing_over():
             begin = beginning(source.model_copy(update={"ocr": None}), file, chars)
@@ -348,9 +357,11 @@ def _unpacked_bytes(source: Source, file: RawFile, chars: int) -> int:
     """
     from endonym.formats.reader import no_access
 
-    kind, total = file_format(file.name, source), size_on_disk(file.path)
+    kind = file_format(file.name, source)
+    total = size_on_disk(file.path)
     most = min(MOST_UNPACKED, max(LEAST_UNPACKED, UNPACKED_A_CHAR * chars))
-    expansion, size = Expansion(total), 0
+    expansion = Expansion(total)
+    size = 0
     try:
         with file.path.open("rb") as raw:
             # In small pieces, so that little is read that is not unpacked yet.
@@ -399,7 +410,9 @@ def measure(samples: Sequence[SourceSample], clean: Clean | None = None) -> Text
     kept_texts: list[tuple[float, list[str]]] = []  # bytes kept of a source, and kept samples
     sources: dict[str, tuple[float, float]] = {}
     for each in samples:
-        sums, texts, rules = _Sums(), list[str](), (clean or Clean()).of(each.source)
+        sums = _Sums()
+        texts = list[str]()
+        rules = (clean or Clean()).of(each.source)
         for _, begin in each.beginnings:
             of_file, kept = _cleaned(begin.documents_read, rules)
             if begin.is_one_document and kept:
@@ -443,8 +456,10 @@ def _sized(sums: _Sums, text_bytes: int, script: str | None) -> _Sums:
 
 def _cleaned(documents: Iterable[Document], clean: Clean) -> tuple[_Sums, list[str]]:
     """The sums of these documents, and the texts of those that cleaning keeps."""
-    cleaning, sums = Cleaning(clean), _Sums()
-    kept, seen = list[str](), set[int]()
+    cleaning = Cleaning(clean)
+    sums = _Sums()
+    kept = list[str]()
+    seen = set[int]()
     for document in documents:
         size = len(document.text.encode("utf-8", "replace"))
         sums.text += size

@@ -44,7 +44,9 @@ class Workload:
 
         A device other than the CPU is named in it.
         """
-        shape, config, versions = self.shape, self.config, device.versions()
+        shape = self.shape
+        config = self.config
+        versions = device.versions()
         exact = {
             "shape": _dropout_as_bool(shape.model_dump()),
             "at_once": min(config.batch_tokens, config.execution.micro_tokens),

@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 
 HELP = "Type the beginning of a text. Enter alone: another continuation. Ctrl-D ends."
 CHAT_HELP = "Type a message. Enter alone: another answer. /new: from the beginning. /exit ends."
-ENDS, NEW = ("/exit", "/quit", "/bye"), "/new"
+ENDS = ("/exit", "/quit", "/bye")
+NEW = "/new"
 SHADES = (None, 230, 223, 216, 209, 202, 196)
 """Background of a piece in a terminal of 256 colours, by its surprise."""
-MOST_TOKENS, MAX_TOKENS = 1 << 31, 200
+MOST_TOKENS = 1 << 31
+MAX_TOKENS = 200
 BASE_MIN_TOKENS = 40
 Messages = list[dict[str, str]]
 OWN = "the model's, else {default:g}"
@@ -302,7 +304,8 @@ def chat(
     from endonym.commands.chat import Talk
     from endonym.commands.serve import make_engine
 
-    log, target = settings.log(), settings.pick_device()
+    log = settings.log()
+    target = settings.pick_device()
     store = settings.open_store()
     engine = make_engine(model, store, target, log, adapter=adapter, suggests=False)
     if system and not engine.template:

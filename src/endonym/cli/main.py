@@ -303,23 +303,31 @@ EXPECTED = (
 
 def described_failure(error: BaseException) -> tuple[int, dict[str, str], str]:
     """The exit code of an expected failure, its `--json` form, and its message."""
-    code, kind, where, do = 1, "OutOfMemory", "", ""
+    code = 1
+    kind = "OutOfMemory"
+    where = ""
+    do = ""
     match error:
         case EndonymError():
             return error.exit_code, error.as_dict(), str(error)
         case click.ClickException():
-            code, kind, message = 2, "UsageError", printable_lines(error.format_message())
+            code = 2
+            kind = "UsageError"
+            message = printable_lines(error.format_message())
             context = getattr(error, "ctx", None)
             do = f"Help: {context.command_path} --help" if context else ""
             is_help = isinstance(error, click.exceptions.NoArgsIsHelpError)
             text = message if is_help else f"{message}\n{do}".strip()
         case KeyboardInterrupt() | click.Abort():
-            code, kind, message = 130, "Interrupted", "interrupted"
+            code = 130
+            kind = "Interrupted"
+            message = "interrupted"
             told = str(error) or str(error.__cause__ or "")  # click raises its Abort from ours
             do = told or "What was finished is kept. The same command goes on."
             text = f"\ninterrupted. {do}"
         case OSError():
-            kind, message = "SystemFailure", printable(error.strerror or str(error))
+            kind = "SystemFailure"
+            message = printable(error.strerror or str(error))
             if isinstance(error.filename, str | bytes):  # the path that the system refused
                 where = printable(os.fsdecode(error.filename))
             text = f"{where}: {message}" if where else message

@@ -278,7 +278,9 @@ def _scored(settings: Settings, model: str, asked: EvaluateFlags) -> "Shown":
     from endonym.commands.writing import score_writing
     from endonym.pipeline.evaluation_texts import Cutting
 
-    store, log, target = settings.open_store(), settings.log(), settings.pick_device()
+    store = settings.open_store()
+    log = settings.log()
+    target = settings.pick_device()
     cutting = Cutting.of(asked.document, asked.column)
     given: Any = {"store": store, "log": log, "adapter": asked.adapter}
     if asked.steps:
@@ -318,7 +320,9 @@ def _probed(settings: Settings, model: str, asked: EvaluateFlags) -> "Shown":
     from endonym.pipeline.probing import Served
     from endonym.synthesis.endpoint import KEY_VARIABLE
 
-    store, log, language = settings.open_store(), settings.log(), asked.language
+    store = settings.open_store()
+    log = settings.log()
+    language = asked.language
     if asked.endpoint is not None:
         probed = Served(asked.endpoint, model, os.environ.get(KEY_VARIABLE, "").strip())
     elif model.endswith(".gguf"):
@@ -399,7 +403,8 @@ def export(
         raise click.UsageError(f"A {form} is made of texts, and has no --adapter.")
     names = [Path(each).name for each in (model, adapter) if each]
     target = out or Path(f"{'-'.join(names)}-{form}")
-    store, log = settings.open_store(), settings.log()
+    store = settings.open_store()
+    log = settings.log()
     # SIGTERM ends the work as Ctrl-C does, so that what is half written is removed.
     with signals_to(signal.default_int_handler, signal.SIGTERM):
         if config.row.content == "corpus":
@@ -408,14 +413,16 @@ def export(
             written, checks = export_model(
                 model, config, target, store=store, log=log, adapter=adapter
             )
-    files, rows = list[dict[str, Any]](), list[str]()
+    files = list[dict[str, Any]]()
+    rows = list[str]()
     bits = {check.file: check for check in checks if check.check == "bits_per_byte"}
     width = max(columns(printable(str(path))) for path in written)
     for path in written:
         files.append({"path": path, "format": form, "bytes": path.stat().st_size})
         rows.append(f"{padded(printable(str(path)), width)}  {size(files[-1]['bytes']):>8}")
         if path.suffix == ".gguf":
-            kind, check = path.stem.rpartition("-")[2], bits.pop(path.name)
+            kind = path.stem.rpartition("-")[2]
+            check = bits.pop(path.name)
             files[-1] |= {"quantization": kind, "bits_per_byte_change": check.value}
             rows[-1] += f"  {kind:<7}  bits per byte {check.shown()}"
     rows += [f"in {each.runtime}: bits per byte {each.shown()}" for each in bits.values()]
@@ -450,7 +457,8 @@ def verify(
     from endonym.commands.export import verify_model
     from endonym.commands.filled import filled
 
-    store, log = settings.open_store(), settings.log()
+    store = settings.open_store()
+    log = settings.log()
     checks, _ = verify_model(path, against, texts, store=store, log=log, adapter=adapter)
     failed = [check for check in checks if not check.ok]
     if settings.is_json:
@@ -482,7 +490,8 @@ def publish(
 
     publishing.require_hub()
     publishing.require_name(repository)
-    upload, log = publishing.find_upload(export, settings.open_store()), settings.log()
+    upload = publishing.find_upload(export, settings.open_store())
+    log = settings.log()
     whose = "as it is" if update else "public" if public else "private"
     for name, n_bytes in upload.sizes.items():
         log.line(f"  {size(n_bytes):>9}  {name}")

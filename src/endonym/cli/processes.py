@@ -101,7 +101,8 @@ class ProcessGroup:
     """The processes. Rank 0 prints; the output of the others goes to files."""
 
     def __init__(self, count: int, arguments: Sequence[str], folder: Path) -> None:
-        self.folder, self.killed = folder, set[int]()
+        self.folder = folder
+        self.killed = set[int]()
         self.processes = [self._start(rank, count, arguments) for rank in range(count)]
 
     def _start(self, rank: int, count: int, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":

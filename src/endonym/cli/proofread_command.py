@@ -50,7 +50,8 @@ def proofread(
     )
 
     require_files(files, write)
-    log, target = settings.log(), settings.pick_device()
+    log = settings.log()
+    target = settings.pick_device()
     reader = load_proofreader(model, settings.open_store(), target, log, word_file=words)
     device.prepare()
     every = list[Summary]()

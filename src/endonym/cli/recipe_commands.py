@@ -86,7 +86,8 @@ def new(
     from endonym.commands.new_demo import write_demo
     from endonym.commands.update import update_recipe
 
-    store, log = settings.store, settings.log()
+    store = settings.store
+    log = settings.log()
     survey_numbers: dict[str, Any] = {}
     if purpose != "model" and (update or demo is not None):
         message = f"--for {purpose} is of a new recipe for texts of yours"
@@ -339,7 +340,8 @@ def run_recipes(
     log = settings.log()
     is_study = variant == "all" or "," in (variant or "") or seeds > 1 or ablate is not None
     options["device"] = settings.device
-    until, fresh = options.get("until"), options.get("fresh", ())
+    until = options.get("until")
+    fresh = options.get("fresh", ())
     replan = options.get("replan", False)
     recipes, store = named_recipes(settings, recipe, variant, sets, seeds=seeds, ablate=ablate)
     if is_study:
@@ -390,7 +392,8 @@ def named_recipes(
     from endonym.runs.quantity import under_seeds
 
     named = find_recipe(settings.open_store(), name)
-    path, every = named.path, [*named.sets, *sets]
+    path = named.path
+    every = [*named.sets, *sets]
     variants = [part.strip() for part in variant.split(",")] if variant else [named.variant]
     if variant == "all":
         if not Recipe.variants(path):

@@ -113,7 +113,8 @@ def compare(settings: Settings, runs: tuple[str, ...], split: "Split", out: Path
     from endonym.runs.finished_runs import finished_runs
     from endonym.runs.public_models import is_model_folder, public_model
 
-    store, log = settings.open_store(), settings.log()
+    store = settings.open_store()
+    log = settings.log()
     names = [name for name in runs if not is_model_folder(name)]
     paths = [Path(name) for name in runs if is_model_folder(name)]
     folders = {path.resolve(): path for path in paths}.values()

@@ -27,13 +27,16 @@ OF_WRITERS = {
 }
 """Flags that only some writers have."""
 WRITERS = {"grammar": "a grammar alone", "endpoint": "--endpoint", "model": "--by"}
-MOST_TEXTS, MOST_TOKENS, MOST_SECONDS = 10**9, 10**12, 86_400
+MOST_TEXTS = 10**9
+MOST_TOKENS = 10**12
+MOST_SECONDS = 86_400
 MOST_JUDGED = 100_000
 
 
 def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The flags of how a server is asked."""
-    many, seconds = click.IntRange(1, 1000), click.IntRange(1, MOST_SECONDS)
+    many = click.IntRange(1, 1000)
+    seconds = click.IntRange(1, MOST_SECONDS)
     of_time = "Seconds to wait for a whole answer of the server."
     options = (
         click.option("--timeout", type=seconds, default=600, metavar="SECONDS", help=of_time),
@@ -102,7 +105,8 @@ def write(context: click.Context, prompts: Path, folder: Path, **options: Any) -
     from endonym.synthesis.prompts import Prompts, is_grammar, read_prompts
 
     settings: Settings = context.obj
-    log, kind = settings.log(), kind_of_writer(context, prompts, options)
+    log = settings.log()
+    kind = kind_of_writer(context, prompts, options)
     plan = plan_of(settings, kind, prompts, options)
     grammar = Grammar.load(prompts) if is_grammar(prompts) else None
     texts = Prompts([] if grammar else read_prompts(prompts), grammar, plan.seed)
@@ -149,7 +153,8 @@ def kind_of_writer(context: click.Context, prompts: Path, options: dict[str, Any
     for name, kinds in OF_WRITERS.items():
         is_given = context.get_parameter_source(name) is not ParameterSource.DEFAULT
         if is_given and kind not in kinds:
-            flag, of = f"--{name.replace('_', '-')}", " or ".join(WRITERS[each] for each in kinds)
+            flag = f"--{name.replace('_', '-')}"
+            of = " or ".join(WRITERS[each] for each in kinds)
             raise click.UsageError(f"{flag} is for {of}; here it does nothing.")
     return kind
 
@@ -159,7 +164,9 @@ def plan_of(settings: Settings, kind: Any, prompts: Path, options: dict[str, Any
     from endonym.synthesis.plan import Plan, plan_name
     from endonym.synthesis.prompts import source_hash
 
-    source, model, sampling = source_hash(prompts), "", dict[str, Any]()
+    source = source_hash(prompts)
+    model = ""
+    sampling = dict[str, Any]()
     if kind == "model":
         from endonym.commands.load import identity_of
 
@@ -193,7 +200,8 @@ def server(
     from endonym.synthesis.endpoint import KEY_VARIABLE, Endpoint
 
     address = address_of("--endpoint", options["endpoint"])
-    key, many = os.environ.get(KEY_VARIABLE, "").strip(), options["concurrency"]
+    key = os.environ.get(KEY_VARIABLE, "").strip()
+    many = options["concurrency"]
     seconds = options["timeout"]
     return Endpoint(address, fields, key, system, many, log, seconds=seconds, works=works)
 
@@ -270,7 +278,8 @@ def judge(settings: Settings, model: str, other: str | None, folder: Path, **opt
     endpoint, name, tool = (options[key] for key in ("endpoint", "judge_model", "languagetool"))
     if bool(endpoint) != bool(name):
         raise click.UsageError("--endpoint URL and --judge NAME belong together.")
-    log, asked = settings.log(), None
+    log = settings.log()
+    asked = None
     if endpoint and name:
         fields = {"model": name, "temperature": 0.0, "max_tokens": options["answer_tokens"]}
         make = partial(server, options, fields, log)
@@ -279,7 +288,8 @@ def judge(settings: Settings, model: str, other: str | None, folder: Path, **opt
     options["rubric"] = read_rubric(options["rubric"])
     given = {key: options[key] for key in Request.__dataclass_fields__ if key in options}
     request = Request((model, other) if other else (model,), **given)
-    store, target = settings.open_store(), settings.device
+    store = settings.open_store()
+    target = settings.device
     found, text = judged(request, asked, folder, store=store, log=log, device_name=target)
     if settings.is_json:
         print_json(found)

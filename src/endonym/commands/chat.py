@@ -24,11 +24,13 @@ class Talk:
     """
 
     def __init__(self, engine: Engine, report: Callable[[str], None], *, system: str = "") -> None:
-        self.engine, self._report = engine, report
+        self.engine = engine
+        self._report = report
         self._system = [{"role": "system", "content": system}] if system else []
         self._scheduler = Scheduler(engine, report=report)
         self._is_told = False
-        self.reason, self.tokens = "", 0
+        self.reason = ""
+        self.tokens = 0
         """Why the last text ended ("stop" or "length"), and how many tokens it has."""
 
     def __enter__(self) -> "Talk":
@@ -92,7 +94,8 @@ class Talk:
 
     def _require_fitting(self, text: str, where: str) -> None:
         """Raise RecipeError for a text that is longer than the context however it is encoded."""
-        n_bytes, most = len(text.encode("utf-8", "replace")), self._scheduler.most_bytes
+        n_bytes = len(text.encode("utf-8", "replace"))
+        most = self._scheduler.most_bytes
         if n_bytes > most:
             raise RecipeError(
                 f"a text of {n_bytes} bytes, but the model's context is {self.engine.context} "
@@ -112,12 +115,14 @@ class Talk:
         generation = Generation(list(ids), max_tokens, state, logprobs=0, take=updates.put)
         self._scheduler.submit([generation])
         try:
-            self.reason, self.tokens = "", 0
+            self.reason = ""
+            self.tokens = 0
             while not self.reason:
                 update = updates.get()
                 if update.reason == "failed":
                     raise EndonymError("the model could not be computed")
-                self.reason, self.tokens = update.reason or "", state.made
+                self.reason = update.reason or ""
+                self.tokens = state.made
                 for piece in update.pieces:
                     yield replace(piece, text=piece.text[n_given:])
                     n_given = max(0, n_given - len(piece.text))

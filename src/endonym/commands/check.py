@@ -128,7 +128,8 @@ class Checked:
     def memory_bytes(self) -> int:
         """Of the largest phase, or of teachers that read before one, if documents fill whole rows:
         their lengths are not known."""
-        needed, shape = list[int](), self.shape
+        needed = list[int]()
+        shape = self.shape
         for number, config in enumerate(self.training.phases):
             beside, before = teachers_of(self.recipe, number, shape, config.context)
             row = config.row_tokens(shape.context)
@@ -142,7 +143,8 @@ class Checked:
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints."""
-        shape, phases = self.shape, list[dict[str, Any]]()
+        shape = self.shape
+        phases = list[dict[str, Any]]()
         for config in self.training.phases:
             shares = {source.name: source.share for source in config.sources}
             phases.append({"name": config.name, "sources": shares})
@@ -213,7 +215,8 @@ def check(
     free = machine.free_bytes if machine else free_memory_bytes(target)
     try:
         memory = resolve.memory_choices(recipe, training, {}, target, longest=None, free=free)
-        training, choices = training.with_choices(memory), choices | memory
+        training = training.with_choices(memory)
+        choices = choices | memory
     except OutOfMemory as error:
         warnings.append(f"{error.where}: {error.message}. {error.do}")
     # There are no paces, not even some, on a machine that was never measured.
@@ -247,7 +250,8 @@ def warnings_of_texts(
     recipe: Recipe, samples: Sequence[SourceSample], estimate: "Expected"
 ) -> list[str]:
     """What is odd about a recipe's texts and conversations, and about what it does with them."""
-    facts, clean = estimate.facts, recipe.clean
+    facts = estimate.facts
+    clean = recipe.clean
     warnings = source_warnings(samples, recipe.language, clean.max_unreadable)
     warnings += cautions_of_starts(recipe)
     warnings += [LEFT_OUT.format(each.faults) for each in facts.examples.values() if each.faults]
@@ -264,7 +268,8 @@ def read_by(checks: Sequence[Checked]) -> dict[str, Read]:
     """The training text that each of these runs would read, by the run's name."""
     read: dict[str, Read] = {}
     for each in checks:
-        epochs, phases = each.epochs, each.recipe.phase
+        epochs = each.epochs
+        phases = each.recipe.phase
         lengths = {
             f"phase.{phase.name}.{key}": value
             for phase in phases
@@ -356,7 +361,8 @@ def sizes_of(recipe: Recipe, given: Sequence[str]) -> dict[str, int]:
     A size without a name is that of all sources together, in equal parts. Raises RecipeError for
     what is no size, and for a name that the recipe does not have.
     """
-    sizes, names = dict[str, int](), [source.name for source in recipe.source]
+    sizes = dict[str, int]()
+    names = [source.name for source in recipe.source]
     phases = [phase.name for phase in recipe.phase if not phase.reads_texts]
     for text in given:
         name, _, amount = text.rpartition("=")
@@ -433,7 +439,9 @@ def expected(
     nothing is. fresh: the stages to be made again by today's code. The number format of a phase
     that says "auto" is fp32 if nothing was measured here. machine, sizes: as in `check`.
     """
-    lock, planned, shards = None, None, None
+    lock = None
+    planned = None
+    shards = None
     if raw is not None:
         lock = Lockfile(run_folder(store, recipe), recipe, raw, replan=replan)
     earlier_choices = lock.choices if lock else {}
@@ -463,8 +471,10 @@ def expected(
 
 def describe(checked: Checked) -> str:
     """The check as text for people. ≈ marks estimates, such as those from samples of the texts."""
-    tokenizer, shape = checked.recipe.tokenizer, checked.shape
-    phases, weights = checked.training.phases, count.parameters(shape)
+    tokenizer = checked.recipe.tokenizer
+    shape = checked.shape
+    phases = checked.training.phases
+    weights = count.parameters(shape)
     about = "" if checked.is_counted else "≈ "
     has_open_vocab = tokenizer.extend is not None or tokenizer.kind == "char"
     adapted = [phase for phase in phases if phase.adapt is not None]

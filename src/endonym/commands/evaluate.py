@@ -102,7 +102,8 @@ def score_model(
     """
     model = load_model(name, store, device_name, log, adapter=adapter)
     window = window_of(model, context, log)
-    train, judged = shards_of(name, store), list[tuple[str, Texts]]()
+    train = shards_of(name, store)
+    judged = list[tuple[str, Texts]]()
     for path, file in zip(files, distinct_names(files), strict=True):
         judged.append((file, texts_below(path, model.tokenizer, log, cutting)))
     read = None if train is None else training_text(*train)
@@ -126,9 +127,11 @@ def score_model(
     if trained and adapter is None:
         with trained.read_with_care():
             members = [each.verify() for each in ensemble_of(trained)]
-    start, scores = model.tokenizer.document_start, list[Score]()
+    start = model.tokenizer.document_start
+    scores = list[Score]()
     if not has_start:
-        start, read = model.tokenizer.before, None
+        start = model.tokenizer.before
+        read = None
         judged = [(text, texts.as_transformers()) for text, texts in judged]
     means = ensemble_scores(members, judged, device_name=device_name, window=window, log=log)
     for (text, texts), mean in zip(judged, means, strict=True):
@@ -182,7 +185,8 @@ def as_dict(judged: TextScores) -> dict[str, Any]:
 
     Where a text has one source, this is the whole, and stands once.
     """
-    scores, notes = list[Score](), dict[str, list[str]]()
+    scores = list[Score]()
+    notes = dict[str, list[str]]()
     for split, part in splits(judged.scores).items():
         is_one = len({score.source for score in part} - {None}) == 1
         scores += [score for score in part if score.source is None or not is_one]

@@ -62,12 +62,15 @@ def export_model(
     require_empty(out)
     if export.row.content == "adapter":
         alone, card = adapter_of(name, adapter, store, log)
-        model, make = alone.base, partial(make_adapter_export, export, alone)
+        model = alone.base
+        make = partial(make_adapter_export, export, alone)
     else:
         model = load.load_model(name, store, log=log, adapter=adapter)
-        card, make = load.card_of(name, store), partial(make_export, export, model)
+        card = load.card_of(name, store)
+        make = partial(make_export, export, model)
         card = card if adapter is None else _merged_card(card, adapter, store)
-    artifact, texts = load.find_artifact(name, store), texts_of(name, model, store)
+    artifact = load.find_artifact(name, store)
+    texts = texts_of(name, model, store)
     if not texts:
         log.warn(NO_TEXTS)
     made_of = Path(name).name if artifact is None else artifact.id  # no path is told
@@ -93,7 +96,8 @@ def adapter_of(name: str, adapter: str | None, store: Store, log: Log) -> tuple[
     in the same store. Raises ExportError if there is no adapter or no base.
     """
     if adapter is not None:
-        base, folder = load.load_model(name, store, log=log), load.find_adapter(adapter, store)
+        base = load.load_model(name, store, log=log)
+        folder = load.find_adapter(adapter, store)
         base_name = adapters.base_name_of(folder) or Path(name).name
     else:
         artifact = load.find_artifact(name, store)
@@ -113,7 +117,8 @@ def adapter_of(name: str, adapter: str | None, store: Store, log: Log) -> tuple[
                 where=name,
                 do=f"Name the base as well: endonym export BASE --adapter {name}",
             )
-        base, base_name = load_pretrained(base_artifact.verify().folder), base_artifact.id
+        base = load_pretrained(base_artifact.verify().folder)
+        base_name = base_artifact.id
     card = load.adapter_card(adapter or name, store)
     changes = adapters.read_adapter(folder, base.decoder)
     base = base.with_parts(base.decoder, load.with_chat(base.tokenizer, folder))

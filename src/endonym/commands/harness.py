@@ -61,7 +61,8 @@ def score_harness(
         if not path.is_file():
             raise RecipeError("no such file", where=str(path), do="Check its path.")
     if kept is not None and not files:
-        message, do = "no file of items is given", "Give one as well: --harness FILE"
+        message = "no file of items is given"
+        do = "Give one as well: --harness FILE"
         raise RecipeError(message, where=f"--task-files {kept}", do=do)
     read = {file: read_task(path, file, log) for file, path in named(files).items()}
     names = [each for each in asked if not has_records(Path(each))]

@@ -47,7 +47,8 @@ class Inspection(NamedTuple):
     data: dict[str, Any]
 
 
-DROPPING, IN_WORDS = ("corpus", "examples"), "a corpus or examples"
+DROPPING = ("corpus", "examples")
+IN_WORDS = "a corpus or examples"
 """Stages that leave records out."""
 
 
@@ -125,8 +126,10 @@ def _look_inside(artifact: Artifact, count: int, text: str | None) -> Inspection
 
 def _look_at_run(store: Store, name: str, count: int) -> Inspection:
     """What was counted in each finished stage of a run, and inside the last one with samples."""
-    last, run = _artifact(store, name, None), find.find_run(store, name)
-    home, stages = find.store_of(run, store), find.planned(run)
+    last = _artifact(store, name, None)
+    run = find.find_run(store, name)
+    home = find.store_of(run, store)
+    stages = find.planned(run)
     made = {each["name"]: home.find(each["stage"], each["id"]) for each in stages}
     counts = {stage: counts_of(each) for stage, each in made.items() if each is not None}
     inside = look(store, str(last.folder), dropped=None, text=None, count=count)
@@ -166,7 +169,8 @@ def _dropping(store: Store, name: str, kinds: Sequence[str]) -> dict[str, LeftOu
             message = f"{name} is a {artifact.stage}, but --dropped looks at {IN_WORDS}"
             raise RecipeError(message, where="ARTEFACT", do="Give a run, or one of these.")
         return {artifact.stage: _left_out_of(artifact)}
-    run, found = find.find_run(store, name), dict[str, LeftOut]()
+    run = find.find_run(store, name)
+    found = dict[str, LeftOut]()
     run_store = find.store_of(run, store)
     shown = set[tuple[str, str]]()  # Phases on the same data share their examples.
     for stage in find.planned(run):
@@ -224,7 +228,8 @@ def _look_at_dropped(
 
 def _shown_of(left: LeftOut, data: dict[str, Any], *, reason: str, count: int) -> str:
     """What one stage left out, as text; it is added to `data`, too."""
-    folder, parts = left.folder, left.parts
+    folder = left.folder
+    parts = left.parts
     counts = {**dict.fromkeys(parts, 0), **left.counts}
     ordered = sorted(counts, key=lambda each: (-counts[each], each))
     shown: list[tuple[str, list[Reject], dict[str, str], list[Reject]]] = []
@@ -256,8 +261,10 @@ def _look_at_file(
     store: Store, name: str, artifact: Artifact, *, count: int, of: str
 ) -> Inspection:
     """Whole documents of a file, what of it was dropped, or why all of it was left out."""
-    corpus, left = Corpus(artifact.folder), _left_out(store, name)
-    counts, by_reason = Counter[str](), dict[str, list[Reject]]()
+    corpus = Corpus(artifact.folder)
+    left = _left_out(store, name)
+    counts = Counter[str]()
+    by_reason = dict[str, list[Reject]]()
     for wanted in dict.fromkeys((f"/{composed(of)}", f"/{composed(Path(of).name)}")):
         every = (document for side in SIDES for document in corpus.documents(side))
         own = (each for each in every if wanted in composed(f"/{each.source}/{each.id}"))
@@ -332,7 +339,8 @@ def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Inspection:
 
     report = artifact.numbers["held_out"]
     tokens: list[str] = []
-    pieces, n_bytes = None, 0
+    pieces = None
+    n_bytes = 0
     if text is not None:
         if Path(text).is_file():
             with Path(text).open("rb") as file:  # its first whole characters
@@ -400,7 +408,8 @@ def _look_at_model(artifact: Artifact) -> Inspection:
     validations = artifact.json(file.name if file.exists() else "looks.json")
     key, metric = validated_by(artifact)
     values = [validation[key] for validation in validations]
-    low, span = min(values), max(max(values) - min(values), 1e-9)
+    low = min(values)
+    span = max(max(values) - min(values), 1e-9)
     text = filled(
         "look_model.txt",
         numbers=artifact.numbers,

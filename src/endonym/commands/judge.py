@@ -39,7 +39,8 @@ from endonym.synthesis.plan import WRITTEN, Plan
 from endonym.synthesis.prompts import Prompts
 from endonym.synthesis.shards import records_in
 
-JUDGE, FOUND = "judge-", "judged.json"
+JUDGE = "judge-"
+FOUND = "judged.json"
 """What the folder of a judge's answers begins with; and what follows from all answers."""
 
 
@@ -119,7 +120,8 @@ def ask(
 
 def answers_in(folder: Path, asked: Sequence[Question], log: Log) -> dict[str, Answers]:
     """The answers to these questions, and the failures, by the name of each judge."""
-    found, texts = dict[str, Answers](), {n: each.text for n, each in enumerate(asked)}
+    found = dict[str, Answers]()
+    texts = {n: each.text for n, each in enumerate(asked)}
     for place in sorted(folder.glob(f"{JUDGE}*")):
         kept = read_sealed(place / WRITTEN, "Delete the folder, and ask the judge again.")
         if kept is None:

@@ -32,7 +32,8 @@ def shown(
 
     overlap: of held-out text with what each model was trained on.
     """
-    names, every = [*texts], {judge: each.preferences for judge, each in report.judges.items()}
+    names = [*texts]
+    every = {judge: each.preferences for judge, each in report.judges.items()}
     pairs = {judge: each for judge, each in every.items() if each is not None}
     prompts_of = told["prompts_file"] or f"beginnings of {told['split']} documents"
     made = MADE.format(prompts=told["prompts"], prompts_of=prompts_of, **told["sampling"])

@@ -35,7 +35,8 @@ from endonym.synthesis.prompts import Prompts, read_prompts
 from endonym.synthesis.shards import Answer, Ask, json_line, records_in
 from endonym.tokenizer.tokenizer import Tokenizer
 
-MISTAKES, OVERLAP = "languagetool.jsonl", "overlap.json"
+MISTAKES = "languagetool.jsonl"
+OVERLAP = "overlap.json"
 """In the folder: what LanguageTool found in each text; and what held-out text each model knows."""
 ALONE = "one model with prompts of your own: its texts are graded, and compared with none"
 OWN_PROMPTS = "Give prompts of your own: --prompts FILE."
@@ -100,7 +101,8 @@ def write_texts(
         do = "Give one model, or two different ones."
         raise RecipeError("both are the same model", where=models[1], do=do)
     prompts, rests, held_out = _prompts_of(request, store)
-    source, count = fingerprint(prompts), min(request.count, len(prompts))
+    source = fingerprint(prompts)
+    count = min(request.count, len(prompts))
     if count < request.count:
         log.line(f"--count {request.count}: there are {counted(count, 'prompt')}, no more")
     if len(models) == 1 and not held_out:
@@ -172,7 +174,8 @@ def _prompts_of(request: Request, store: Store) -> tuple[list[str], list[Written
         shuffle(prompts)
         return prompts, [], []
     first = request.models[0]
-    artifact, shards = find_artifact(first, store), shards_of(first, store)
+    artifact = find_artifact(first, store)
+    shards = shards_of(first, store)
     if artifact is None or shards is None:
         raise RecipeError(NO_CORPUS, where=first, do=OWN_PROMPTS)
     tokenizer = Tokenizer.load(artifact.verify().folder / "tokenizer.json")
@@ -199,12 +202,15 @@ def held_out_overlap(
     """
     if not judged.held_out:
         return {}
-    place, found = folder / OVERLAP, dict[str, Overlap]()
+    place = folder / OVERLAP
+    found = dict[str, Overlap]()
     kept = read_json(place) if place.is_file() else {}
     for n, (model, name) in enumerate(zip(request.models, judged.names, strict=False), 1):
-        key, said = f"texts-{n}", f"{HELD_OUT}, {name}"
+        key = f"texts-{n}"
+        said = f"{HELD_OUT}, {name}"
         if key not in kept:
-            judging, made = {said: judged.held_out}, find_artifact(model, store)
+            judging = {said: judged.held_out}
+            made = find_artifact(model, store)
             kept[key] = overlaps(judging, made, log, what="text")[said]._asdict()
             write_json(place, kept)
         found[name] = Overlap(**kept[key])
@@ -231,12 +237,14 @@ def text_reports(
 
     Raises EndpointError if LanguageTool gives no answer, RecipeError if the language is not known.
     """
-    reports, mistakes = dict[str, TextReport](), dict[str, list[Mistake]]()
+    reports = dict[str, TextReport]()
+    mistakes = dict[str, list[Mistake]]()
     if tool := request.languagetool:
         place = folder / MISTAKES
         mistakes = mistakes_by_text(tool, judged, place, seconds=request.timeout, log=log)
     for n, name in enumerate(judged.names):
-        texts, rate = [row[n] for row in judged.texts], None
+        texts = [row[n] for row in judged.texts]
+        rate = None
         if tool:
             rate = mistake_rate([len(mistakes[text]) for text in texts], texts)
         kept = names_kept(map("".join, zip(judged.prompts, texts, strict=True)))

@@ -119,10 +119,12 @@ def kept_of(name: str, store: Store, log: Log) -> list[Kept]:
     """The weights that the phases of a model have kept, in order. Raises RecipeError for none."""
     made = find_artifact(name, store, log)
     phases = phases_of(made) if made is not None and made.stage in TRAINED else []
-    found, earlier = list[Kept](), 0
+    found = list[Kept]()
+    earlier = 0
     for place, phase in enumerate(phases, start=1):
         with phase.verify().read_with_care():
-            tokens, steps = phase.numbers["tokens"], max(1, phase.numbers["steps"])
+            tokens = phase.numbers["tokens"]
+            steps = max(1, phase.numbers["steps"])
             files = kept_weights(phase.folder)
             if files and phase is phases[-1]:  # The model itself ends the curve.
                 files |= {phase.numbers["kept_step"]: phase.folder / OUR_WEIGHTS}
@@ -145,14 +147,17 @@ def learning_curves(name: str, asked: ToJudge, *, store: Store, log: Log, device
     judged = judged_at_steps(name, asked, kept[-1], store=store, log=log)
     points = list[Point]()
     for each in kept:
-        model, told = each.load(device), log if each is kept[0] else QUIET
+        model = each.load(device)
+        told = log if each is kept[0] else QUIET
         points.append(Point(each, {key: n.scores(model, log=told) for key, n in judged.items()}))
         said = [f"{head} {_figure(score)}" for head, score in by_head(points[-1]).items()]
         log.line(f"  step {number(each.step)}: {', '.join(said)}")
     texts = {file: n.texts for file, n in judged.items() if n.texts}
     overlap = overlaps(texts, kept[-1].model, log, what="text")
     notes = [f"{file}: {said}" for file, each in overlap.items() for said in each.sentences("text")]
-    rows, run, page = table(points), resolve_run(store, name), None
+    rows = table(points)
+    run = resolve_run(store, name)
+    page = None
     shown = "\n".join([*aligned(rows, indent=2), *map(folded, notes)])
     if run is not None:
         page = run / PAGE
@@ -171,7 +176,8 @@ def judged_at_steps(
     Of the held-out documents at most EVALUATION_SHARE of the tokens are scored that training read.
     Files of pairs are written last, when all other files have been read.
     """
-    read, found = shards_of(name, store), dict[str, Judging]()
+    read = shards_of(name, store)
+    found = dict[str, Judging]()
     tokenizer = Tokenizer.load(last.model.folder / "tokenizer.json")
     ones = [each for each in (asked.flores, asked.pairs) if each is not None]
     files = named([*asked.tasks, *asked.probes, *ones])

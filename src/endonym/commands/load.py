@@ -69,7 +69,8 @@ def identity_of(name: str, store: Store, *, where: str = "MODEL") -> str:
         raise no_such("model", name, store, where=where)
     files = sorted(each for each in Path(name).iterdir() if each.suffix in MODEL_FILES)
     # A hash of all weights takes as long as reading them: it is kept while the files are the same.
-    key, memory = key_of(files), store.cache / "identities.json"
+    key = key_of(files)
+    memory = store.cache / "identities.json"
     known = read_if_whole(memory)
     if key not in known:
         known[key] = fingerprint([[file.name, file_hash(file)] for file in files])[:12]
@@ -242,7 +243,8 @@ def _load(name: str, store: Store, device: str, log: Log | None) -> LanguageMode
         model = moved(load_pretrained(folder, store.opened), device)
     else:
         model = LanguageModel.load(folder, device)
-    model.spelled, model.turns = spelling_of(artifact), turns_of(artifact)
+    model.spelled = spelling_of(artifact)
+    model.turns = turns_of(artifact)
     return model
 
 

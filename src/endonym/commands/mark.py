@@ -38,7 +38,8 @@ def mark_texts(
     named = find.find_recipe(store, Path(name))
     recipe = Recipe.load(named.path, variant=named.variant, sets=named.sets)
     found = texts_called({each for names in marks.values() for each in names}, recipe)
-    text, told = normal(recipe.text), dict[str, dict[str, str]]()
+    text = normal(recipe.text)
+    told = dict[str, dict[str, str]]()
     for key, names in marks.items():
         told[key] = {digest: note for each in names for digest, note in found[each].items()}
         text = marked(text, key, told[key])
@@ -95,7 +96,8 @@ def _texts_of(
         if any(HASH.fullmatch(each) or composed(each).startswith(begins) for each in left):
             for each in read_file(source, file):
                 if isinstance(each, Document):
-                    place, is_part = f"{source.name}/{each.id}", each.id != file.name
+                    place = f"{source.name}/{each.id}"
+                    is_part = each.id != file.name
                     called = [place, each.id] if is_part else [f"the text of {place}"]
                     yield text_hash(each.text), called, each.text
 

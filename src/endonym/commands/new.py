@@ -60,7 +60,8 @@ from endonym.workers import runner
 
 LABEL = 12
 """Columns of the labels of survey.txt."""
-NAMED, SHOWN = 8, 20
+NAMED = 8
+SHOWN = 20
 """Files that are named on the screen, and as left out in the recipe; the rest is counted."""
 MOST_HELD_OUT = 0.25
 """The largest share of a small text that is held out so that its score has an interval."""
@@ -141,7 +142,8 @@ def write_recipe(
     path = folder / "recipe.toml"
     require_language(language)
     refuse_to_overwrite(path)
-    written_code, language = language, usual_code(language)
+    written_code = language
+    language = usual_code(language)
     if language != written_code:
         log.line(f"language {written_code}: the recipe has its usual code, {language}")
     elif warning := language_warning(language):
@@ -205,7 +207,8 @@ def with_fetched(
 
     Their keys of a source are found by the path that a recipe in `folder` would have for the file.
     """
-    paths, keys = list[Path](), dict[str, dict[str, str]]()
+    paths = list[Path]()
+    keys = dict[str, dict[str, str]]()
     for text in map(str, texts):
         paths.append(Path(text))
         if text.startswith(PREFIX):
@@ -323,7 +326,8 @@ def choose(
         held["split.val_share"] = Choice(share, "less of so small a text gives no interval")
         facts = texts.facts(Split(val_share=share), bytes_per_token)
     context = model_size.choose_context(facts, ModelKeys())
-    machine_file, seconds = store / "machine.json", hours * 3600 * OVERHEAD
+    machine_file = store / "machine.json"
+    seconds = hours * 3600 * OVERHEAD
     shape, promised, passes = _timed_shape(
         facts, vocab.value, context.value, seconds=seconds, machine_file=machine_file
     )
@@ -387,10 +391,13 @@ def _timed_shape(
         return max(1, int(tokens))
 
     choices = model_size.choose_shape(ModelKeys(), facts, promised)
-    dim, layers = choices["model.dim"].value, choices["model.layers"].value
-    little, passes = model_size.little_shape(facts, promised), model_size.MOST_PASSES
+    dim = choices["model.dim"].value
+    layers = choices["model.layers"].value
+    little = model_size.little_shape(facts, promised)
+    passes = model_size.MOST_PASSES
     if little is not None:
-        choices, passes = choices | little, model_size.LITTLE_PASSES
+        choices = choices | little
+        passes = model_size.LITTLE_PASSES
     elif (more_layers := model_size.deeper(dim, layers, facts, promised)) is not None:
         choices["model.layers"] = more_layers
     if little is None and facts.positions in model_size.LITTLE_TOKENS:
@@ -408,7 +415,8 @@ def _budget(
 
     epoch: its tokens. passes: epochs at most. seconds: time for training steps.
     """
-    most, possible = passes * epoch, pace.tokens_in(seconds)
+    most = passes * epoch
+    possible = pace.tokens_in(seconds)
     reason = f"{hours:g} h at {number(possible / seconds)} tokens/s, probed{pace.doubt}"
     if possible > most:
         gain = "gain nothing" if passes == model_size.MOST_PASSES else "were not tried"

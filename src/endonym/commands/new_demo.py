@@ -12,7 +12,8 @@ from endonym.model.families import resolve
 from endonym.recipe.layers import noted, toml
 from endonym.recipe.recipe import Recipe
 
-DEMO_SECONDS, DEMO_TOKENS = 100.0, 800_000
+DEMO_SECONDS = 100.0
+DEMO_TOKENS = 800_000
 """How long the training of a demo takes, and its least tokens: before, it mixes up who is who."""
 
 
@@ -42,7 +43,8 @@ def demo_budget(recipe: Recipe, machine_file: Path, log: Log) -> tuple[int, str]
     More than its recipe says would gain nothing. The machine is measured again, as for any new
     recipe.
     """
-    vocab, context = recipe.tokenizer.vocab, recipe.pack.context
+    vocab = recipe.tokenizer.vocab
+    context = recipe.pack.context
     assert vocab is not None, "a demo says its vocabulary"
     assert context is not None, "a demo says its context"
     machine.forget(machine_file)
@@ -52,7 +54,8 @@ def demo_budget(recipe: Recipe, machine_file: Path, log: Log) -> tuple[int, str]
     if pace.doubt:
         log.warn(f"{busy(pace)}: the demo is sized to what they left")
     tokens = pace.tokens_in(DEMO_SECONDS * OVERHEAD)
-    most, reason = recipe.phase[0].tokens, f"{DEMO_SECONDS:.0f} s at {number(pace.plain)} tokens/s"
+    most = recipe.phase[0].tokens
+    reason = f"{DEMO_SECONDS:.0f} s at {number(pace.plain)} tokens/s"
     assert most is not None, "a demo says its tokens"
     if tokens > most:
         return most, f"more gain nothing: less than {DEMO_SECONDS:.0f} s here"

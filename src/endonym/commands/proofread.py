@@ -135,7 +135,8 @@ def fitted(model: LanguageModel, corpus: Corpus, language: str) -> Proofreader:
     the development text and all; at least MOST_UNKNOWN.
     """
     words = KnownWords.of_corpus(corpus, language)
-    reader, texts = Proofreader(model, words, THRESHOLD), list[str]()
+    reader = Proofreader(model, words, THRESHOLD)
+    texts = list[str]()
     size = 0
     dev = (each.text for each in corpus.documents("dev"))
     for text in sorted(dev, key=lambda text: named_seed(0, text)):
@@ -173,7 +174,8 @@ def proofread_file(
 def told(finding: Finding, portion: Portion, file: str) -> Told:
     """A finding by its line and column."""
     before = portion.text[: finding.begin]
-    lines, last = before.count("\n"), len(before) - (before.rfind("\n") + 1)
+    lines = before.count("\n")
+    last = len(before) - (before.rfind("\n") + 1)
     column = last + (1 if lines else portion.column)
     corrections = [each._asdict() for each in finding.corrections]
     return Told(file, portion.line + lines, column, finding.word, corrections)
@@ -181,7 +183,8 @@ def told(finding: Finding, portion: Portion, file: str) -> Told:
 
 def corrected(text: str, findings: list[Finding]) -> str:
     """A text with the first correction of each finding."""
-    parts, end = list[str](), 0
+    parts = list[str]()
+    end = 0
     for each in findings:
         parts += [text[end : each.begin], each.corrections[0].word]
         end = each.end
@@ -203,10 +206,14 @@ def opened(file: str) -> Generator[TextIO]:
 
 def portions(stream: TextIO) -> Iterator[Portion]:
     """A text in portions that end with a line, or with a word of a very long one."""
-    line, column, left, is_last = 1, 1, "", False
+    line = 1
+    column = 1
+    left = ""
+    is_last = False
     while not is_last:
         more = stream.read(PORTION)
-        text, is_last = left + more, not more
+        text = left + more
+        is_last = not more
         end = len(text) if is_last else text.rfind("\n") + 1
         if not end and len(text) >= PORTION:
             end = text.rfind(" ") + 1 or len(text)

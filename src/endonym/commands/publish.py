@@ -66,7 +66,8 @@ def _export_of(run: Path, store: Store) -> Path:
     made = [folder for folder in planned_folders if folder.is_dir()]
     if len(made) == 1:
         return made[0]
-    message, do = "this run has no export yet", "Make one: endonym export MODEL"
+    message = "this run has no export yet"
+    do = "Make one: endonym export MODEL"
     if made:
         message = f"this run has {len(made)} finished exports"
         do = f"Name one by its folder: {', '.join(map(str, made))}"

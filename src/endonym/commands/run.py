@@ -127,7 +127,8 @@ def run_and_report(recipe: Recipe, store: Store, log: Log, **options: Unpack[Run
 
 def replaced(recipe: Recipe, folder: Path) -> bool:
     """Whether a run will replace the report of a recipe that made another model."""
-    report, ran = folder / "report.html", folder / "recipe.toml"
+    report = folder / "report.html"
+    ran = folder / "recipe.toml"
     try:
         is_there = report.is_file() and ran.is_file()
         return is_there and recipe.is_other_than(ran.read_text(encoding="utf-8"), of_model=True)
@@ -232,7 +233,8 @@ def tables_of(run: Run) -> dict[str, str]:
 def standing(part: Sequence[Score]) -> str:
     """One text's headline with its interval, and how it stands to the compressor."""
     by_model = headlines(part)
-    mine, other = by_model["model"], by_model["compressor"]
+    mine = by_model["model"]
+    other = by_model["compressor"]
     if mine is None:
         return ""
     about = "no interval" if mine.low is None else "95 %"
@@ -283,7 +285,8 @@ def describe_plan(
     given: Any = {"raw": raw, "replan": replan, "fresh": fresh_stages(recipe, fresh)}
     estimate = expected(recipe, samples_of(raw, log), store, target, **given)
     assert estimate.planned is not None, "the texts were hashed"
-    stages, others = estimate.stages(recipe), estimate.other_code(recipe, store)
+    stages = estimate.stages(recipe)
+    others = estimate.other_code(recipe, store)
     for warning in warnings_of_room(recipe, store, estimate):
         log.warn(warning)
     names = [stage.name for stage in stages]
@@ -308,7 +311,8 @@ def describe_plan(
 def cleaned(recipe: Recipe, raw: Sequence[RawSet], corpus: Artifact | None) -> dict[str, Any]:
     """What each rule did to the texts, or, before the corpus is made, does to a sample of them."""
     if corpus is not None:
-        numbers, is_whole = corpus.numbers["total"], True
+        numbers = corpus.numbers["total"]
+        is_whole = True
         kept = sum(side["documents"] for side in numbers["kept"].values())
     else:
         examined = examine(
@@ -318,7 +322,9 @@ def cleaned(recipe: Recipe, raw: Sequence[RawSet], corpus: Artifact | None) -> d
             evaluation=judging_texts(recipe.evaluation_texts, recipe.task_places),
             limit=CLEANED_BYTES,
         )
-        numbers, is_whole, kept = total(examined.stats), examined.is_whole, examined.kept.documents
+        numbers = total(examined.stats)
+        is_whole = examined.is_whole
+        kept = examined.kept.documents
         numbers["rules"] = rules_table(examined.rules(), numbers["read"]["records"])
     rules = {name: numbers["rules"][name] for name in in_order(numbers["rules"])}
     read = {"documents": numbers["read"]["records"], "bytes": numbers["read"]["bytes"]}

@@ -32,7 +32,8 @@ OTHER_TEXTS = "{found} texts; FLORES-200's devtest has {texts}. Its published fi
 OTHER_LANGUAGE = "{why}. The published figures of {language} are left out"
 NO_LANGUAGE = "no published figures: the model's language is known of a run alone. Name its run"
 NO_FIGURES = "no published figures: Goldfish's table has none of {language} in this script"
-LOOKED_AT_RECORDS, SHOWN_COLUMNS = 200, 12
+LOOKED_AT_RECORDS = 200
+SHOWN_COLUMNS = 12
 HEADS = ["model", "bits of a half", "95 %", "MB read", "text"]
 
 
@@ -42,10 +43,13 @@ def scoreboard(loaded: Loaded, file: Path, cutting: Cutting) -> Shown:
     The published figures are those of the model's language, if the file is in it and has as many
     texts as FLORES-200's devtest. Raises RecipeError for records of several texts without a column.
     """
-    name, store, log = loaded.name, loaded.store, loaded.log
+    name = loaded.name
+    store = loaded.store
+    log = loaded.log
     texts = flores_texts(file, loaded.here.tokenizer, log, cutting)
     scores = flores_scores(loaded.here, texts, file.name, log)
-    card, shards = card_of(name, store), shards_of(name, store)
+    card = card_of(name, store)
+    shards = shards_of(name, store)
     train = None if shards is None else TokenShards(shards[0], "train")
     others, why_none = published_beside(texts, card, train)
     if why_none:
@@ -104,7 +108,9 @@ def published_beside(
         return [], OTHER_TEXTS.format(found=number(len(texts.ids)), texts=TEXTS)
     if not card.language:
         return [], NO_LANGUAGE
-    own, history, compared = language_alone(card.language), card.history, None
+    own = language_alone(card.language)
+    history = card.history
+    compared = None
     if history is not None and train is not None:
         codes = {each: history.language_of(each) or card.language for each in train.sources}
         compared = [each for each, code in codes.items() if language_alone(code) == own]

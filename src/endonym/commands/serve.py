@@ -49,7 +49,8 @@ FORMAT = "F16"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MEMORY_SHARE = 4
 """One part in so many of the free memory is for the caches of all sequences."""
-MOST_SLOTS, MOST_OWN_SLOTS = 64, 16
+MOST_SLOTS = 64
+MOST_OWN_SLOTS = 16
 """Sequences at once, in llama.cpp and in endonym's own runtime."""
 MOST_SUGGESTING = 1 << 30
 """Bytes of weights of a model that suggests words beside llama.cpp: in memory twice, and slow."""
@@ -178,7 +179,8 @@ def make_engine(
     engine = _llama_engine(
         gguf, name, store, log, adapter=adapter_file, chat=chat, defaults=model.defaults
     )
-    engine.spelled, engine.turns = model.spelled, model.turns
+    engine.spelled = model.spelled
+    engine.turns = model.turns
     if suggests and weight_bytes(model) <= MOST_SUGGESTING:
         engine.model = model
     return engine
@@ -197,7 +199,8 @@ def _kept_engine(name: str, store: Store, log: Log) -> "Engine | None":
     engine = _llama_engine(next(folder.glob("*.gguf")), name, store, log)
     artifact = find_artifact(name, store)
     if artifact is not None and artifact.stage in TRAINED:
-        engine.spelled, engine.turns = spelling_of(artifact), turns_of(artifact)
+        engine.spelled = spelling_of(artifact)
+        engine.turns = turns_of(artifact)
     return engine
 
 
@@ -216,7 +219,8 @@ def _kept_gguf(name: str, store: Store, log: Log, adapter: str | None = None) ->
 
     adapter: one of the model; the file is that of the adapter alone then.
     """
-    identity, export = identity_of(name, store), Export(format="gguf", quantize=(FORMAT,))
+    identity = identity_of(name, store)
+    export = Export(format="gguf", quantize=(FORMAT,))
     folder = _gguf_folder(identity, store)
     if adapter is not None:
         export = Export(format="gguf-adapter")
@@ -270,7 +274,8 @@ def _llama_engine(
     """
     from endonym.serve.llama_engine import LlamaEngine
 
-    memory, threads = device.free_memory_bytes() // MEMORY_SHARE, device.threads()
+    memory = device.free_memory_bytes() // MEMORY_SHARE
+    threads = device.threads()
     engine = LlamaEngine(
         path,
         adapter=adapter,

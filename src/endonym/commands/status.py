@@ -56,7 +56,8 @@ def stages_of(run: Path, store: Store) -> list[dict[str, Any]]:
     """Each stage of a run: its state, who makes it, the last step that training has saved, and how
     the code that made it differs from today's.
     """
-    stages, run_store = list[dict[str, Any]](), find.store_of(run, store)
+    stages = list[dict[str, Any]]()
+    run_store = find.store_of(run, store)
     notes = CodeNotes(run_store)
     for stage in find.planned(run):
         folder = run_store.folder(stage["stage"], stage["id"])
@@ -83,7 +84,10 @@ def compared_with_recipe(run: Path, store: Store) -> dict[str, Any]:
     reads and that are new, changed or gone since. beside: what is to be said of texts beside them.
     fault: why its recipe cannot be read now.
     """
-    is_changed, told, names, fault = False, list[str](), list[str](), ""
+    is_changed = False
+    told = list[str]()
+    names = list[str]()
+    fault = ""
     with suppress(EndonymError, OSError, ValueError):
         origin = find.recipe_of(run, store)
         try:

@@ -97,6 +97,7 @@ def _checked(made: Made) -> str:
     rows = [CHECK_HEADS]
     for kind, check in made.checks.items():
         share = "" if check.precision is None else f"{check.precision:.2f}"
-        faults, right = f"{check.found} of {check.made}", f"{check.right_found} of {check.right}"
+        faults = f"{check.found} of {check.made}"
+        right = f"{check.right_found} of {check.right}"
         rows.append([kind, share, faults, right])
     return "\n".join(aligned(rows, indent=2))

@@ -19,7 +19,10 @@ def score_typing(loaded: Loaded) -> Shown:
 
     Raises RecipeError if its corpus is not in the store.
     """
-    name, store, log, model = loaded.name, loaded.store, loaded.log, loaded.here
+    name = loaded.name
+    store = loaded.store
+    log = loaded.log
+    model = loaded.here
     shards = shards_of(name, store)
     if shards is None:
         do = "Take a run of this store: endonym list"

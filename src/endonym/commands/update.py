@@ -44,13 +44,16 @@ def update_recipe(
         raise RecipeError("there is no recipe to update", where=str(name), do=do)
     recipe = Recipe.load(path)
     found = sources.beside(recipe, Store(store))
-    new, survey, awaited_now = [*found.unused, *found.awaited], Survey(), set[str]()
+    new = [*found.unused, *found.awaited]
+    survey = Survey()
+    awaited_now = set[str]()
     there = {source.path for source in recipe.source if is_remote(source)}
     paths, keys = with_fetched([t for t in texts if str(t) not in there], recipe.folder, log)
     new = _given(paths, found, recipe) if texts else new
     awaited = {str(file) for file in new if sources.is_awaited(file.absolute(), recipe)}
     if new:
-        taken, language = [source.name for source in recipe.source], recipe.language
+        taken = [source.name for source in recipe.source]
+        language = recipe.language
         survey = look_through(
             new,
             recipe.folder,

@@ -43,7 +43,7 @@ class Written:
     seconds: float
     files: Sequence[Path]
     tokens: int = 0
-    rejects: dict[str, int] = field(default_factory=dict[str, int])
+    rejects: dict[str, int] = field(default_factory=dict)
 
     @property
     def rate(self) -> float:
@@ -98,7 +98,8 @@ def write_answers(
     """
     most_tokens = plan.sampling["max_tokens"] if plan.writer == "model" else 0
     with claimed(folder, plan), Shards(folder, plan, model) as shards:
-        before, begun = len(shards.done), time.monotonic()
+        before = len(shards.done)
+        begun = time.monotonic()
 
         def is_affordable(under_way: int) -> bool:
             return budget is None or shards.tokens + under_way * most_tokens < budget

@@ -33,7 +33,10 @@ def score_writing(loaded: Loaded, prompts: Path | None, language: str | None) ->
     given; else beginnings of test documents. Raises RecipeError if there are none of these, or none
     of a language that is given.
     """
-    name, store, log, model = loaded.name, loaded.store, loaded.log, loaded.here
+    name = loaded.name
+    store = loaded.store
+    log = loaded.log
+    model = loaded.here
     shards = shards_of(name, store)
     file = prompts or suite_of(language or words_of(name, store).language)
     if file is None and (shards is None or language):

@@ -54,17 +54,17 @@ class SourceStats:
     kept: dict[Side, Counts] = field(
         default_factory=lambda: {side: Counter(dict.fromkeys(KEPT, 0)) for side in SIDES}
     )
-    dropped: dict[str, Counts] = field(default_factory=dict[str, Counts])
+    dropped: dict[str, Counts] = field(default_factory=dict)
     encodings: Counts = field(default_factory=Counts)
     changed_documents: int = 0
     tally: Tally = field(default_factory=Tally)
     near_copies: int = 0
     of_articles: int = 0
     warnings: Counts = field(default_factory=Counts)
-    examples: dict[str, str] = field(default_factory=dict[str, str])
+    examples: dict[str, str] = field(default_factory=dict)
     unreadable: Counts = field(default_factory=Counts)
-    damages: list[str] = field(default_factory=list[str])
-    samples: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    damages: list[str] = field(default_factory=list)
+    samples: dict[str, list[str]] = field(default_factory=dict)
 
     def drop(self, reject: Reject, size: int, file: str = "") -> None:
         """Count a reject. size: its bytes as read. file: its raw file, if that is known."""

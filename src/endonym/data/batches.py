@@ -42,7 +42,7 @@ class Batch:
     weights_BT: Tensor | None = None
     reference_BT: Tensor | None = None
     places_BT: Tensor | None = None
-    read: Mapping[str, int] = field(default_factory=dict[str, int])
+    read: Mapping[str, int] = field(default_factory=dict)
     whole_rows: int | None = None
 
     @classmethod
@@ -89,7 +89,10 @@ class Batches:
         subwords: Subwords | None = None,
         first_row: int = 0,
     ) -> None:
-        self.order, self.rows, self.device, self.subwords = order, rows, device, subwords
+        self.order = order
+        self.rows = rows
+        self.device = device
+        self.subwords = subwords
         self.first_row = first_row
         self._thread = ThreadPoolExecutor(1) if device.startswith("cuda") else None
         self._next: tuple[tuple[int, range], Future[Batch]] | None = None

@@ -54,7 +54,9 @@ from endonym.tokenizer.chat_template import template_of
 
 FOLDER = "adapter"
 """The folder of an adapter in a model artefact."""
-TENSORS, CONFIG, OURS = "adapter_model.safetensors", "adapter_config.json", "endonym.json"
+TENSORS = "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
+OURS = "endonym.json"
 VERSION = 1
 PARTS = ("lora_A", "lora_B", "magnitude")
 SCALES = TypeAdapter[dict[str, float]](Annotated[dict[str, peft_format.Alpha], Field(min_length=1)])
@@ -120,10 +122,12 @@ def in_peft(
     """The tensors and config of an adapter for peft. Raises ExportError if it cannot hold it."""
     shape = decoder.config
     if isinstance(shape, ModelConfig):
-        theirs, is_turned = peft_format.to_peft(shape, changes), bool(row_of(shape).transposed)
+        theirs = peft_format.to_peft(shape, changes)
+        is_turned = bool(row_of(shape).transposed)
     else:
         maps = lora.linear_maps(decoder)
-        theirs, is_turned = changes, any(lora.is_inputs_first(maps[name]) for name in changes)
+        theirs = changes
+        is_turned = any(lora.is_inputs_first(maps[name]) for name in changes)
     config = peft_format.config_of(
         theirs, layers=shape.layers, base=base_name, dropout=dropout, inputs_first=is_turned
     )
@@ -286,7 +290,8 @@ def require_peft(shape: AnyModelConfig, changes: Mapping[str, lora.Change]) -> N
 
 def write_for_peft(out: Path, adapter: Adapter) -> None:
     """Write the folder that peft reads, with a tokenizer if the adapter learnt to answer."""
-    decoder, tokenizer = adapter.base.decoder, adapter.base.tokenizer
+    decoder = adapter.base.decoder
+    tokenizer = adapter.base.tokenizer
     write_adapter(
         out, decoder, adapter.changes, base_name=adapter.base_name, dropout=adapter.dropout
     )
@@ -328,7 +333,8 @@ def write_card(
 
 def checked_in_peft(folder: Path, adapter: Adapter, texts: Sequence[str]) -> list[Check]:
     """Compare the adapter on its base in peft, or in our own reader without peft, with ours."""
-    base, sample = adapter.base, Sample(adapter.merged(), texts)
+    base = adapter.base
+    sample = Sample(adapter.merged(), texts)
     if find_spec("peft") and find_spec("transformers"):
         with tempfile.TemporaryDirectory(dir=folder) as work:  # as large as the base
             export_huggingface(base, Path(work))
@@ -341,7 +347,8 @@ def checked_in_peft(folder: Path, adapter: Adapter, texts: Sequence[str]) -> lis
 
 def checked_in_llama_cpp(folder: Path, adapter: Adapter, texts: Sequence[str]) -> list[Check]:
     """Compare the adapter on its base in llama.cpp, both in fp32, with ours."""
-    path, sample = adapter.gguf_file(folder), Sample(adapter.merged(), texts)
+    path = adapter.gguf_file(folder)
+    sample = Sample(adapter.merged(), texts)
     with tempfile.TemporaryDirectory(dir=folder) as work:  # as large as the base
         (base,) = export_gguf(adapter.base, Path(work), ("F32",), Provenance())
         with closing(Gguf(base, context=sample.longest, adapter=path)) as runtime:

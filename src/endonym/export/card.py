@@ -69,7 +69,7 @@ class Card:
 
     name: str = "model"
     language: str = ""
-    licenses: Mapping[str, str] = field(default_factory=dict[str, str])
+    licenses: Mapping[str, str] = field(default_factory=dict)
     history: History | None = None
     merged: Merged | None = None
     synthetic: Sequence[str] | None = None
@@ -138,7 +138,9 @@ def readme(
 
     sizes: of the other files, by name.
     """
-    config, history, tokenizer = model.decoder.config, card.history, model.tokenizer
+    config = model.decoder.config
+    history = card.history
+    tokenizer = model.tokenizer
     if isinstance(config, ModelConfig):
         architecture = architecture_of(config).name if is_gguf else row_of(config).model_type
     else:
@@ -178,7 +180,8 @@ def _scores(history: History | None) -> dict[str, Any]:
     """What the card's template shows of scores: of test documents, and of what is near them."""
     scores = history.scores() if history else []
     by_model = {model: headline(scores, model=model) for model in ("model", *BASELINES)}
-    of_model, compressor = by_model["model"], by_model["compressor"]
+    of_model = by_model["model"]
+    compressor = by_model["compressor"]
     tables: list[tuple[list[list[str]], list[str]]] = []
     for rows in map(score_rows, by_text(scores)):
         text = rows[0].score.text
@@ -197,7 +200,8 @@ def _scores(history: History | None) -> dict[str, Any]:
 
 def _data(history: History, card: Card) -> dict[str, Any]:
     """What the card's template shows of the data and phases of the whole lineage."""
-    licenses, shares = card.licenses, history.read_shares()
+    licenses = card.licenses
+    shares = history.read_shares()
     sources = [
         (name, each.sources[name]["kept"], "not stated" if each is history else OF_BASE)
         for each, name in history.all_sources()
@@ -229,7 +233,8 @@ def modelfile(file: str, model: LanguageModel) -> str:
     A base model has no turns, and is given the prompt alone. Where a chat template is not ChatML,
     Ollama takes its own form of the one in the GGUF file.
     """
-    context, template = model.decoder.config.context, model.tokenizer.chat_template
+    context = model.decoder.config.context
+    template = model.tokenizer.chat_template
     prompt = "{{ .Prompt }}"
     if template is not None:
         prompt = OLLAMA_CHATML if template.removeprefix(OPENING) == CHATML else ""

@@ -25,7 +25,8 @@ from endonym.formats.document import KEYS, Document
 from endonym.tokenizer.words import in_batches
 
 FOLDER = "data"
-BATCH_BYTES, FILE_BYTES = 16_000_000, 256_000_000
+BATCH_BYTES = 16_000_000
+FILE_BYTES = 256_000_000
 """Approximate size of the text in a row group, and in a file."""
 RECORD_ID = "record_id"
 OWN_COLUMNS = {"id": RECORD_ID}
@@ -62,7 +63,8 @@ def _write_split(
     batch = next(batches, None)
     number = 0
     while batch is not None or not number:
-        name, size = f"{FOLDER}/{side}-{number:05d}.parquet", 0
+        name = f"{FOLDER}/{side}-{number:05d}.parquet"
+        size = 0
         with parquet.ParquetWriter(out / name, SCHEMA, compression="zstd") as file:
             while batch is not None and size < FILE_BYTES:
                 file.write_table(arrow.Table.from_pylist(batch, SCHEMA))
@@ -100,7 +102,9 @@ def readme(corpus: Mapping[str, Any], clean: Mapping[str, Any], card: Card) -> s
 
     corpus: the numbers of its manifest. clean: the rules of its recipe.
     """
-    sources, total, licenses = corpus["sources"], corpus["total"], card.licenses
+    sources = corpus["sources"]
+    total = corpus["total"]
+    licenses = card.licenses
     documents = sum(side["documents"] for side in total["kept"].values())
     hub_names = [hub_license([licenses.get(source)]) for source in sources]
     sizes = {name: _text_bytes(each) / max(1, _text_bytes(total)) for name, each in sources.items()}

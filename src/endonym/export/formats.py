@@ -103,7 +103,8 @@ def require_form(export: Export, shape: AnyModelConfig, adapt: AdaptConfig) -> N
     changes: dict[str, Change] = {}
     for each in adapted_matrices(shape, adapt) if isinstance(shape, ModelConfig) else ():
         experts = (each.copies,) if each.copies > 1 else ()
-        a, b = torch.zeros(*experts, 1, each.inputs), torch.zeros(*experts, each.outputs, 1)
+        a = torch.zeros(*experts, 1, each.inputs)
+        b = torch.zeros(*experts, each.outputs, 1)
         changes[each.name] = Change(a, b, 1.0, b[..., 0] if adapt.dora else None)
     MAKING[export.format].require(shape, changes)
 

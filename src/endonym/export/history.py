@@ -213,7 +213,8 @@ def shares_read(phase: Artifact) -> dict[str, float]:
 
 def phases_of(model: Artifact) -> list[Artifact]:
     """The phase that made a model and those it started from, as far as they are in its store."""
-    store, phases = Store.of(model.folder), [model]
+    store = Store.of(model.folder)
+    phases = [model]
     while start := phases[0].manifest["inputs"].get("start"):
         earlier = store.find("model", start)
         if earlier is None:
@@ -224,8 +225,10 @@ def phases_of(model: Artifact) -> list[Artifact]:
 
 def history_of(model: Artifact, evaluations: Sequence[Artifact] = ()) -> History | None:
     """Everything that led to a model artefact; None if its store does not hold it any more."""
-    store, inputs = Store.of(model.folder), model.manifest["inputs"]
-    phases, tokenizer = phases_of(model), store.find("tokenizer", inputs["tokenizer"])
+    store = Store.of(model.folder)
+    inputs = model.manifest["inputs"]
+    phases = phases_of(model)
+    tokenizer = store.find("tokenizer", inputs["tokenizer"])
     if tokenizer is None or "start" in phases[0].manifest["inputs"]:
         return None
     corpus = store.find("corpus", tokenizer.manifest["inputs"]["corpus"])
@@ -254,7 +257,8 @@ def phases_of_lineage(model: Artifact) -> tuple[list[Artifact], list[str]]:
     Members are left out: they read what their phase reads.
     """
     phases = phases_of(model)
-    inputs, before = phases[0].manifest["inputs"], list[Artifact]()
+    inputs = phases[0].manifest["inputs"]
+    before = list[Artifact]()
     lost = ["base"] if "start" in inputs else []
     behind = [("base", base_of(phases[0]))] if "folder" in inputs else []
     behind += [("teacher", teacher_of(phase)) for phase in phases if has_teacher(phase)]
@@ -282,7 +286,8 @@ def has_teacher(phase: Artifact) -> bool:
 
 def teachers_of(phase: Artifact) -> list[Artifact]:
     """What taught a phase and is in its store: its members, and what was kept of a teacher."""
-    store, kept = Store.of(phase.folder), phase.manifest["inputs"].get("teacher")
+    store = Store.of(phase.folder)
+    kept = phase.manifest["inputs"].get("teacher")
     found = [store.find("member", each) for each in _members(_inputs_of_teaching(phase)).values()]
     found += [store.find("teacher", kept)] if kept else []
     return [each for each in found if each is not None]
@@ -308,7 +313,8 @@ def without_seed(phase: Artifact) -> dict[str, Any]:
     is, so their number says all. Of a teacher that is lost nothing is known but what was kept of
     it, and that is of one seed.
     """
-    taught, inputs = _inputs_of_teaching(phase), phase.manifest["inputs"]
+    taught = _inputs_of_teaching(phase)
+    inputs = phase.manifest["inputs"]
     others = ("start", "teacher", *_members(inputs))
     config = {key: each for key, each in phase.manifest["config"].items() if key != "seed"}
     config["phase"] = {key: n for key, n in config["phase"].items() if key != "keep_steps"}
@@ -396,7 +402,8 @@ def _examples_of(phase: Artifact) -> Artifact | None:
 
 def spelling_of(model: Artifact) -> Callable[[str], str]:
     """How the corpus of a model artefact writes its texts; `str` if its store has it no more."""
-    store, made = Store.of(model.folder), model
+    store = Store.of(model.folder)
+    made = model
     for kind in ("tokenizer", "corpus"):
         identity = made.manifest["inputs"].get(kind)
         found = store.find(kind, identity) if identity else None

@@ -53,10 +53,13 @@ def export_huggingface(model: LanguageModel, out: Path) -> None:
     keep its embedding from learning.
     """
     out.mkdir(parents=True, exist_ok=True)
-    decoder, tokenizer, context = model.decoder, model.tokenizer, model.decoder.config.context
+    decoder = model.decoder
+    tokenizer = model.tokenizer
+    context = model.decoder.config.context
     origin = kept.origin_kept_by(model)
     if isinstance(decoder, ForeignDecoder):
-        config, weights = decoder.config.transformers, stored_weights(decoder)
+        config = decoder.config.transformers
+        weights = stored_weights(decoder)
         if origin is None:
             config = {k: v for k, v in config.items() if k != "torch_dtype"} | {"dtype": "float32"}
     elif origin is None:
@@ -78,7 +81,8 @@ def export_huggingface(model: LanguageModel, out: Path) -> None:
         return
     write_shards({name: tensor.float() for name, tensor in weights.items()}, out)
     write_json(out / folders.CONFIG, config)
-    stops, defaults = list(tokenizer.stop_ids), Sampling()
+    stops = list(tokenizer.stop_ids)
+    defaults = Sampling()
     generation = {
         "bos_token_id": tokenizer.start_id,
         "eos_token_id": stops[0] if len(stops) == 1 else stops,
@@ -211,7 +215,8 @@ def import_huggingface(folder: Path, opened: Opened = NEVER) -> LanguageModel:
 def _import_decoder(folder: Path, config_json: dict[str, Any], where: str) -> Decoder:
     """The decoder of a folder whose architecture is one of ours."""
     config = read_config(config_json, where)
-    files, shapes = folders.weight_files(folder), folders.weight_shapes(folder)
+    files = folders.weight_files(folder)
+    shapes = folders.weight_shapes(folder)
     own_names = names_in(config_json, shapes)
     shapes_now = {now: shapes[name] for name, now in own_names.items()}
     if config.layers > len(shapes_now):

@@ -77,7 +77,8 @@ def special_ids(origin: Origin, tokenizer: Tokenizer) -> dict[str, int]:
     """
     files = [origin.json(name) for name in ("special_tokens_map.json", SETTINGS)]
     settings = {key: value for file in files for key, value in file.items() if value}
-    config, ids = origin.json(CONFIG), dict[str, int]()
+    config = origin.json(CONFIG)
+    ids = dict[str, int]()
     for use in USES:
         name = settings.get(f"{use}_token")
         name = name.get("content") if isinstance(name, dict) else name
@@ -94,7 +95,8 @@ def kept_config(origin: Origin, config: ModelConfig, row: HFArchitecture) -> Jso
     If another shape comes of that, as older names of a key may stand beside the new ones, it has
     all keys of the row as they are written for models of endonym's own.
     """
-    where, given = str(origin.folder / CONFIG), without_own_code(origin.json(CONFIG))
+    where = str(origin.folder / CONFIG)
+    given = without_own_code(origin.json(CONFIG))
     before, after = (config_json(each, 0, row) for each in (read_config(given, where), config))
     for ids in ("bos_token_id", "eos_token_id", "dtype"):
         del before[ids], after[ids]
@@ -115,7 +117,8 @@ def write_kept_generation(origin: Origin, tokenizer: Tokenizer, out: Path) -> No
     Nothing if the folder has none and needs none. Ends are only added: a folder may have more of
     them than its template writes.
     """
-    config, kept = origin.json(CONFIG), origin.json(GENERATION)
+    config = origin.json(CONFIG)
+    kept = origin.json(GENERATION)
     known = kept.get("eos_token_id", config.get("eos_token_id"))
     known = known if isinstance(known, list) else [] if known is None else [known]
     new = [each for each in tokenizer.stop_ids if each not in known]

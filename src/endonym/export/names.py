@@ -21,7 +21,8 @@ def to_theirs(
 ) -> dict[str, Tensor]:
     """Our tensors as a class of `transformers` stores them; by default the first that fits."""
     row = row or row_of(config)
-    names, tensors = row.names(config), dict[str, Tensor]()
+    names = row.names(config)
+    tensors = dict[str, Tensor]()
     for name, tensor in weights.items():
         joined = OURS_JOINED.match(name) if row.joined else None
         if joined:

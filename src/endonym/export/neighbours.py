@@ -14,7 +14,8 @@ LONG = 400
 
 def sentences(gains: Sequence[Gain], card: Mapping[str, Any]) -> list[str]:
     """What to say beside a score, in sentences. gains: by source. card: the corpus's numbers."""
-    by_article, sources = held_by_article(card), card.get("sources", {})
+    by_article = held_by_article(card)
+    sources = card.get("sources", {})
     uncertain = [each.source for each in gains if not each.is_certain]
     shares = {name: source.get("covered", 0) for name, source in sources.items()}
     kept = {name: [*source["kept"].values()] for name, source in sources.items()}

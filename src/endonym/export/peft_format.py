@@ -26,7 +26,8 @@ from endonym.model.lora import Change
 
 Changes = Mapping[str, Change]
 Number = TypeVar("Number", int, float)
-PREFIX, WRAPPED = "base_model.model.", ".base_layer"
+PREFIX = "base_model.model."
+WRAPPED = ".base_layer"
 WHERE = "export adapter"
 EXPERTS = ("gate_up_proj", "down_proj")
 """Parameters of a module of experts, in its own order: peft wraps one around the other."""
@@ -145,7 +146,8 @@ def to_peft(config: ModelConfig, changes: Changes) -> dict[str, Change]:
 
     Raises ExportError if transformers or peft cannot hold them.
     """
-    row, theirs = row_of(config), dict[str, Change]()
+    row = row_of(config)
+    theirs = dict[str, Change]()
     _require_supported(row, changes)
     sizes = {matrix.name: matrix.outputs for matrix in matrices(config)}
     for module, parts in _modules(row, config).items():
@@ -172,7 +174,8 @@ def _require_supported(row: HFArchitecture, changes: Changes) -> None:
 
 def from_peft(config: ModelConfig, theirs: Changes) -> dict[str, Change]:
     """The inverse of `to_peft`. Raises ExportError for a module that our decoder does not adapt."""
-    row, ours = row_of(config), dict[str, Change]()
+    row = row_of(config)
+    ours = dict[str, Change]()
     modules = _modules(row, config)
     sizes = {matrix.name: matrix.outputs for matrix in matrices(config)}
     for module, change in theirs.items():
@@ -184,7 +187,8 @@ def from_peft(config: ModelConfig, theirs: Changes) -> dict[str, Change]:
             continue
         wanted = sum(sizes[part] for part in parts)
         if change.b.shape[-2] != wanted:
-            where, rows = "adapter_model.safetensors", change.b.shape[-2]
+            where = "adapter_model.safetensors"
+            rows = change.b.shape[-2]
             raise refusal("peft_rows", where, rows=rows, parts=", ".join(parts), wanted=wanted)
         for part, rows in zip(parts, _rows_of(row, config, parts, sizes), strict=True):
             ours[part] = with_rows(change, rows)
@@ -195,13 +199,16 @@ def tensors_of(theirs: Changes) -> dict[str, Tensor]:
     """Changes as the tensors of `adapter_model.safetensors`."""
     found: dict[str, Tensor] = {}
     for name, change in theirs.items():
-        module, a, b = name, change.a, change.b
+        module = name
+        a = change.a
+        b = change.b
         if a.ndim == 3:
             module, _, parameter = name.rpartition(".")
             # The wrapper of the second parameter is around that of the first, if both change.
             is_inner = parameter == EXPERTS[0] and f"{module}.{EXPERTS[1]}" in theirs
             module += WRAPPED if is_inner else ""
-            a, b = a.flatten(0, 1), b.permute(1, 2, 0).flatten(1)
+            a = a.flatten(0, 1)
+            b = b.permute(1, 2, 0).flatten(1)
         found[f"{PREFIX}{module}.lora_A.weight"] = a
         found[f"{PREFIX}{module}.lora_B.weight"] = b
         if change.magnitude is not None:
@@ -227,7 +234,8 @@ def config_of(
     ranks = {short[name]: each.rank for name, each in theirs.items()}
     products = {short[name]: each.scale * each.rank for name, each in theirs.items()}
     alphas = {n: int(each) if each == int(each) else each for n, each in products.items()}
-    rank, alpha = statistics.mode(ranks.values()), statistics.mode(alphas.values())
+    rank = statistics.mode(ranks.values())
+    alpha = statistics.mode(alphas.values())
     stacks = {short[name] for name, each in theirs.items() if each.a.ndim == 3}
     return DEFAULTS | {
         "base_model_name_or_path": base,
@@ -257,7 +265,9 @@ def changes_from(
         name, experts = _parameter(module, parts, keys)
         magnitude = tensor.get("lora_magnitude_vector")
         _require_shapes(module, tensor, has_magnitude=bool(keys.use_dora), where=where)
-        a, b, rank = tensor["lora_A"], tensor["lora_B"], keys.rank(name)
+        a = tensor["lora_A"]
+        b = tensor["lora_B"]
+        rank = keys.rank(name)
         if experts:
             if a.shape[0] % rank or magnitude is not None:
                 what = f"rank {rank} for {a.shape[0]} rows" if a.shape[0] % rank else "DoRA"
@@ -294,7 +304,9 @@ def _require_shapes(
     """Raise ExportError unless a module has two matrices of one rank, and norms for DoRA alone."""
     if not {"lora_A", "lora_B"} <= tensor.keys():
         raise _unknown(f"no whole pair of lora_A and lora_B for {module}", where)
-    a, b, magnitude = tensor["lora_A"], tensor["lora_B"], tensor.get("lora_magnitude_vector")
+    a = tensor["lora_A"]
+    b = tensor["lora_B"]
+    magnitude = tensor.get("lora_magnitude_vector")
     if a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1] or not a.shape[0]:
         raise _unknown(f"{tuple(a.shape)} and {tuple(b.shape)} for {module}", where)
     if (magnitude is not None) != has_magnitude:

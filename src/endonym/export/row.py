@@ -39,7 +39,7 @@ class Architecture:
     family: str
     like: str
     mixer: str = "attention"
-    supports: Mapping[str, Sequence[Any]] = field(default_factory=dict[str, Any])
+    supports: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     tensors: Sequence[str]
     norms: str = ""
 
@@ -83,14 +83,16 @@ def nearest(rows: Sequence[Row], config: ModelConfig) -> tuple[Row, str | None]:
 
 def sizes_of(config: ModelConfig) -> Json:
     """The sizes of a model whose layers are alike, by their keys in a recipe; and what follows."""
-    mixer, ffn = config.mixers[0], config.ffns[0]
+    mixer = config.mixers[0]
+    ffn = config.ffns[0]
     sizes = dict(config) | {f"mixer.{name}": value for name, value in mixer}
     sizes |= {f"ffn.{name}": value for name, value in ffn} | {"mixer.inner": mixer.inner}
     if isinstance(ffn, ExpertsConfig):
         sizes["ffn.hidden_of_active"] = ffn.hidden * ffn.active
     if not isinstance(mixer, AttentionConfig):
         return sizes | {"mixer.expand": mixer.inner // config.dim}
-    rope, width = mixer.rope, mixer.head_width
+    rope = mixer.rope
+    width = mixer.head_width
     scaling = rope.scaling if rope else None
     is_linear = scaling is not None and scaling.kind == "linear"
     return sizes | {
@@ -107,7 +109,8 @@ def sizes_of(config: ModelConfig) -> Json:
 
 def forms_of(config: ModelConfig) -> Json:
     """Which optional parts a model has, and in words how its sizes stand to each other."""
-    mixer, ffn = config.mixers[0], config.ffns[0]
+    mixer = config.mixers[0]
+    ffn = config.ffns[0]
     forms: Json = {"logit_cap": config.logit_cap is not None}
     if isinstance(ffn, ExpertsConfig):
         is_odd = ffn.hidden % 8 > 0
@@ -161,27 +164,28 @@ class HFArchitecture(Architecture):
     keys: Mapping[str, str]
     more_json: Callable[[ModelConfig], Json] | None = None
     more_keys: Callable[[Json, Json], None] | None = None
-    written: Mapping[str, str] = field(default_factory=dict[str, str])
+    written: Mapping[str, str] = field(default_factory=dict)
     rotary_share: float = 1.0
     optional: Sequence[str] = ()
-    constants: Json = field(default_factory=dict[str, Any])
+    constants: Json = field(default_factory=dict)
     joined: str = ""
     joined_how: Literal["side by side", "by group"] = "by group"
     transposed: str = ""
     context_key: str = "max_position_embeddings"
-    required: Json = field(default_factory=dict[str, Any])
+    required: Json = field(default_factory=dict)
     harmless: Sequence[str] = ()
     elsewhere: Sequence[str] = ()
     uncalled: Sequence[str] = ()
-    aliases: Mapping[str, str] = field(default_factory=dict[str, str])
-    assumed: Json = field(default_factory=dict[str, Any])
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    assumed: Json = field(default_factory=dict)
     may_be_null: Sequence[str] = ()
     prefix: str = "model."
     buffers: str = rf"(^|\.)(layers\.\d+\.)?{ROTARY}$"
 
     def to_json(self, config: ModelConfig) -> Json:
         """A model in the keys of the class."""
-        mixer, sizes = config.mixers[0], sizes_of(config)
+        mixer = config.mixers[0]
+        sizes = sizes_of(config)
         sizes["ffn.activation"] = ACTIVATIONS[config.ffns[0].activation]
         found = {
             theirs: sizes[ours] for theirs, ours in (*self.keys.items(), *self.written.items())

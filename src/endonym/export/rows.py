@@ -39,7 +39,8 @@ def _neox_json(config: ModelConfig) -> Json:
     mixer = config.mixers[0]
     assert isinstance(mixer, AttentionConfig)
     assert mixer.rope is not None
-    rope, share = rope_json(mixer), share_of(mixer.rope.width, mixer.head_width)
+    rope = rope_json(mixer)
+    share = share_of(mixer.rope.width, mixer.head_width)
     rope["rope_parameters"]["partial_rotary_factor"] = share
     return rope | {"rotary_pct": share, "rotary_emb_base": rope["rope_theta"]}
 
@@ -56,7 +57,8 @@ def _falcon_json(config: ModelConfig) -> Json:
 
 def _falcon_keys(theirs: Json, keys: Json) -> None:
     """Our keys for its form, with the defaults of its class."""
-    is_new, heads = theirs.get("new_decoder_architecture", False), theirs["num_attention_heads"]
+    is_new = theirs.get("new_decoder_architecture", False)
+    heads = theirs["num_attention_heads"]
     kv_heads = theirs.get("num_kv_heads") or heads
     if not is_new:
         kv_heads = 1 if theirs.get("multi_query", True) else heads

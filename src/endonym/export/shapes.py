@@ -45,7 +45,8 @@ def row_of(config: ModelConfig) -> HFArchitecture:
     row, reason = nearest(ROWS, config)
     if reason is None:
         return row
-    architecture, where = row.architecture, "export huggingface"
+    architecture = row.architecture
+    where = "export huggingface"
     raise refusal("not_in_transformers", where, architecture=architecture, reason=reason)
 
 
@@ -113,7 +114,8 @@ def folder_shape(folder: Path) -> foreign.AnyModelConfig:
     Raises ExportError if neither endonym nor transformers supports it, Damaged if the weights'
     headers are damaged.
     """
-    config_json, where = foreign.read_json(folder / foreign.CONFIG), str(folder / foreign.CONFIG)
+    config_json = foreign.read_json(folder / foreign.CONFIG)
+    where = str(folder / foreign.CONFIG)
     if foreign.is_artefact(folder):
         return our_shape(config_json, where)
     config_json = without_own_code(config_json)
@@ -178,7 +180,8 @@ def row_that_fits(data: Json, config: ModelConfig, where: str) -> HFArchitecture
 def _as_we_write(data: Json, written: Json, config: ModelConfig) -> Json:
     """The keys as given, with equivalent values written as we write them."""
     plain = {key: value for key, value in data.items() if value is not None}
-    mixer, kind = config.mixers[0], "linear_attention"
+    mixer = config.mixers[0]
+    kind = "linear_attention"
     if isinstance(mixer, AttentionConfig):
         kind = "full_attention" if mixer.window is None else "sliding_attention"
     types = plain.get("layer_types")

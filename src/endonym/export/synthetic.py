@@ -17,7 +17,8 @@ def of_texts(shares: Mapping[str, float], synthetic: Sequence[str] | None, text:
     made = [name for name in synthetic or () if shares.get(name)]
     if not made:
         return ""
-    share, names = sum(shares[name] for name in made), ", ".join(map(printable, made))
+    share = sum(shares[name] for name in made)
+    names = ", ".join(map(printable, made))
     wrote = f"was written by a program or a model (sources {names})"
     return f"{100 * share:.1f} % of {text} {wrote}."
 

@@ -124,8 +124,10 @@ class Ours:
     name = "endonym"
 
     def __init__(self, model: LanguageModel) -> None:
-        self.model, self.vocab = model, model.decoder.config.vocab
-        self.encode, self.decode = model.tokenizer.encode, model.tokenizer.decode
+        self.model = model
+        self.vocab = model.decoder.config.vocab
+        self.encode = model.tokenizer.encode
+        self.decode = model.tokenizer.decode
 
     def settings(self) -> dict[str, Any]:
         """What a program should do around a text.
@@ -229,8 +231,10 @@ class Gguf:
         threads = device.threads()
         self._engine = LlamaCpp(path, adapter=adapter, context=context, threads=threads)
         self.vocab = self._engine.vocab
-        self.encode, self.decode = self._engine.encode, self._engine.decode
-        self.logits, self.close = self._engine.logits, self._engine.close
+        self.encode = self._engine.encode
+        self.decode = self._engine.decode
+        self.logits = self._engine.logits
+        self.close = self._engine.close
 
     def settings(self) -> dict[str, Any]:
         """What llama.cpp's programs do around a text.
@@ -313,7 +317,8 @@ def require_unchanged(config: AnyModelConfig, tokenizer: Tokenizer, texts: Seque
         theirs = TheirTokenizer(folder)
     for check in _text_checks(_lines(texts), tokenizer, theirs, file="", reading=Reading()):
         if not check.ok:
-            where, about = "export huggingface", check.as_dict()
+            where = "export huggingface"
+            about = check.as_dict()
             if changes := theirs.changes(tokenizer):
                 about |= {"family": config.family, "changes": changes}
                 raise refusal("changed_on_loading", where, **about)
@@ -362,19 +367,23 @@ class Sample:
     """
 
     def __init__(self, model: LanguageModel, texts: Sequence[str]) -> None:
-        self.ours, self.lines = Ours(model), _lines(texts)
+        self.ours = Ours(model)
+        self.lines = _lines(texts)
         self.rows = _rows(model, texts or STRANGE)
         self.longest = max(map(len, self.rows), default=LONGEST)
         self._kept: dict[int, NDArray[np.float64]] = {}
 
     def compared(self, runtime: Runtime, file: str, kind: Quantization) -> Iterator[Check]:
         """Every check of one runtime; that of bits per byte is the last."""
-        tokenizer, is_gguf = self.ours.model.tokenizer, isinstance(runtime, Gguf)
-        lines, reading = self.lines, reading_of(tokenizer) if is_gguf else Reading()
+        tokenizer = self.ours.model.tokenizer
+        is_gguf = isinstance(runtime, Gguf)
+        lines = self.lines
+        reading = reading_of(tokenizer) if is_gguf else Reading()
         if isinstance(runtime, KeyboardFile):  # which reads SentencePiece's sign as a blank
             lines = [line.replace(SPACE, " ") for line in lines]
         yield from _text_checks(lines, tokenizer, runtime, file=file, reading=reading)
-        expected, found = self.ours.settings(), runtime.settings()
+        expected = self.ours.settings()
+        found = runtime.settings()
         if is_gguf:
             expected["template"] = tokenizer.chat_template
         # llama.cpp also stops at names that it knows, such as <|im_end|>.
@@ -386,23 +395,29 @@ class Sample:
             for name in compared
             if found[name] != expected[name]
         ]
-        count, unit = len(differing), f"of {len(compared)} settings differ"
+        count = len(differing)
+        unit = f"of {len(compared)} settings differ"
         check = partial(Check, file, runtime.name)
         example = "".join(differing)
         yield check("settings", ok=not count, value=count, limit=0, unit=unit, example=example)
         if runtime.vocab == self.ours.vocab:
             yield from self._numbers(runtime, file, kind)
         else:
-            ours, unit = self.ours.vocab, "logits at a position"
+            ours = self.ours.vocab
+            unit = "logits at a position"
             yield check("logits", ok=False, value=runtime.vocab, limit=ours, unit=unit)
 
     def _numbers(self, runtime: Runtime, file: str, kind: Quantization) -> Iterator[Check]:
         """Logits and bits per byte of held-out documents."""
-        farthest, same, tied, total = 0.0, 0, 0, 0
+        farthest = 0.0
+        same = 0
+        tied = 0
+        total = 0
         our_nats = their_nats = 0.0
         for number, row in enumerate(self.rows):
             # Logits may be shifted by a constant, which changes no probability.
-            ours, theirs = self._own(number), log_softmax(runtime.logits(row.tolist()))
+            ours = self._own(number)
+            theirs = log_softmax(runtime.logits(row.tolist()))
             farthest = max(farthest, float(np.abs(ours - theirs).max()))
             # By how much our likeliest id is ahead of theirs, in our own probabilities.
             ahead = ours.max(-1) - np.take_along_axis(ours, theirs.argmax(-1)[:, None], -1)[:, 0]
@@ -412,7 +427,8 @@ class Sample:
             targets = row[1:, None]
             our_nats -= np.take_along_axis(ours[:-1], targets, -1).sum()
             their_nats -= np.take_along_axis(theirs[:-1], targets, -1).sum()
-        rise, limit = float(their_nats / our_nats - 1), AGREEMENT.get(kind)
+        rise = float(their_nats / our_nats - 1)
+        limit = AGREEMENT.get(kind)
         n_bytes = sum(self.ours.model.tokenizer.byte_counts[row[1:]].sum() for row in self.rows)
         our_bits, their_bits = (nats / np.log(2) / n_bytes for nats in (our_nats, their_nats))
         check = partial(Check, file, runtime.name)
@@ -451,7 +467,8 @@ def _text_checks(
     texts = [line.removeprefix(reading.dropped) for line in lines]
     expected = [ids.tolist() for ids in tokenizer.encode_whole(texts)]
     if reading.imitation is not None:
-        own, expected = expected, reading.imitation.encode_many(texts)
+        own = expected
+        expected = reading.imitation.encode_many(texts)
         rows = zip(texts, own, expected, strict=True)
         other = [text for text, a, b in rows if a != b and text not in STRANGE]
         limit = math.floor(MOST_OTHER * len(lines))
@@ -473,7 +490,8 @@ def _text_checks(
 
 def _rows(model: LanguageModel, texts: Sequence[str]) -> list[NDArray[np.int64]]:
     """The rows of a sample. Documents are taken from all over, as many as have TOKENS together."""
-    tokenizer, context = model.tokenizer, model.decoder.config.context
+    tokenizer = model.tokenizer
+    context = model.decoder.config.context
     longest = min(context, LONGEST)
     joined = "\n".join(texts[:LONGEST])[: 16 * TOKENS]
     start = np.array(tokenizer.document_start, dtype=np.int64)

@@ -17,7 +17,8 @@ from endonym.model.config import ExpertsConfig, ModelConfig, Positive, Share
 from endonym.model.foreign.folder import AnyModelConfig, ForeignConfig, weight_shapes
 from endonym.model.refusals import misfit
 
-RANK, TIMES = 16, 2
+RANK = 16
+TIMES = 2
 """The rank, and alpha / rank, if they are not given."""
 GROUPS = ("mixer", "ffn")
 ALL = "all"
@@ -97,9 +98,11 @@ def matrices(config: ModelConfig) -> list[Matrix]:
         for name, size in mixer.matrices(config.dim).items():
             if name != "step":
                 found.append(Matrix(f"{place}mixer.{name}", *size))
-        copies, used = 1, 1
+        copies = 1
+        used = 1
         if isinstance(ffn, ExpertsConfig):
-            copies, used = ffn.experts, ffn.active
+            copies = ffn.experts
+            used = ffn.active
             found.append(Matrix(f"{place}ffn.{ROUTER}", config.dim, copies))
         for name, size in ffn.matrices(config.dim).items():
             found.append(Matrix(f"{place}ffn.{name}", *size, copies, used))

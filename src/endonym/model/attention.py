@@ -19,8 +19,10 @@ class Attention(nn.Module):
         super().__init__()
         self.config = mixer
         # Attributes, so that train/compile.py can exclude them from compilation.
-        self.cos_sin, self.attend = Span.cos_sin, attend
-        inner, shared = mixer.inner, mixer.shared
+        self.cos_sin = Span.cos_sin
+        self.attend = attend
+        inner = mixer.inner
+        shared = mixer.shared
         self.query = nn.Linear(config.dim, inner, bias=mixer.bias)
         self.key = nn.Linear(config.dim, shared, bias=mixer.bias)
         self.value = nn.Linear(config.dim, shared, bias=mixer.bias)
@@ -46,11 +48,14 @@ class Attention(nn.Module):
         key_BTGK = self.key(x_BTD).unflatten(-1, (mixer.kv_heads, mixer.head_width))
         value_BTGK = self.value(x_BTD).unflatten(-1, (mixer.kv_heads, mixer.head_width))
         if self.query_norm is not None and self.key_norm is not None:
-            query_BTHK, key_BTGK = self.query_norm(query_BTHK), self.key_norm(key_BTGK)
+            query_BTHK = self.query_norm(query_BTHK)
+            key_BTGK = self.key_norm(key_BTGK)
         if cos_sin is not None:
-            query_BTHK, key_BTGK = rotate(query_BTHK, cos_sin), rotate(key_BTGK, cos_sin)
+            query_BTHK = rotate(query_BTHK, cos_sin)
+            key_BTGK = rotate(key_BTGK, cos_sin)
         query_BHTK = query_BTHK.transpose(1, 2)
-        keys_BGMK, values_BGMK = key_BTGK.transpose(1, 2), value_BTGK.transpose(1, 2)
+        keys_BGMK = key_BTGK.transpose(1, 2)
+        values_BGMK = value_BTGK.transpose(1, 2)
         dropout = self.dropout if self.training else 0.0
         if cache is None:
             mixed_BHTK = self.attend(

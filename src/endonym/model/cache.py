@@ -54,7 +54,8 @@ class _Buffers:
         """A copy with the `past` tokens of the first row in every row, and room for `length`."""
         _, groups, slots, width = self.keys_BGMK.shape
         room = slots if isinstance(self, Ring) else length
-        copy, filled = type(self)((rows, groups, room, width), self.keys_BGMK), min(past, room)
+        copy = type(self)((rows, groups, room, width), self.keys_BGMK)
+        filled = min(past, room)
         copy._make_room(room)
         copy.keys_BGMK[:, :, :filled] = self.keys_BGMK[:1, :, :filled]
         copy.values_BGMK[:, :, :filled] = self.values_BGMK[:1, :, :filled]
@@ -76,7 +77,8 @@ class KeysAndValues(_Buffers):
         batch, groups, room, width = self.keys_BGMK.shape
         if length <= room:
             return
-        keys_BGMK, values_BGMK = self.keys_BGMK, self.values_BGMK
+        keys_BGMK = self.keys_BGMK
+        values_BGMK = self.values_BGMK
         longer = (batch, groups, min(max(length, 2 * room), self.most), width)
         super().__init__(longer, keys_BGMK)
         self.keys_BGMK[:, :, :room], self.values_BGMK[:, :, :room] = keys_BGMK, values_BGMK
@@ -87,7 +89,8 @@ class KeysAndValues(_Buffers):
         self._make_room(end)
         self.keys_BGMK[:, :, span.past : end] = keys_BGTK
         self.values_BGMK[:, :, span.past : end] = values_BGTK
-        keys_BGMK, values_BGMK = self.keys_BGMK[:, :, :end], self.values_BGMK[:, :, :end]
+        keys_BGMK = self.keys_BGMK[:, :, :end]
+        values_BGMK = self.values_BGMK[:, :, :end]
         if span.starts_BT is None and (span.past == 0 or span.length == 1):
             return keys_BGMK, values_BGMK, None
         return keys_BGMK, values_BGMK, span.mask(None, torch.arange(end, device=span.device))
@@ -119,7 +122,8 @@ class Ring(_Buffers):
 
     def _extend_by_one(self, span: Span, keys_BGTK: Tensor, values_BGTK: Tensor) -> Seen:
         """One token replaces the oldest; the order of the slots does not matter."""
-        slot, filled = span.past % self.window, min(span.past + 1, self.window)
+        slot = span.past % self.window
+        filled = min(span.past + 1, self.window)
         self.keys_BGMK[:, :, slot] = keys_BGTK[:, :, 0]
         self.values_BGMK[:, :, slot] = values_BGTK[:, :, 0]
         mask = None
@@ -133,7 +137,8 @@ class TailAndState:
     """The last inputs of a short convolution and a state; their size is constant."""
 
     def __init__(self, tail_BWC: Tensor, state: Tensor) -> None:
-        self.tail_BWC, self.state = tail_BWC, state
+        self.tail_BWC = tail_BWC
+        self.state = state
 
     def at(self, span: Span) -> tuple[Tensor | None, Tensor | None]:
         """Tail and state before a span; None at the start of the rows."""
@@ -141,7 +146,8 @@ class TailAndState:
 
     def keep(self, tail_BWC: Tensor, state: Tensor) -> None:
         """Store tail and state after a span."""
-        self.tail_BWC, self.state = tail_BWC, state
+        self.tail_BWC = tail_BWC
+        self.state = state
 
     def bytes(self) -> int:
         """Memory it takes."""

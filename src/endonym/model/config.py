@@ -11,9 +11,15 @@ from pydantic import Discriminator, Field, Tag
 
 from endonym.config import Config, optional
 
-MOST_HEADS, MOST_HEAD_WIDTH, MOST_CHANNELS = 1 << 14, 1 << 16, 1 << 22
-MOST_EXPAND, MOST_CONV, MOST_LAYERS, MOST_EXPERTS = 1 << 10, 1 << 12, 10_000, 10_000
-MOST_VOCAB, MOST_CONTEXT = 1 << 28, 1 << 30
+MOST_HEADS = 1 << 14
+MOST_HEAD_WIDTH = 1 << 16
+MOST_CHANNELS = 1 << 22
+MOST_EXPAND = 1 << 10
+MOST_CONV = 1 << 12
+MOST_LAYERS = 10_000
+MOST_EXPERTS = 10_000
+MOST_VOCAB = 1 << 28
+MOST_CONTEXT = 1 << 30
 """Far above any model; with them the bytes of every matrix are a 64-bit number."""
 Heads = Annotated[int, Field(ge=1, le=MOST_HEADS)]
 HeadWidth = Annotated[int, Field(ge=1, le=MOST_HEAD_WIDTH)]
@@ -84,7 +90,8 @@ class AttentionConfig(Config):
 
     def matrices(self, dim: int) -> Matrices:
         """Its linear maps, in a model of this width."""
-        inner, shared = self.inner, self.shared
+        inner = self.inner
+        shared = self.shared
         maps = {"query": (dim, inner), "key": (dim, shared), "value": (dim, shared)}
         return {**maps, "output": (inner, dim)}
 

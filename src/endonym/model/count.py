@@ -72,7 +72,8 @@ def parameters(config: AnyModelConfig) -> Parameters:
     if isinstance(config, ForeignConfig):
         return Parameters(table, 0, config.parameters - table - head, head)
     norm = config.dim * (2 if config.norm == "layer" else 1)  # a LayerNorm has a shift as well
-    blocks, idle = norm, 0
+    blocks = norm
+    idle = 0
     for mixer, ffn in config.blocks:
         blocks += mixer_parameters(config.dim, mixer) + ffn_parameters(config.dim, ffn)
         blocks += norm * (1 if ffn.kind == "none" or config.shared_norm else 2)

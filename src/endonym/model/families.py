@@ -66,7 +66,8 @@ def resolve(keys: shapes.ModelKeys, *, vocab: int, context: int) -> shapes.Model
     row = FAMILIES[keys.family]
     written = {name: getattr(keys, name) for name in (*SHARED_KEYS, "attention_dropout")}
     row = replace(row, **{name: value for name, value in written.items() if value is not None})
-    dim, layers = keys.dim, keys.layers
+    dim = keys.dim
+    layers = keys.layers
     mixers = tuple(
         resolve_mixer(each, row, dim=dim, context=context, where=_part_key(keys.mixer, "mixer", n))
         for n, each in enumerate(keys.mixers)
@@ -130,7 +131,8 @@ def _refuse_contradictions(keys: shapes.ModelKeys, row: FamilyDefaults) -> None:
         raise misfit("no_ffn", f"model.{'parallel' if keys.parallel else 'shared_norm'}")
     for name, parts in (("mixer", keys.mixers), ("ffn", keys.ffns)):
         if keys.layers is not None and len(parts) > keys.layers:
-            where, count = f"model.{name}", len(parts)
+            where = f"model.{name}"
+            count = len(parts)
             raise misfit("too_many_kinds", where, kinds=count, part=name, layers=keys.layers)
 
 
@@ -143,13 +145,16 @@ def resolve_mixer(
     if kind == "attention":
         return _attention(keys, row, dim=dim, context=context, where=where)
     inner = dim * (keys.expand or 2)
-    conv_width, bias = keys.conv_width or 4, keys.bias or False
+    conv_width = keys.conv_width or 4
+    bias = keys.bias or False
     if kind == "mamba":
-        state, rank = keys.state or 16, keys.step_rank or -(-dim // 16)
+        state = keys.state or 16
+        rank = keys.step_rank or -(-dim // 16)
         return shapes.MambaConfig(
             inner=inner, state=state, step_rank=rank, conv_width=conv_width, bias=bias
         )
-    width, groups = keys.head_width or HEAD_WIDTH, keys.groups or 1
+    width = keys.head_width or HEAD_WIDTH
+    groups = keys.groups or 1
     if inner % width:
         raise misfit("uneven_inner", f"{where}.head_width", inner=inner, width=width)
     _refuse_uneven(inner // width, groups, ("heads", "groups"), where)

@@ -26,7 +26,8 @@ from endonym.model.foreign.decoder import AnyDecoder, ForeignDecoder
 from endonym.model.layers import Dropout, precise
 from endonym.seed import named_seed
 
-HELD, NAME = "adapters", "default"
+HELD = "adapters"
+NAME = "default"
 """Where a linear map holds its adapter: parts of the names of the adapter's parameters."""
 UNCALLED = ("dt_proj",)
 """Linear maps of which transformers reads the weight without calling them: a hook is not heard."""
@@ -75,8 +76,10 @@ class LowRank(nn.Module):
 
     def __init__(self, change: Change, dropout: float = 0.0) -> None:
         super().__init__()
-        self.scale, self.dropout = change.scale, Dropout(dropout)
-        self.lora_A, self.lora_B = nn.Parameter(change.a), nn.Parameter(change.b)
+        self.scale = change.scale
+        self.dropout = Dropout(dropout)
+        self.lora_A = nn.Parameter(change.a)
+        self.lora_B = nn.Parameter(change.b)
         self.magnitude = None if change.magnitude is None else nn.Parameter(change.magnitude)
 
     def change(self) -> Change:
@@ -90,15 +93,19 @@ class LowRank(nn.Module):
         inputs: the tensor, after the expert's number in a stack. y: the output without a change.
         """
         *expert, x = inputs
-        a, b, magnitude = self.lora_A, self.lora_B, self.magnitude
+        a = self.lora_A
+        b = self.lora_B
+        magnitude = self.magnitude
         if expert:
-            a, b = a[expert[0]], b[expert[0]]
+            a = a[expert[0]]
+            b = b[expert[0]]
         change = F.linear(F.linear(self.dropout(x), a), b) * self.scale
         if magnitude is None:
             return y + change
         matrix = matrix_of(linear)
         if expert:
-            magnitude, matrix = magnitude[expert[0]], matrix[expert[0]]
+            magnitude = magnitude[expert[0]]
+            matrix = matrix[expert[0]]
         with torch.no_grad():
             changed_OI = Change(a, b, self.scale).of(matrix)
         ratio_O = _ratio(magnitude, changed_OI)
@@ -176,7 +183,8 @@ def attach(decoder: AnyDecoder, changes: Mapping[str, Change], *, dropout: float
                 "there is an adapter already", where=path, do="Attach this one to another copy."
             )
         # On the device and in the number format of the matrix; magnitudes stay precise.
-        matrix, magnitude = matrix_of(linear), change.magnitude
+        matrix = matrix_of(linear)
+        magnitude = change.magnitude
         a, b = (each.to(matrix, copy=True) for each in (change.a, change.b))
         if magnitude is not None:
             magnitude = precise(magnitude).to(matrix.device, copy=True)
@@ -281,7 +289,8 @@ def joined(
 
 def _joined(one: Change, two: Change, matrix: Tensor | None) -> Change:
     """Two changes of one matrix as one. matrix: the base's, for magnitudes; None without any."""
-    b_two, magnitude = two.b * (two.scale / one.scale), two.magnitude
+    b_two = two.b * (two.scale / one.scale)
+    magnitude = two.magnitude
     if one.magnitude is not None:
         assert matrix is not None, "read for magnitudes"
         ratio = _ratio(one.magnitude, replace(one, magnitude=None).of(matrix))
@@ -291,7 +300,8 @@ def _joined(one: Change, two: Change, matrix: Tensor | None) -> Change:
         if magnitude is None:
             magnitude = torch.linalg.vector_norm(two.of(one.of(matrix)), dim=-1)
         magnitude = magnitude * ratio.sign()
-    a, b = torch.cat([one.a, two.a], dim=-2), torch.cat([one.b, b_two], dim=-1)
+    a = torch.cat([one.a, two.a], dim=-2)
+    b = torch.cat([one.b, b_two], dim=-1)
     return Change(a, b, one.scale, magnitude)
 
 

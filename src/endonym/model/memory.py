@@ -99,12 +99,16 @@ def fixed_bytes(
     In bf16 the frozen weights are rounded, and no more is kept of them; in shards they stay fp32,
     and a block of them is gathered. At the end they are read again in fp32 (pipeline/training.py).
     """
-    counted, is_muon = parameters(config), optimizer == "muon"
-    is_narrow, total = number_format == "bf16", counted.total
-    narrow, in_shards = 2 if is_narrow else 4, shard != "none" and processes > 1
+    counted = parameters(config)
+    is_muon = optimizer == "muon"
+    is_narrow = number_format == "bf16"
+    total = counted.total
+    narrow = 2 if is_narrow else 4
+    in_shards = shard != "none" and processes > 1
     states = 20 if is_averaged else 16
     if adapt is not None:
-        trained, states = adapter_parameters(config, adapt), states - 4 * is_muon
+        trained = adapter_parameters(config, adapt)
+        states = states - 4 * is_muon
         if in_shards:
             spread = (4 * total + states * trained) // processes
             return max(4 * total, spread + narrow * total)
@@ -112,7 +116,8 @@ def fixed_bytes(
     spread = total * states - 4 * counted.blocks * is_muon  # what shards divide
     if not in_shards:
         return spread + 4 * total * is_narrow
-    tables, block = total - counted.blocks, counted.blocks // config.layers
+    tables = total - counted.blocks
+    block = counted.blocks // config.layers
     gathered = total + block if shard == "gradients" else 2 * max(tables, block)
     # Muon orthogonalizes whole matrices of the blocks.
     whole = 4 * counted.blocks * is_muon
@@ -177,7 +182,8 @@ def _mixer(mixer: shapes.MixerConfig, keys: int, is_wide: bool) -> int:
     """
     precise = 1 if is_wide else 2
     if isinstance(mixer, shapes.AttentionConfig):
-        inner, shared = mixer.inner, mixer.shared
+        inner = mixer.inner
+        shared = mixer.shared
         kept = 3 * inner + 2 * shared
         if mixer.window is not None and keys == 2 * mixer.window:
             # Documents are cut after every window: keys and values are copied for the next piece,

@@ -14,7 +14,8 @@ from endonym.model.weights import decoder_with
 
 def pruned(decoder: Decoder, kept: Kept) -> Decoder:
     """The decoder with what stays, in fp32, ready to be trained."""
-    weights, layers = dict(decoder.state_dict()), dict[str, Tensor]()
+    weights = dict(decoder.state_dict())
+    layers = dict[str, Tensor]()
     for number, old in enumerate(kept.layers):
         before = f"blocks.{old}."
         own = {n.removeprefix(before): w for n, w in weights.items() if n.startswith(before)}
@@ -33,7 +34,8 @@ def _heads(
     own: dict[str, Tensor], mixer: AttentionConfig, heads: Sequence[int]
 ) -> dict[str, Tensor]:
     """The maps of an attention with these heads of keys and values."""
-    width, served = mixer.head_width, mixer.heads // mixer.kv_heads
+    width = mixer.head_width
+    served = mixer.heads // mixer.kv_heads
     queries = [head * served + each for head in heads for each in range(served)]
     rows = {"key": _ranges(heads, width), "value": _ranges(heads, width)}
     rows["query"] = _ranges(queries, width)

@@ -31,7 +31,7 @@ class Span:
     length: int
     device: torch.device
     starts_BT: Tensor | None = None
-    memo: dict[Any, Any] = field(default_factory=dict[Any, Any], compare=False, repr=False)
+    memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
     """Tensors that all layers share, made once a forward pass."""
 
     @classmethod
@@ -43,7 +43,8 @@ class Span:
         indices_T = torch.arange(documents_BT.shape[1], device=documents_BT.device)
         is_first_BT = torch.ones_like(documents_BT, dtype=torch.bool)
         is_first_BT[:, 1:] = documents_BT[:, 1:] != documents_BT[:, :-1]
-        length, device = documents_BT.shape[1], documents_BT.device
+        length = documents_BT.shape[1]
+        device = documents_BT.device
         if device.type == "cpu" and not is_first_BT[:, 1:].any():  # Would sync a GPU.
             return cls(0, length, device)
         starts_BT = torch.where(is_first_BT, indices_T, 0).cummax(dim=1).values
@@ -164,7 +165,8 @@ def rotary_speeds(rope: RopeConfig) -> Tensor:
     if scaling.kind == "llama3":
         # Linear in the turns that a channel makes in the original context (Llama 3.1's code).
         turns = original * speeds / (2 * math.pi)
-        low, high = scaling.low_turns, scaling.high_turns or 4.0
+        low = scaling.low_turns
+        high = scaling.high_turns or 4.0
         kept = ((turns - low) / (high - low)).clamp(0, 1)
     else:
         # Linear in the channel (YaRN, arXiv:2309.00071, section 3.2).

@@ -27,12 +27,14 @@ def with_vocabulary(decoder: AnyDecoder, replaced: Sequence[Sequence[int]]) -> A
     table on its own. An id that replaces none begins as the mean of all rows.
     """
     if isinstance(decoder, Decoder):
-        shape, weights = with_vocab(decoder.config, len(replaced)), dict(decoder.state_dict())
+        shape = with_vocab(decoder.config, len(replaced))
+        weights = dict(decoder.state_dict())
         for name in {"embedding.weight", "head.weight"} & weights.keys():
             weights[name] = rows(weights[name], replaced)
         return decoder_with(shape, weights, Path(shape.family))
     network = decoder.network
-    inner, outer = network.get_input_embeddings(), network.get_output_embeddings()
+    inner = network.get_input_embeddings()
+    outer = network.get_output_embeddings()
     tables = [rows(each.weight.detach(), replaced) for each in (inner, outer)]
     network.resize_token_embeddings(len(replaced), mean_resizing=False)
     with torch.no_grad():
@@ -58,7 +60,8 @@ def rows(old_VD: Tensor, replaced: Sequence[Sequence[int]]) -> Tensor:
         part = replaced[first : first + ROWS_AT_ONCE]
         lists = [torch.tensor(each, dtype=torch.int64) for each in part]
         ids = pad_sequence(lists, batch_first=True)
-        lengths, places = torch.tensor([*map(len, part)])[:, None], torch.arange(ids.shape[1])
+        lengths = torch.tensor([*map(len, part)])[:, None]
+        places = torch.arange(ids.shape[1])
         scores = torch.where(places < lengths, -STEEPNESS * places.double(), -torch.inf)
         shares = scores.softmax(1).nan_to_num(0.0)
         found_VD = torch.einsum("vp,vpd->vd", shares, old_VD[ids].double())

@@ -63,7 +63,8 @@ COUNTED_SEED = 42
 
 def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     """Run one evaluation of a recipe."""
-    evaluation, files = config.evaluation, config.files
+    evaluation = config.evaluation
+    files = config.files
     if evaluation.kind == "speed":
         return evaluate_speed(ctx)
     device.prepare()
@@ -86,7 +87,9 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
 
 def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     """Score the held-out texts or a file, with baselines, members and the model before it."""
-    evaluation, files, pack = config.evaluation, config.files, config.pack
+    evaluation = config.evaluation
+    files = config.files
+    pack = config.pack
     model = LanguageModel.load(ctx.inputs["model"].folder, device.pick(ctx.device))
     window = window_of(model, evaluation.context, ctx.log)
     shards = ctx.inputs["shards"].folder
@@ -99,7 +102,8 @@ def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     split = evaluation.file or evaluation.split
     members = [each for name, each in sorted(ctx.inputs.items()) if name.startswith(MEMBER)]
     scores = list[list[Score]]()  # of each of these texts
-    found, shown = list[breakdown.Bin](), list[breakdown.Surprise]()
+    found = list[breakdown.Bin]()
+    shown = list[breakdown.Surprise]()
     samples: dict[str, dict[str, int]] = {}  # of the compressor, by "document" or "block"
     start = ""  # what is read before each document, if the tokenizer is from elsewhere
     if model.tokenizer.around is not None:
@@ -371,7 +375,8 @@ def made_pairs(
     shards: Path, tokenizer: Tokenizer, split: Literal["test", "dev"]
 ) -> tuple[minimal_pairs.Made, float]:
     """Minimal pairs of held-out documents, and the share of the training text that was read."""
-    train, held_out = TokenShards(shards, "train"), TokenShards(shards, split)
+    train = TokenShards(shards, "train")
+    held_out = TokenShards(shards, split)
     share = min(
         1.0, minimal_pairs.READ_BYTES / max(1, int(train.sums_by_source(train.byte_counts).sum()))
     )
@@ -383,7 +388,8 @@ def _judge_writing(
     config: EvaluationConfig, ctx: StageContext, model: LanguageModel, task: str
 ) -> Numbers:
     """Let the model write, keep its texts, and score them."""
-    evaluation, shards = config.evaluation, ctx.inputs["shards"].folder
+    evaluation = config.evaluation
+    shards = ctx.inputs["shards"].folder
     model.spelled = spelling_of(ctx.inputs["model"])
     prompts = [prompt for file in config.files for prompt in read_prompts(file)]
     asked = writing.ToWrite(prompts, evaluation.max_tokens, config.seed, task)

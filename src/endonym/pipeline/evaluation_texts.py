@@ -45,7 +45,8 @@ RECORDS = ("jsonl", "csv", "tsv", "parquet", "arrow")
 LOOK = Look(most_lines=1_000_000, n_bytes=1 << 28)
 """A text that judges a model is rarely a list: its empty lines divide documents, however long."""
 WORDS = packaged_tables("endonym.pipeline", "evaluation_texts.toml")
-LETTER, NO_LETTER = regex.compile(r"[\p{L}\p{N}]"), "no letter and no digit"
+LETTER = regex.compile(r"[\p{L}\p{N}]")
+NO_LETTER = "no letter and no digit"
 SHOWN_FILES = 10
 """Files of a folder whose cutting is said one by one."""
 
@@ -110,7 +111,9 @@ def neighbours_of(texts: Sequence[str], sources: Sequence[str]) -> Integers:
 
     As in a corpus: about BLOCK_BYTES, and a longer document is a group of its own.
     """
-    begins_group, group_bytes, last_source = list[bool](), 0, ""
+    begins_group = list[bool]()
+    group_bytes = 0
+    last_source = ""
     for text, source in zip(texts, sources, strict=True):
         n_bytes = len(text.encode("utf-8", "surrogatepass"))
         is_full = group_bytes >= BLOCK_BYTES or n_bytes >= BLOCK_BYTES
@@ -134,12 +137,16 @@ def documents_below(
         missing = SourceError("no such file", where=str(path), do=IS_A_PATH)
         missing.exit_code = 2
         raise missing
-    texts, sources, rejects, n_blank = list[str](), list[str](), list[Reject](), 0
+    texts = list[str]()
+    sources = list[str]()
+    rejects = list[Reject]()
+    n_blank = 0
     files = source_files(Source(name="texts", path=str(path.absolute())), Path("/"))
     for index, file in enumerate(files):
         source, reason, _ = guess_source(file.path, "texts", is_plain=path.is_file(), look=LOOK)
         if keys := cutting.keys_for(file_format(file.path.name, source).format):
-            source, reason = source.model_copy(update=keys), AS_ASKED
+            source = source.model_copy(update=keys)
+            reason = AS_ASKED
         records = list(read_file(source, file))
         documents = [e for e in records if isinstance(e, Document) and LETTER.search(e.text)]
         file_rejects = [each for each in records if isinstance(each, Reject)]
@@ -201,7 +208,8 @@ def texts_to_keep_out(path: Path, *, are_items: bool = False) -> Iterator[str]:
     files are read as `documents_below` reads them. are_items: then also each option of an item
     after its context. Raises SourceError if there is no text.
     """
-    is_plain, kind = path.is_file(), file_format(path.name, Source(name="texts", path="."))
+    is_plain = path.is_file()
+    kind = file_format(path.name, Source(name="texts", path="."))
     is_json = kind.format == "jsonl" or path.suffix == ".json"
     source, *_ = guess_source(path, "texts", is_plain=is_plain)
     if path.suffix == ".json":
@@ -214,7 +222,8 @@ def texts_to_keep_out(path: Path, *, are_items: bool = False) -> Iterator[str]:
             schema = parquet.read_schema(path)
             names = [field.name for field in schema if is_text(field.type)]
             sources = [source.model_copy(update={"column": name}) for name in names] or sources
-    count, rejects = 0, list[Reject]()
+    count = 0
+    rejects = list[Reject]()
     for each in sources:
         for record in read_file(each, RawFile(path=path, name=path.name)):
             if isinstance(record, Reject):
@@ -276,7 +285,8 @@ class Part(NamedTuple):
         return self._texts(share, self.join)
 
     def _texts(self, share: float, join: Collection[str]) -> Iterator[str]:
-        tokens, decode = self.tokens, self.tokenizer.decode
+        tokens = self.tokens
+        decode = self.tokenizer.decode
         if isinstance(tokens, TokenShards):
             return joined_texts(tokens, self.tokenizer, join, share, sources=self.sources)
         examples = taken(range(len(tokens)), share)
@@ -304,7 +314,8 @@ def learnt_by(model: Artifact | None) -> Learnt:
     if model is None or model.stage not in TRAINED:
         return Learnt([], ["what the model was trained on"])
     phases, unknown = phases_of_lineage(model)
-    read, parts = dict[tuple[str, str], list[Artifact]](), list[Part]()
+    read = dict[tuple[str, str], list[Artifact]]()
+    parts = list[Part]()
     lost = dict.fromkeys(f"what its {name} was trained on" for name in unknown)  # each once
     for phase in phases:
         kind = "shards" if reads_texts(phase) else "examples"
@@ -342,7 +353,8 @@ class Overlap(NamedTuple):
         said = list[str]()
         if self.found is not None:
             where = f"in the training text{' or answers' * self.has_answers}"
-            share, of = 100 * self.found / max(1, self.texts), counted(self.texts, what)
+            share = 100 * self.found / max(1, self.texts)
+            of = counted(self.texts, what)
             part = f"{share:.1f} %" if share >= 0.05 else "Less than 0.1 %"
             some = f"{part} of its {of} stand" if self.found else f"None of its {of} stands"
             harder = ": new text of this kind is harder" * bool(self.found)
@@ -385,7 +397,8 @@ def overlaps(
         index = Index.made(judged_texts, chain(judged_texts, learnt_texts()))
         index.compare(learnt_texts())
     index.judge_covered()
-    found, is_found = dict[str, Overlap](), iter(index.contaminated.tolist())
+    found = dict[str, Overlap]()
+    is_found = iter(index.contaminated.tolist())
     for name, texts in judged.items():
         count = sum(islice(is_found, len(texts)))
         found[name] = Overlap(len(texts), count, lost, learnt.has_answers)

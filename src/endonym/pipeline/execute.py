@@ -104,7 +104,8 @@ def run_recipe(
     workers: how many processes make the corpus, or "ray"; chosen by its size if None. Why a run
     failed is kept in its folder, for `status`, until it is run again.
     """
-    last, fresh_names = last_stage(recipe, until), fresh_stages(recipe, fresh)
+    last = last_stage(recipe, until)
+    fresh_names = fresh_stages(recipe, fresh)
     require_packages(recipe)
     require_evaluation_files(recipe)
     if tune_minutes is not None:
@@ -121,7 +122,8 @@ def run_recipe(
         files = counted(sum(len(each.files) for each in raw), "file")
         extent = f"{counted(len(raw), 'source')}, {files}, {size(sum(e.bytes() for e in raw))}"
         log.line(f"{'texts':<22} {extent}; every detail: {log.file}")
-        run, metrics = Run(folder, recipe, store), Metrics(folder, recipe, log)
+        run = Run(folder, recipe, store)
+        metrics = Metrics(folder, recipe, log)
         lock = Lockfile(run.folder, recipe, raw, replan=replan)
         notes = CodeNotes(store)
         renewal = Fresh(notes, lock.fresh, fresh_names)
@@ -158,7 +160,8 @@ def run_recipe(
 
 def other_version(stage: Stage, lock: Lockfile, store: Store) -> str:
     """What to say of a stage that is made again because endonym makes it in another way now."""
-    before, now = lock.versions.get(stage.name), VERSIONS[stage.kind]
+    before = lock.versions.get(stage.name)
+    now = VERSIONS[stage.kind]
     if before in (None, now) or store.find(stage.kind, stage.id) is not None:
         return ""
     return (
@@ -181,7 +184,8 @@ def planned_stages(
     warned of. resolved: `settle` for this recipe, without the shards and the examples. renewal: the
     stages that are made again.
     """
-    recipe, store = run.recipe, run.store
+    recipe = run.recipe
+    store = run.store
     samples = cache(lambda: samples_of(lock.raw, log))
     chosen = lock.keep(resolve.vocab_choice(recipe, lambda: measure(samples(), recipe.clean)))
     data = plan.plan_data(recipe, lock.raw, resolve.resolve_tokenizer(recipe, chosen))
@@ -379,7 +383,8 @@ def result(kind: str, numbers: Numbers) -> str:
     >>> result("tokenizer", {"vocab": 512, "held_out": {"total": {"bytes_per_token": 2.517}}})
     '512 ids · 2.52 bytes a token on dev text'
     """
-    dropped_records, encodings = dict[str, int](), dict[str, int]()
+    dropped_records = dict[str, int]()
+    encodings = dict[str, int]()
     if kind == "examples":
         dropped_records = numbers["dropped"]
     elif kind == "corpus" and numbers["sources"]:

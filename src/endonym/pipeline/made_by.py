@@ -111,7 +111,9 @@ class CodeNotes:
         None if it does not, and if it was not noted. name: of the stage.
         """
         makers = read_if_whole(self._file(kind, identifier)).get("makers", [])
-        endonym, files, are_releases = set[str](), set[str](), True
+        endonym = set[str]()
+        files = set[str]()
+        are_releases = True
         for maker in makers:
             differing = self.code.differing(maker["files"])
             endonym |= {maker["endonym"]} if differing else set()
@@ -142,7 +144,9 @@ class Fresh:
     def __init__(
         self, notes: CodeNotes, salts: dict[str, str], names: frozenset[str] = frozenset()
     ) -> None:
-        self.notes, self.salts, self.names = notes, salts, names
+        self.notes = notes
+        self.salts = salts
+        self.names = names
         self.renewed: Callable[[Stage], Stage] = cache(self._renewed)
 
     def _renewed(self, stage: Stage) -> Stage:
@@ -154,7 +158,8 @@ class Fresh:
         """What the identity of a stage also holds; without it, the stage is plain."""
         key = stage.id[:SALT_DIGITS]
         if stage.name in self.names:
-            salt, fresh = None, stage
+            salt = None
+            fresh = stage
             while not self.notes.is_todays(fresh):
                 salt = fingerprint([salt, code_hash(stage.make.__name__)])[:SALT_DIGITS]
                 fresh = replace(stage, fresh=salt)

@@ -44,12 +44,15 @@ class Metrics:
 
     def __init__(self, folder: Path, recipe: Recipe, log: Log) -> None:
         self.path = folder / "metrics.jsonl"
-        self.recipe, self.log = recipe, log
+        self.recipe = recipe
+        self.log = log
         self.events = Events(folder / "tensorboard")
         self.services: list[Service] = []
         self.finished: list[Line] = []
-        self.journal, self.stage = Path(), ""
-        self.inode, self.offset = 0, 0
+        self.journal = Path()
+        self.stage = ""
+        self.inode = 0
+        self.offset = 0
 
     def add_finished(self, stage: str, journal: Path) -> None:
         """Add the lines of a model that is made; they come before those of the next one."""
@@ -58,9 +61,13 @@ class Metrics:
     @contextmanager
     def following(self, stage: str, identity: str, journal: Path) -> Generator[None]:
         """While a model is trained, `update` writes what its journal has got."""
-        self.stage, self.journal, self.inode = stage, journal, 0
+        self.stage = stage
+        self.journal = journal
+        self.inode = 0
         steps = [line["step"] for line in read_jsonl(journal) if line.get("event") == "step"]
-        track, run, short_id = self.recipe.track, self.recipe.run_name, identity[:12]
+        track = self.recipe.track
+        run = self.recipe.run_name
+        short_id = identity[:12]
         names = {"name": f"{run} {stage} {identity[:6]}", "group": run}
         names["project"] = track.project or self.recipe.name
         config = {"recipe": run, "stage": stage, "id": short_id}
@@ -80,7 +87,8 @@ class Metrics:
         """Write what is new in the journal; all of it, if it was rewritten for repeated steps."""
         inode = self.journal.stat().st_ino
         if inode != self.inode:
-            self.inode, self.offset = inode, 0
+            self.inode = inode
+            self.offset = 0
             write_atomic(self.path, as_jsonl(self.finished))
             self.events.begin(self.finished)
         with self.journal.open("rb") as file:
@@ -129,7 +137,8 @@ class Events:
     """TensorBoard's events of a run; nothing is written if TensorBoard is not installed."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.steps = folder, 0
+        self.folder = folder
+        self.steps = 0
         self._writer: Any = None
         self._event: Any = None
 
@@ -147,7 +156,8 @@ class Events:
         except ImportError:
             return
         shutil.rmtree(self.folder, ignore_errors=True)
-        self._writer, self._event = EventFileWriter(str(self.folder)), event_pb2.Event
+        self._writer = EventFileWriter(str(self.folder))
+        self._event = event_pb2.Event
         status = event_pb2.SessionLog.START
         self._writer.add_event(self._event(step=0, session_log={"status": status}))
         self.write(lines)
@@ -182,7 +192,9 @@ class Service:
     """
 
     def __init__(self, name: str, start: dict[str, Any], sent: int, log: Log) -> None:
-        self.name, self.sent, self.log = name, sent, log
+        self.name = name
+        self.sent = sent
+        self.log = log
         self.is_on = True
         self._call("init", **start)
 

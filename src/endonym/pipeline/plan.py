@@ -150,7 +150,8 @@ def plan_examples(recipe: Recipe, data: DataStages, context: int) -> dict[int, S
     for number, phase in enumerate(recipe.phase):
         if phase.objective in ("next_token", "autocorrect"):
             continue
-        paths, file = tuple(recipe.data_files(number)), recipe.template_file
+        paths = tuple(recipe.data_files(number))
+        file = recipe.template_file
         config = ExamplesConfig(
             paths=paths,
             evaluation=tuple(recipe.evaluation_texts),
@@ -216,7 +217,9 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
     scores = {each.name: each for each in others if is_of_split(identity(each.config))}
     licenses = {each.name: each.license for each in recipe.source if each.license} or None
     synthetic = tuple(each.name for each in recipe.source if each.synthetic) or None
-    exports, of_corpus, adapters = list[Stage](), list[Stage](), list[Stage]()
+    exports = list[Stage]()
+    of_corpus = list[Stage]()
+    adapters = list[Stage]()
     for export in recipe.export:
         config = ExportConfig(
             export=export,
@@ -330,7 +333,8 @@ def teacher_inputs(
 
     Members are this training under other seeds, without a teacher.
     """
-    distill, phase = config.phase.distill, config.phase
+    distill = config.phase.distill
+    phase = config.phase
     if distill is None:
         return {}
     teachers = {"teacher": data.files[str(config.teacher)]} if config.teacher else {}
@@ -349,7 +353,8 @@ def teacher_inputs(
         return teachers
     read = {name: inputs[name] for name in ("shards", "examples", "tokenizer") if name in inputs}
     assert isinstance(data.corpus.config, CorpusConfig), "of a corpus"
-    some, every = tuple(sorted(phase.shares)), set(data.corpus.config.order)
+    some = tuple(sorted(phase.shares))
+    every = set(data.corpus.config.order)
     kept = TeacherConfig(
         folder=config.teacher,
         pack=config.pack,
@@ -369,10 +374,12 @@ def teacher_bytes(teacher: Stage, store: Store) -> int:
     assert read is not None, "made before training is planned"
     if sources[0].kind == "examples":
         tokens = ExampleTokens(read.folder, "train")
-        places, vocab = len(tokens.ids), tokens.vocab
+        places = len(tokens.ids)
+        vocab = tokens.vocab
     else:
         shards = TokenShards(read.folder, "train")
-        places, vocab = shards.n_places(teacher.config.sources), shards.vocab
+        places = shards.n_places(teacher.config.sources)
+        vocab = shards.vocab
     return cache_bytes(places, teacher.config.top_k, vocab)
 
 

@@ -43,10 +43,12 @@ ENOUGH = 0.5
 """Share of the first loss to which the loss must fall."""
 LEAST_LR = 2e-3
 """A phase may have a low learning rate on purpose; this check is only of the gradients."""
-ADAPTED_LR, ADAPTED_ENOUGH = 2e-2, 0.999
+ADAPTED_LR = 2e-2
+ADAPTED_ENOUGH = 0.999
 """The same for adapters: a small rank on few matrices learns no row by heart, but it learns. Where
 no gradient arrives, each step computes the same loss."""
-END_EXAMPLES, UNLIKELY = 8, 0.5
+END_EXAMPLES = 8
+UNLIKELY = 0.5
 """Examples that are read to find out whether a model knows how an answer ends, and the share of a
 blind guess (1 / vocabulary) below which it does not. Random weights give it a whole one, and a row
 that no text has a fifth after ten thousand tokens of text (400 ids), and less than a hundredth
@@ -74,7 +76,8 @@ def before_training(
 
     make_decoder: makes a decoder as training begins with. decoder: one of these, changed here.
     """
-    shape, adapt = decoder.config, config.adapt
+    shape = decoder.config
+    adapt = config.adapt
     total = trained_parameters(shape, adapt)
     every = min(config.execution.save_every_steps, config.eval_every_steps)
     saves = max(1, config.steps // every)
@@ -265,11 +268,14 @@ def overfit_one_row(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> t
             module.p = 0.0
         elif isinstance(module, Attention):
             module.dropout = 0.0
-    enough, least_lr = ENOUGH, LEAST_LR
+    enough = ENOUGH
+    least_lr = LEAST_LR
     if config.adapt is not None:
-        enough, least_lr = ADAPTED_ENOUGH, ADAPTED_LR
+        enough = ADAPTED_ENOUGH
+        least_lr = ADAPTED_LR
     fast = config.but(lr=max(config.lr, least_lr), embedding_lr=max(config.embedding_lr, least_lr))
-    optimizer, refuses = Optimizer(decoder, fast), require_finite("first check")
+    optimizer = Optimizer(decoder, fast)
+    refuses = require_finite("first check")
     nats = list[float]()
     for _ in range(STEPS):
         stepped = take_step(optimizer, row, lr_scale=0.5, rows=1, refuses=refuses)
@@ -290,7 +296,8 @@ def _short_row(batch: Batch) -> Batch:
     """The first ROW_TOKENS of the first row; all of it if it holds pairs, or if nothing of the
     first ones is learnt."""
     width = min(ROW_TOKENS, batch.tokens_BT.shape[1])
-    weights_BT, has_pairs = batch.weights_BT, batch.reference_BT is not None
+    weights_BT = batch.weights_BT
+    has_pairs = batch.reference_BT is not None
     if has_pairs or (weights_BT is not None and not weights_BT[:1, :width].any()):
         width = batch.tokens_BT.shape[1]
     return batch.each(lambda tensor_BT: tensor_BT[:1, :width].contiguous())

@@ -56,7 +56,8 @@ def score_probe(
         if isinstance(model, Served):
             found, n_cut = served_features(model.address, model.name, texts, advance, key=model.key)
         else:
-            n_cut, parts = sum(model.opened(text)[1] for text in texts), list[Array]()
+            n_cut = sum(model.opened(text)[1] for text in texts)
+            parts = list[Array]()
             for first in range(0, len(texts), TEXTS_AT_ONCE):
                 parts.append(model.embed(texts[first : first + TEXTS_AT_ONCE]))
                 advance(len(parts[-1]))
@@ -66,7 +67,8 @@ def score_probe(
     if lost := [texts[n] for n in np.flatnonzero(np.isnan(found[:, 0]))]:
         log.warn(f"{task}: {WORDS['no_tokens'].format(found=counted(len(lost), 'text'))}")
         probe = probe.without(lost, task)
-    answers, features = Answers(probe), dict(zip(texts, found, strict=True))
+    answers = Answers(probe)
+    features = dict(zip(texts, found, strict=True))
     predicted = [*baselines(probe, answers)] if with_baselines else []
     predicted += frozen(probe, features, answers)
     if fine_tune:

@@ -112,8 +112,11 @@ def run_training(
     Tokens a second are those of training steps, as everywhere: validations, samples and checkpoints
     do not count.
     """
-    steps, group = training.config.steps, training.group
-    seconds, tokens, last_step = 0.0, 0, training.state.step
+    steps = training.config.steps
+    group = training.group
+    seconds = 0.0
+    tokens = 0
+    last_step = training.state.step
     if group.is_first:
         start = {"event": "started", "step": last_step, "versions": device.versions()}
         machine = {"processor": device.processor(), "threads": device.threads()}

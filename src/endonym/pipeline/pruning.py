@@ -16,7 +16,8 @@ from endonym.train.importance import most_needed
 from endonym.train.inputs import PhaseInputs
 from endonym.train.objectives import objective_of
 
-BATCHES, BATCH_TOKENS = 32, 2048
+BATCHES = 32
+BATCH_TOKENS = 2048
 """On which it is measured what the model needs; tokens of a batch at most, or one row. On every
 machine the same, so that what stays is."""
 KEPT = "kept.json"
@@ -44,12 +45,15 @@ def pruning(
     def kept() -> Kept:
         parts = None
         if group.is_first:
-            read, phase, context = inputs(), config.phase, config.pack.context
+            read = inputs()
+            phase = config.phase
+            context = config.pack.context
             file = read.folder / KEPT
             if known := read_if_whole(file):
                 parts = Kept(**known)
             else:
-                decoder, batches = own(start()), read.batches(phase, context, config.seed)
+                decoder = own(start())
+                batches = read.batches(phase, context, config.seed)
                 rows = range(min(batches.rows, max(1, BATCH_TOKENS // context)))
                 some = [batches.part(step, rows) for step in range(BATCHES)]
                 parts = most_needed(decoder.to(read.device), prune, some, objective_of(phase))

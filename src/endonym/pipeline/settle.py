@@ -52,8 +52,10 @@ class Lockfile:
     """
 
     def __init__(self, run: Path, recipe: Recipe, raw: Sequence[RawSet], *, replan: bool) -> None:
-        self.path, folder = run / PLAN, recipe.model_folder
-        self.recipe, self.raw = recipe, raw
+        self.path = run / PLAN
+        folder = recipe.model_folder
+        self.recipe = recipe
+        self.raw = raw
         pretrained = [] if folder is None else folder_files(folder)
         inputs = [*(each.listing() for each in raw), *map(file_identity, pretrained)]
         keys = recipe.model_dump(mode="json", exclude_unset=True)
@@ -149,7 +151,8 @@ def settle(
     examples: of phases that learn from conversations or preference pairs, by their numbers.
     Warns of harmful settings before anything is tried. Raises OutOfMemory if a phase does not fit.
     """
-    facts, train = resolve.facts_of(shards), TokenShards(shards.folder, "train")
+    facts = resolve.facts_of(shards)
+    train = TokenShards(shards.folder, "train")
     example_facts = {n: resolve.facts_of_examples(artifact) for n, artifact in examples.items()}
     facts = replace(facts, examples=example_facts)
     choices = resolve.training_choices(recipe, facts, train.vocab, target)
@@ -189,7 +192,8 @@ def settle(
         advice = "; --replan forgets it" if tune is not None else ""
         log.line(f"{'tuned before':<22} {values(earlier)}{advice}")
     elif tune is not None:
-        lock.tuned, lock.tuned_stage = tune(), identity
+        lock.tuned = tune()
+        lock.tuned_stage = identity
     elif lock.tuned:
         log.warn(
             f"{values(lock.tuned)} was tuned for another recipe, other texts or an older endonym, "

@@ -54,7 +54,8 @@ LEFT_OUT = re.compile(rf"# ((?:left out|conversations|{NOT_YET})[^:]*): (.*?)(?:
 TO_USE, TABLE_LINES = "# To use it all the same:", 12
 OWN_PATH = re.compile(r'^# path = "(.*)"', re.MULTILINE)
 """Comments on files that are left out; below some stands the [[source]] with which to read one."""
-SHOWN, MOST_FILES = 5, 20_000
+SHOWN = 5
+MOST_FILES = 20_000
 """Unused texts that are named, and files of a folder that are looked at for them."""
 
 
@@ -120,7 +121,8 @@ def with_pack(source: Source, files: Sequence[RawFile], recipe: Recipe, store: S
     if source.ocr != "auto" or tesseract() is None:
         return source
     language = source.language or recipe.language
-    letters, tried = recipe.clean.of(source).expected_letters or "", files[:TRIED_FILES]
+    letters = recipe.clean.of(source).expected_letters or ""
+    tried = files[:TRIED_FILES]
     marks = [[file.name, *_mark(file.path)] for file in tried if file.path.is_file()]
     digest = hashlib.sha256(repr(marks).encode()).hexdigest()[:16]
     key = f"ocr {language} {letters} {digest}"
@@ -184,16 +186,20 @@ def changed(
     configs: list[dict[str, Any]] = [each.manifest["config"] for each in read]
     known = {file["sha256"] for config in configs for file in config["files"] if "sha256" in file}
     local = {each.name: each for each in recipe.source if not is_remote(each)}
-    texts, awaited = dict[str, str](), set[str]()  # their names by their hashes, and those hashes
+    # their names by their hashes, and those hashes
+    texts = dict[str, str]()
+    awaited = set[str]()
     for config in (each for each in configs if "source" in each):
         names = (Path(file["name"]).name for file in config["files"])
         texts |= dict(zip(config["hashes"], names, strict=True))
         awaited.update(config["hashes"] if config["source"]["name"] in local else ())
-    entries, found = read_if_whole(store.root / "hashes.json"), dict[Path, str]()
+    entries = read_if_whole(store.root / "hashes.json")
+    found = dict[Path, str]()
     for source in local.values():
         with suppress(SourceError):
             for path in (file.path for file in source_files(source, recipe.folder)):
-                hashed, entry = _known_hash(path, entries), entries.get(str(path.resolve()))
+                hashed = _known_hash(path, entries)
+                entry = entries.get(str(path.resolve()))
                 is_like = path.name in texts.values()
                 if entry:
                     is_like = size_on_disk(path) == entry["mark"][0]
@@ -271,7 +277,9 @@ def beside(recipe: Recipe, store: Store) -> Beside:
     Those that the recipe names otherwise, if only in a comment, are left out. A file is read only
     if it is as large as one that is missing and whose hash is remembered.
     """
-    read, missing, added = set[Path](), dict[int, Path](), dict[str, tuple[list[Path], int]]()
+    read = set[Path]()
+    missing = dict[int, Path]()
+    added = dict[str, tuple[list[Path], int]]()
     entries = read_if_whole(store.root / "hashes.json")
     for number, source in enumerate(recipe.source):
         with suppress(SourceError):
@@ -344,14 +352,18 @@ def left_out(recipe: Recipe) -> dict[str, str]:
 
     Named are those of its comments, as these write their paths, and what its sources exclude.
     """
-    found, lines = dict[str, str](), recipe.text.splitlines()
+    found = dict[str, str]()
+    lines = recipe.text.splitlines()
     for number, line in enumerate(lines):
         if not (comment := LEFT_OUT.fullmatch(line)):
             continue
-        fate, names, why = comment[1], comment[2].split(", "), comment[3]
+        fate = comment[1]
+        names = comment[2].split(", ")
+        why = comment[3]
         below = "\n".join(lines[number + 1 : number + TABLE_LINES])
         if below.startswith(TO_USE) and (own := OWN_PATH.search(below)):
-            names, why = [own[1]], line.partition(": ")[2]
+            names = [own[1]]
+            why = line.partition(": ")[2]
             fate = f"{why}. To take it in, take out the # before its [[source]] in {recipe.path}"
         elif why:
             fate = f"{fate}: {why}"
@@ -415,7 +427,8 @@ def words_of(found: Beside, recipe: Recipe) -> list[str]:
     """
     told = list[str]()
     for number, path in found.renamed.items():
-        source, name = recipe.source[number], printable(path.name)
+        source = recipe.source[number]
+        name = printable(path.name)
         told.append(f"{printable(source.path)} of source {source.name} is called {name} now")
     if found.unused:
         names = [printable(each.name) for each in found.unused]

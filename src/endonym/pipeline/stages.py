@@ -107,8 +107,10 @@ def changed_tokenizer(config: ChangedTokenizer, ctx: StageContext) -> Numbers:
     from endonym.tokenizer.extend import extend_tokenizer
     from endonym.tokenizer.train import train_tokenizer
 
-    texts, settings = Corpus(ctx.inputs["corpus"].folder), config.tokenizer
-    base, sample = _tokenizer_of(config.folder), _training_texts(settings, texts)
+    texts = Corpus(ctx.inputs["corpus"].folder)
+    settings = config.tokenizer
+    base = _tokenizer_of(config.folder)
+    sample = _training_texts(settings, texts)
     if settings.extend is None:
         return _keep_tokenizer(train_tokenizer(settings, sample), texts, ctx, before=base)
     extended = extend_tokenizer(base, settings, sample)
@@ -135,7 +137,8 @@ def pretrained_tokenizer(config: PretrainedTokenizer, ctx: StageContext) -> Numb
     """Take the pretrained model's tokenizer, if it gives every document back as it was."""
     from endonym.data.shards import SPLITS
 
-    texts, tokenizer = Corpus(ctx.inputs["corpus"].folder), _tokenizer_of(config.folder)
+    texts = Corpus(ctx.inputs["corpus"].folder)
+    tokenizer = _tokenizer_of(config.folder)
     for split in SPLITS:
         tokenizer.check_lossless(document.text for document in texts.documents(split))
     return _keep_tokenizer(tokenizer, texts, ctx)
@@ -286,7 +289,8 @@ def export_corpus(config: ExportConfig, ctx: StageContext) -> Numbers:
     """Export the corpus, as texts or as a dictionary."""
     from endonym.export.formats import make_corpus_export
 
-    corpus, card = ctx.inputs["corpus"], _card(config)
+    corpus = ctx.inputs["corpus"]
+    card = _card(config)
     made = make_corpus_export(config.export, corpus, ctx.out, card=card, log=ctx.log)
     checks = [check.as_dict() for check in made.checks]
     return {"format": config.export.format, "files": made.files, "checks": checks}
@@ -301,10 +305,12 @@ def export_adapter(config: ExportConfig, ctx: StageContext) -> Numbers:
     from endonym.model.foreign.origin import Origin
     from endonym.pipeline.training import initial_decoder
 
-    model, training = ctx.inputs["model"], config.training
+    model = ctx.inputs["model"]
+    training = config.training
     assert training is not None, "pipeline/plan.py gives it"
     assert training.phase.adapt is not None, "recipe/checks.py has refused it"
-    folder, dropout = adapter_folder(model.folder), training.phase.adapt.dropout
+    folder = adapter_folder(model.folder)
+    dropout = training.phase.adapt.dropout
     tokenizer = _tokenizer_of(model.folder)
     base = LanguageModel(initial_decoder(training, ctx.inputs), tokenizer)
     base.origin = Origin.of(model.folder)

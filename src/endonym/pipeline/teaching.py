@@ -46,22 +46,26 @@ def keep_teacher(config: TeacherConfig, ctx: StageContext) -> Numbers:
     Raises RecipeError if what is kept does not fit on the disk.
     """
     device.prepare()
-    target, kept = device.pick(ctx.device), None
+    target = device.pick(ctx.device)
+    kept = None
     orders: list[Order | ExampleOrder] = []
     if "examples" in ctx.inputs:
         tokens = ExampleTokens(ctx.inputs["examples"].folder, "train")
         orders.append(ExampleOrder(tokens, context=config.pack.context, seed=config.seed))
-        places, vocab = len(tokens.ids), tokens.vocab
+        places = len(tokens.ids)
+        vocab = tokens.vocab
     else:
         train = TokenShards(ctx.inputs["shards"].folder, "train")
         order = partial(Order, train, context=config.pack.context, seed=config.seed)
         orders += [order(join=config.pack.join, source=name) for name in config.sources or [None]]
         kept = None if config.sources is None else train.targets_of(config.sources)
-        places, vocab = train.n_places(config.sources), train.vocab
+        places = train.n_places(config.sources)
+        vocab = train.vocab
     needed = cache_bytes(places, config.top_k, vocab)
     require_room(ctx.out, needed)
     decoders = teachers(ctx, config.folder, config.pack.context, target)
-    total, began = sum(each.positions_per_epoch for each in orders), time.perf_counter()
+    total = sum(each.positions_per_epoch for each in orders)
+    began = time.perf_counter()
     with ctx.log.progress(f"reading with {len(decoders)} teachers", total) as advance:
         cache = TeacherCache.new(ctx.out, places=places, top_k=config.top_k, vocab=vocab, kept=kept)
         for each in orders:
@@ -80,7 +84,8 @@ def teach_of(config: PhaseTraining, ctx: StageContext, target: str) -> Teach | N
         cache = TeacherCache.read(ctx.inputs["teacher"].folder)
         return CachedTeacher(cache, distill.share)
     decoders = teachers(ctx, config.teacher, config.pack.context, target)
-    vocab, top_k = config.model.vocab, distill.top_k
+    vocab = config.model.vocab
+    top_k = distill.top_k
     return LiveTeacher(decoders, vocab=vocab, top_k=top_k, share=distill.share)
 
 

@@ -163,7 +163,8 @@ def text_inputs(
     config: PhaseTraining, ctx: StageContext, tokenizer: Tokenizer, group: Group
 ) -> tuple[TrainingInputs, dict[str, float]]:
     """Texts to read, and bits per byte of the baselines on the dev text."""
-    folder, pack = ctx.inputs["shards"].folder, config.pack
+    folder = ctx.inputs["shards"].folder
+    pack = config.pack
     order = training_order(folder, pack, config.seed)
     dev = TokenShards(folder, "dev")
     shares = judged_shares(dev, config.phase.shares)
@@ -172,7 +173,8 @@ def text_inputs(
     # A phase that is judged by other texts alone need not be good at them.
     unigram_nats = baselines["nats"]["unigram"] if shares or not config.phase.sources else math.inf
     target = device.pick(ctx.device)
-    train, join = order.shards, pack.join
+    train = order.shards
+    join = pack.join
     inputs = TrainingInputs(
         train,
         dev,
@@ -205,9 +207,11 @@ def example_inputs(
 
     These are computed in the number format of the phase.
     """
-    folder, context = ctx.inputs["examples"].folder, config.pack.context
+    folder = ctx.inputs["examples"].folder
+    context = config.pack.context
     target = device.pick(ctx.device)
-    train, dev = ExampleTokens(folder, "train"), ExampleTokens(folder, "dev")
+    train = ExampleTokens(folder, "train")
+    dev = ExampleTokens(folder, "dev")
     inputs = ExampleInputs(train, dev, ctx.work, target)
 
     @functools.cache
@@ -293,7 +297,8 @@ def new_or_loaded(
 
 def mask_reasons(training: Training) -> set[str]:
     """Why attention on a GPU uses masks of whole rows; empty if it does not. Tries the kernel."""
-    shape, weights_device = training.decoder.config, training.decoder.readout.weight_VD.device
+    shape = training.decoder.config
+    weights_device = training.decoder.readout.weight_VD.device
     if weights_device.type == "cpu" or not isinstance(shape, ModelConfig):
         return set()
     dtype = torch.bfloat16 if training.config.number_format == "bf16" else torch.float32
@@ -311,7 +316,8 @@ def _keep(
     """
     shape = training.decoder.config
     if config.phase.adapt is None:
-        weights, counts = weights_of(training.decoder) | learnt, {}
+        weights = weights_of(training.decoder) | learnt
+        counts = {}
     else:
         counts = {"trained_parameters": sum(weight.numel() for weight in learnt.values())}
         changes = changes_with(training.decoder, {n: each.cpu() for n, each in learnt.items()})
@@ -320,8 +326,10 @@ def _keep(
         for parameter in training.decoder.parameters():
             if not parameter.requires_grad and is_plain(parameter):
                 parameter.data = parameter.data.new_empty(0)
-        decoder, start = initial_decoder(config, ctx.inputs), ctx.inputs.get("start")
-        base_name, base = hub_name(config.folder) if config.folder else "model", None
+        decoder = initial_decoder(config, ctx.inputs)
+        start = ctx.inputs.get("start")
+        base_name = hub_name(config.folder) if config.folder else "model"
+        base = None
         all_changes = changes
         if start is not None:
             base_name = start.id

@@ -54,7 +54,9 @@ class Trials:
     def __init__(
         self, training: ResolvedTraining, shards: Artifact, seconds: float, target: str
     ) -> None:
-        self.training, self.target, self.failure = training, target, ""
+        self.training = training
+        self.target = target
+        self.failure = ""
         self.train = TokenShards(shards.folder, "train")
         self.dev = TokenShards(shards.folder, "dev")
         folder = Store.of(shards.folder).folder("tokenizer", shards.manifest["inputs"]["tokenizer"])
@@ -75,7 +77,8 @@ class Trials:
 
     def set_seconds(self, seconds: float) -> None:
         """Set the seconds of each training, and from them its tokens and those of a validation."""
-        self.seconds, most_tokens = seconds, seconds * self.tokens_per_second
+        self.seconds = seconds
+        most_tokens = seconds * self.tokens_per_second
         most_validated = int(most_tokens * VALIDATION_SHARE / (2 * FORWARD_SHARE))
         self.validation_tokens = max(1, min(VALIDATION_TOKENS, self.dev_tokens, most_validated))
         left = most_tokens - 2 * FORWARD_SHARE * self.validation_tokens

@@ -10,7 +10,8 @@ from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.seed import named_seed
 
-LETTERS, LONGEST = 6_000, 500
+LETTERS = 6_000
+LONGEST = 500
 """Letters that are typed, and those of one document at most: so there are enough of them for an
 interval."""
 COUNTED_BYTES = 20_000_000

@@ -18,7 +18,8 @@ from endonym.script.letters import GAP, beginning
 from endonym.store import Artifact
 from endonym.tokenizer.tokenizer import Tokenizer
 
-TEXTS, AT_ONCE = 48, 16
+TEXTS = 48
+AT_ONCE = 16
 """Texts for each temperature, and how many are written at once."""
 SAMPLINGS = (
     Sampling(temperature=0.0),
@@ -144,7 +145,8 @@ def _start(text: str, begin: int, end: int) -> int:
     """Where the first line begins in this part of a text, or else the first word."""
     if not begin:
         return 0
-    line, gap = text.find("\n", begin, end), GAP.search(text, begin, end)
+    line = text.find("\n", begin, end)
+    gap = GAP.search(text, begin, end)
     return line + 1 if line >= 0 else gap.end() if gap else begin
 
 

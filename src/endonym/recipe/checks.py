@@ -77,7 +77,8 @@ def base_model(named: Path, where: str = "model.folder") -> Path:
 PROBLEMS: dict[str, list[str]] = packaged_tables("endonym.recipe", "checks.toml")["problems"]
 """Of each kind of problem what is wrong, and what to do."""
 SHARES_TOLERANCE = 1e-6
-ASSUMED_VOCAB, ASSUMED_CONTEXT = 512, 64
+ASSUMED_VOCAB = 512
+ASSUMED_CONTEXT = 64
 """Used to check a shape before they are chosen; the result does not depend on them."""
 LONGEST_RUN_NAME_BYTES = 200
 """File systems allow 255 bytes, and files beside a run's folder add to its name."""
@@ -269,7 +270,8 @@ def _own_rules(parts: Parts) -> Iterator[Problem]:
     """Keys of [clean] in a source are right in their place there; those of all texts are not."""
     of_all = parts.data.get("clean", {})
     for number, source in parts.sources:
-        path, own = ("source", number, "clean"), source.clean or {}
+        path = ("source", number, "clean")
+        own = source.clean or {}
         unfit = [key for key in own if key in OF_THE_WHOLE or key not in Clean.model_fields]
         for key in unfit:
             near = did_you_mean(key, [*Clean.model_fields])
@@ -283,7 +285,8 @@ def _own_rules(parts: Parts) -> Iterator[Problem]:
 
 def _single_characters(parts: Parts) -> Iterator[Problem]:
     """A byte tokenizer has a fixed vocabulary; tokens of one character or byte are not split."""
-    kind, vocab = parts.tokenizer.kind, parts.tokenizer.vocab
+    kind = parts.tokenizer.kind
+    vocab = parts.tokenizer.vocab
     for number, phase in parts.phases if kind in ("char", "byte") else ():
         if phase.subword_dropout is not None:
             yield _problem("no_subwords", ("phase", number, "subword_dropout"), kind=kind)
@@ -293,7 +296,8 @@ def _single_characters(parts: Parts) -> Iterator[Problem]:
 
 def _beside_a_folder(parts: Parts) -> Iterator[Problem]:
     """A model that is trained further already has its shape; its tokenizer may change."""
-    model, tokenizer = parts.data.get("model"), parts.data.get("tokenizer")
+    model = parts.data.get("model")
+    tokenizer = parts.data.get("tokenizer")
     keys = list(tokenizer) if isinstance(tokenizer, dict) else []
     if not isinstance(model, dict) or model.get("folder") is None:
         if "extend" in keys:
@@ -339,7 +343,8 @@ def _typed_words(parts: Parts) -> Iterator[Problem]:
             continue
         path: KeyPath = ("phase", number, "objective")
         if script not in (None, "latin"):
-            name, in_script = language_name(language), str(script).capitalize()
+            name = language_name(language)
+            in_script = str(script).capitalize()
             yield _problem("no_latin_keys", path, ("language",), language=name, script=in_script)
         elif parts.tokenizer.kind != "keyboard" and not parts.is_continued:
             yield _problem("no_keys", path, ("tokenizer", "kind"), kind=parts.tokenizer.kind)
@@ -368,7 +373,8 @@ def _refinements_of_nothing(parts: Parts) -> Iterator[Problem]:
     Adapters train no rows of a vocabulary, so that new ones would stay as they begin.
     """
     for number, phase in parts.phases:
-        path, is_adapted = ("phase", number, "adapt"), phase.adapt is not None
+        path = ("phase", number, "adapt")
+        is_adapted = phase.adapt is not None
         if parts.is_continued:
             if number == 0 and is_adapted and parts.data.get("tokenizer"):
                 yield _problem("adapt_new_tokens", path, ("tokenizer",))
@@ -480,7 +486,8 @@ def after_pruning(
     shape: AnyModelConfig, phases: Iterable[tuple[int, Phase]]
 ) -> tuple[AnyModelConfig, list[Problem]]:
     """The shape that the last of these phases leaves, and what is wrong with their `prune`."""
-    left, problems = shape, list[Problem]()
+    left = shape
+    problems = list[Problem]()
     for number, phase in phases:
         left = shape if phase.start == "scratch" else left
         if phase.prune is not None:
@@ -500,7 +507,8 @@ def unfit_exports(
             try:
                 ROW_OF[item.format](shape)
             except ExportError as error:
-                path, message = ("export", number), f"{error.message}."
+                path = ("export", number)
+                message = f"{error.message}."
                 yield Problem(path, message, error.do, about=(("model",),))
 
 

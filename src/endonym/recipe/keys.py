@@ -104,7 +104,8 @@ def tables(root: type[Config]) -> dict[str, Table]:
         for key, field in table.keys.items():
             config, is_list = inner(field.annotation)
             if config is not None:
-                name, about = table.dotted(key), table.meaning(key)
+                name = table.dotted(key)
+                about = table.meaning(key)
                 below.append(Table(name, config, field.title or about, is_list, about))
         waiting += reversed(below)
     return by_name
@@ -123,7 +124,8 @@ def meant(root: type[Config], words: Sequence[str]) -> list[tuple[Table, str]]:
         is_item = above is not None and above.is_list and plain_word(word) not in above.keys
         if not (is_item and word != words[-1]):
             path.append(plain_word(word))
-    name, last = ".".join(path[:-1]), path[-1]
+    name = ".".join(path[:-1])
+    last = path[-1]
     if name in by_name and last in by_name[name].keys:
         return [(by_name[name], last)]
     key = other_programs()["names"].get(last, last)
@@ -147,9 +149,11 @@ def nearest_key(
     inner_keys: the keys under the unknown one, which may tell what table is meant. is_dotted:
     whether a key of another table is written as `--set` takes it.
     """
-    every, names = [*tables(root).values()], other_programs()["names"]
+    every = [*tables(root).values()]
+    names = other_programs()["names"]
     name = names.get(plain_word(wrong), plain_word(wrong))
-    own, start = list(table.keys), f"{table.name}."
+    own = list(table.keys)
+    start = f"{table.name}."
     inside = {
         key: f"{other.name.removeprefix(start)}.{key}"
         for other in every

@@ -107,7 +107,8 @@ def lay_variant(
         message = f"variant {wanted} is not in this recipe."
         do = did_you_mean(wanted, names) + variants_text
         raise RecipeError(message, where=str(origin.path), do=do)
-    chosen, problems = base, list[Problem]()
+    chosen = base
+    problems = list[Problem]()
     for name, tables in variants.items():
         variant_path: KeyPath = ("variant", name)
         if not isinstance(tables, dict):
@@ -143,7 +144,8 @@ def _laid(
     A table takes the place of the recipe's own. A table for a list, such as [variant.NAME.phase],
     changes keys of the list's items.
     """
-    laid, problems = dict(base), list[tuple[str, Problem]]()
+    laid = dict(base)
+    problems = list[tuple[str, Problem]]()
 
     def lay(path: list[str], value: Any) -> None:
         if isinstance(value, dict):
@@ -231,12 +233,14 @@ def set_value(data: dict[str, Any], key: list[str], value: Any) -> tuple[KeyPath
     path: list[Any] = []
     at: Any = data  # the table or list that the next part is looked up in
     for number, part in enumerate(key):
-        above, is_last = ".".join(key[:number]), number == len(key) - 1
+        above = ".".join(key[:number])
+        is_last = number == len(key) - 1
         if path:
             at = at.setdefault(path[-1], {}) if isinstance(at, dict) else at[path[-1]]
         is_of_only_item = isinstance(at, list) and len(at) == 1 and isinstance(at[0], dict)
         if is_last and is_of_only_item and not part.isdecimal() and part not in _names(at, above):
-            path, at = [*path, 0], at[0]
+            path = [*path, 0]
+            at = at[0]
         if isinstance(at, dict):
             path.append(part)
         elif isinstance(at, list) and part in (names := _names(at, above)):
@@ -304,7 +308,8 @@ def recipe_toml(data: Mapping[str, Any]) -> str:
 
 def config_lines(config: Config, reasons: Mapping[str, str] | None = None) -> list[str]:
     """The fields of a config that differ from defaults, each with its reason if it has one."""
-    fields, reasons = config.model_dump(exclude_defaults=True), reasons or {}
+    fields = config.model_dump(exclude_defaults=True)
+    reasons = reasons or {}
     return [noted(f"{key} = {toml(value)}", reasons.get(key)) for key, value in fields.items()]
 
 

@@ -17,7 +17,8 @@ from endonym.recipe.text import KeyPath
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
 WORDS = packaged_tables("endonym.recipe", "words.toml")
-LIMITS, SHAPES = WORDS["limits"], WORDS["shapes"]
+LIMITS = WORDS["limits"]
+SHAPES = WORDS["shapes"]
 
 
 def validated(config: type[AnyConfig], data: Mapping[str, Any]) -> AnyConfig:
@@ -39,7 +40,8 @@ def findings(root: type[Config], data: Mapping[str, Any]) -> list[Problem]:
         value: Any = data
         for part in detail["loc"]:
             if _holds(value, part):
-                path, value = (*path, part), value[part]
+                path = (*path, part)
+                value = value[part]
         if detail["type"] == "missing":
             path = (*path, detail["loc"][-1])
         by_path.setdefault(path, []).append(detail)
@@ -85,7 +87,9 @@ def _problem(
     """All validation errors of one key as one problem."""
     constraint = [detail for detail in details if detail["type"] not in EXPECTED]
     detail = (constraint or details)[0]
-    kind, key, value = detail["type"], shown(path, data), detail["input"]
+    kind = detail["type"]
+    key = shown(path, data)
+    value = detail["input"]
     explained = f"More: {_command(path)}"
     if kind == "extra_forbidden":
         inner_keys = list(cast(dict[str, Any], value)) if isinstance(value, dict) else []
@@ -157,7 +161,8 @@ def choices(annotation: Any) -> list[Any]:
 
 def _constraint(detail: ErrorDetails) -> str:
     """The constraint that a value of the right type violates."""
-    kind, context = detail["type"], detail.get("ctx", {})
+    kind = detail["type"]
+    context = detail.get("ctx", {})
     if kind in LIMITS:
         phrase, name = LIMITS[kind]
         bound = context[name]

@@ -25,7 +25,7 @@ class Origin:
     text: str = ""
     variant: str | None = None
     sets: tuple[str, ...] = ()
-    labels: Mapping[KeyPath, str] = field(default_factory=dict[KeyPath, str])
+    labels: Mapping[KeyPath, str] = field(default_factory=dict)
     """Overrides outside the file, such as `--set model.layers=2`, by the key that they set."""
 
 
@@ -66,14 +66,16 @@ def block_of(problem: Problem, origin: Origin, text: str, marks: Mapping[KeyPath
     if problem.where or label:
         return Block(len(text), problem.where or label, problem.message, do_in_set)
     # In the file, a variant's tables are below [variant.NAME].
-    path, variant = problem.path, ("variant", origin.variant or "")
+    path = problem.path
+    variant = ("variant", origin.variant or "")
     if path and (*variant, path[0]) in marks:
         path = (*variant, *path)
     # If the key is not in the file, the nearest table above it is marked.
     written = path
     while written and written not in marks:
         written = written[:-1]
-    mark, is_exact = marks.get(written), written == path
+    mark = marks.get(written)
+    is_exact = written == path
     # Overrides of the same table or of a related key are named too.
     parts = [each for each in (problem.path, *problem.about) if each]
     overrides = " ".join(
@@ -81,7 +83,8 @@ def block_of(problem: Problem, origin: Origin, text: str, marks: Mapping[KeyPath
     )
     if overrides and not is_exact:
         return Block(len(text), overrides, problem.message, do_in_set)
-    line, message = 1, problem.message
+    line = 1
+    message = problem.message
     if mark is not None:
         is_value = problem.at_value and is_exact
         start = mark.value_start if is_value else mark.start
@@ -102,7 +105,8 @@ def refuse(
     blocks: list[Block] = []
     seen: set[Block] = set()
     for problems, origin in drafts:
-        unique, text = list(dict.fromkeys(problems)), normal(origin.text)
+        unique = list(dict.fromkeys(problems))
+        text = normal(origin.text)
         marks = scan(text) if unique else {}
         every = [block_of(each, origin, text, marks) for each in unique]
         new = [block for block in every if block not in seen]

@@ -105,7 +105,9 @@ def any_script(pattern: str) -> str:
 
 FOLDER = Path(__file__).parent
 AUTOPILOT = frozenset(WORDS["autopilot"])
-CURVE_COLUMNS, CURVE_ROWS, CURVE_WARMUP = 48, 3, 6
+CURVE_COLUMNS = 48
+CURVE_ROWS = 3
+CURVE_WARMUP = 6
 SHAPE_TEXTS = {any_script(pattern): text for pattern, text in SHAPES.items()}
 BARS = " ▁▂▃▄▅▆▇█"
 
@@ -121,11 +123,13 @@ def explain(key: str = "") -> str:
     if name.partition(".")[0] == "variant":
         variants = FOLDER.joinpath("variants.md").read_text(encoding="utf-8")
         return f"[variant.NAME.…]\n\n{variants}"
-    by_name, elsewhere = tables(Recipe), other_programs()
+    by_name = tables(Recipe)
+    elsewhere = other_programs()
     if name in by_name:
         return _explain_table(by_name[name])
     last = plain_word(names[-1])
-    head, keys = "", meant(Recipe, names)
+    head = ""
+    keys = meant(Recipe, names)
     if keys and last != keys[0][1]:
         conversion = elsewhere["conversions"].get(last)
         head = f"{last}: {conversion}" if conversion else f"{last} is called {keys[0][1]} here."

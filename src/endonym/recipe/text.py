@@ -42,7 +42,8 @@ class Scanner:
     """One pass over a text; `marks` holds the positions found so far."""
 
     def __init__(self, text: str) -> None:
-        self.text, self.at = text, 0
+        self.text = text
+        self.at = 0
         self.marks: dict[KeyPath, Mark] = {}
         self._items: dict[KeyPath, int] = {}
 
@@ -103,7 +104,9 @@ class Scanner:
 
     def _pair(self, table: KeyPath) -> None:
         """`a.b = value`, in a table or in braces."""
-        path, start, end = table, self.at, self.at
+        path = table
+        start = self.at
+        end = self.at
         for name, start, end in self.key():
             path = (*path, name)
             self.marks.setdefault(path, Mark(start, end, start, end))
@@ -113,7 +116,8 @@ class Scanner:
 
     def _value(self, path: KeyPath) -> tuple[int, int]:
         """Any value: its first character and the one after its last."""
-        start, opening = self.at, self.text[self.at]
+        start = self.at
+        opening = self.text[self.at]
         if opening in "[{":
             self._members(path, closing="]" if opening == "[" else "}")
         elif opening in "\"'":
@@ -184,7 +188,8 @@ def draw(text: str, start: int, end: int) -> str:
     signs = text[cut : first + len(line)].replace("\t", " ")
     shown = "".join("\ufffd" if unicodedata.category(sign) == "Cc" else sign for sign in signs)
     shown = shown[:SHOWN_CHARS].rstrip()
-    before, under = shown[: start - cut], shown[start - cut : end - cut]
+    before = shown[: start - cut]
+    under = shown[start - cut : end - cut]
     return f"    {shown}\n    {' ' * columns(before)}{'^' * max(1, columns(under))}"
 
 
@@ -195,7 +200,8 @@ KEY = re.compile(r"[ \t]*\[*[ \t]*([^=\]\n]*[^=\]\s])")
 
 def syntax_error(file: str, text: str, message: str) -> RecipeError:
     """tomllib's error message as a RecipeError with file, line, column and caret."""
-    place, reason = PLACE.search(message), PLACE.sub("", message)
+    place = PLACE.search(message)
+    reason = PLACE.sub("", message)
     if place is None:
         what, do = _advice(reason)
         return RecipeError(f"{what}.", where=file, do=do)
@@ -212,7 +218,8 @@ def syntax_error(file: str, text: str, message: str) -> RecipeError:
         start, end = key.span(1)
     else:
         word = WORD.match(text, at)
-        start, end = at, word.end() if word else min(at + 1, len(text))
+        start = at
+        end = word.end() if word else min(at + 1, len(text))
     if reason == "Invalid statement" and text[start].isalpha():
         reason = "Invalid initial"
     what, do = _advice(reason)

@@ -45,7 +45,8 @@ def kind_of(before: str, after: str) -> tuple[str, str]:
     """
     changed = (parts for parts, is_changed in _steps(before, after) if is_changed)
     old, new = next(changed, ("", ""))
-    gone, come = Counter(old) - Counter(new), Counter(new) - Counter(old)
+    gone = Counter(old) - Counter(new)
+    come = Counter(new) - Counter(old)
     if gone or come:
         return "".join(sorted(gone.elements())), "".join(sorted(come.elements()))
     moved = (pair for pair in zip(old, new, strict=True) if pair[0] != pair[1])
@@ -61,7 +62,8 @@ def _steps(before: str, after: str) -> list[tuple[tuple[str, str], bool]]:
     )
     steps = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
     found: list[tuple[tuple[str, str], bool]] = []
-    done, made = 0, 0
+    done = 0
+    made = 0
     for place, (kind, low, high, first, last) in enumerate(steps):
         is_end = place and place + 1 == len(steps) and kind in ("insert", "delete")
         if kind == "equal" or is_end:
@@ -69,12 +71,15 @@ def _steps(before: str, after: str) -> list[tuple[tuple[str, str], bool]]:
         # Of equal signs in a row that nobody can see, all are shown: then one sees that some stay.
         edges = old[low:high] or new[first:last]
         while low > done and first > made and edges[0] == old[low - 1] and is_hidden(edges[0]):
-            low, first = low - 1, first - 1
+            low = low - 1
+            first = first - 1
         while old[high : high + 1] == new[last : last + 1] == edges[-1:] and is_hidden(edges[-1]):
-            high, last = high + 1, last + 1
+            high = high + 1
+            last = last + 1
         found.append((("".join(old[done:low]), "".join(new[made:first])), False))
         found.append((("".join(old[low:high]), "".join(new[first:last])), True))
-        done, made = high, last
+        done = high
+        made = last
     return [*found, (("".join(old[done:]), "".join(new[made:])), False)]
 
 

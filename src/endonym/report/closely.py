@@ -114,7 +114,8 @@ def _calibration(found: Sequence[Bin]) -> dict[str, Any] | None:
 def _coloured(found: Surprise, language: str) -> dict[str, Any]:
     """A text as a page can show it, without personal data: see `Closely`."""
     whole = "".join(text for text, _ in found.pieces)
-    public, done = shown(showable(whole, slice(0, len(whole)), language)), 0
+    public = shown(showable(whole, slice(0, len(whole)), language))
+    done = 0
     pieces = list[tuple[str, str, str, int, float]]()
     for text, bits in found.pieces:
         piece = PIECE.fullmatch(public[done : done + len(text)])

@@ -55,7 +55,8 @@ class Search:
 
     def read(self, text: str) -> bool:
         """Search one document; returns whether it holds a longer span."""
-        is_longer, offset = False, 0
+        is_longer = False
+        offset = 0
         while offset + self.gram <= len(text) and len(self.text) < self.longest:
             places = self.positions.get(text[offset : offset + self.gram])
             if places and self.is_late():
@@ -91,14 +92,18 @@ def longest_copied(
 ) -> Copied | None:
     """Search the documents in order until the time is up; None without samples or spans."""
     search = Search(samples, most_seconds)
-    document_id, source, n_documents, n_chars = "", "", 0, 0
+    document_id = ""
+    source = ""
+    n_documents = 0
+    n_chars = 0
     for document in documents if any(samples) else ():
         if search.is_late():
             break
         n_documents += 1
         n_chars += len(document.text)
         if search.read(document.text):
-            document_id, source = document.id, document.source
+            document_id = document.id
+            source = document.source
     if not search.text:
         return None
     is_whole = not search.is_late()

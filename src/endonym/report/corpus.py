@@ -136,7 +136,8 @@ def answers_card(made: Sequence[Made]) -> list[tuple[str, str, dict[str, Any]]]:
     """
     found: list[tuple[str, str, dict[str, Any]]] = []
     for each in (one for one in made if one.stage.kind == "examples"):
-        numbers, folder = each.artifact.numbers, each.artifact.folder
+        numbers = each.artifact.numbers
+        folder = each.artifact.folder
         rejects = [some_dropped(folder, reason, REJECTS_SHOWN) for reason in numbers["dropped"]]
         counts = {**numbers, "rejects": [reject for some in rejects for reject in some]}
         found.append(

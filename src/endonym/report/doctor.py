@@ -18,7 +18,8 @@ from endonym.survey.examination import FOREIGN, Examined
 from endonym.survey.findings import TEMPLATE, Example, Finding, in_place
 from endonym.survey.observing import EDGES, Seen, heaps, letter_script
 
-RARE_SHARE, MOST_RARE = 5e-5, 60
+RARE_SHARE = 5e-5
+MOST_RARE = 60
 """Share of all letters below which one is rare, and how many of those are shown."""
 KEPT_SHARE = 0.1
 """Share of a letter that may stay, if cleaning is said to take it away."""
@@ -43,7 +44,9 @@ class Letter:
 
 def doctor_page(diagnosis: Diagnosis) -> str:
     """The page as HTML."""
-    examined, raw, kept = diagnosis.examined, diagnosis.examined.raw, diagnosis.examined.kept
+    examined = diagnosis.examined
+    raw = diagnosis.examined.raw
+    kept = diagnosis.examined.kept
     return render(
         "doctor.html",
         {
@@ -78,7 +81,8 @@ def files(examined: Examined) -> list[tuple[Example, int, int]]:
 
     Files of the same content are one example: a mark, which is of the content, is of all of them.
     """
-    alike, seen = dict[str, list[str]](), examined.raw.files
+    alike = dict[str, list[str]]()
+    seen = examined.raw.files
     for name in seen:
         alike.setdefault(examined.hashes.get(name, name), []).append(name)
     rows: list[tuple[Example, int, int]] = []
@@ -122,7 +126,8 @@ def foreign_name(reason: str, code: str, own: str) -> str:
 
 def one_of_each(examples: Sequence[Example]) -> list[Example]:
     """Examples of changes, first one of each kind; all others as they stand."""
-    seen, ranks = Counter[tuple[str, str]](), list[int]()
+    seen = Counter[tuple[str, str]]()
+    ranks = list[int]()
     for each in examples:
         kind = kind_of(each.before, each.after)
         ranks.append(seen[kind])

@@ -31,12 +31,15 @@ if TYPE_CHECKING:
 
 FILE = "samples.json"
 """In a run's folder: what its final model wrote. It is kept, so that it is written once."""
-AT_ONCE, MOST_ROUNDS, TOKENS = 24, 4, 96
+AT_ONCE = 24
+MOST_ROUNDS = 4
+TOKENS = 96
 """Samples are written in rounds of so many, until they have ENOUGH_WORDS."""
 ASKED = 10
 """Questions of the training conversations that are asked, at most."""
 ENOUGH_WORDS = 600
-USUAL_TEXTS, USUAL_CHARS = 240, 400
+USUAL_TEXTS = 240
+USUAL_CHARS = 400
 """Training texts that are counted, and characters of each."""
 READ_CHARS = 40_000_000
 """Of more training text only every second, third … document is looked up."""
@@ -75,7 +78,7 @@ class FirstLook:
     written: Counts
     usual: Counts
     by_pieces: bool
-    asked: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    asked: list[tuple[str, str, str]] = field(default_factory=list)
 
 
 KEPT = TypeAdapter(FirstLook)
@@ -87,7 +90,8 @@ def first_look(run: Run, device: str = "cpu") -> FirstLook | None:
 
     It is written and counted once, and then read from the run's folder.
     """
-    model, corpus = run.artifact("model"), run.artifact("corpus")
+    model = run.artifact("model")
+    corpus = run.artifact("corpus")
     if model is None or corpus is None or OUR_WEIGHTS not in model.manifest["files"]:
         return None
     made_of = {"model": model.manifest["id"], "corpus": corpus.manifest["id"]}
@@ -109,7 +113,8 @@ def _look(run: Run, model: Artifact, corpus: Corpus, device: str) -> FirstLook:
     prompts: list[str | list[int]] = [""] * AT_ONCE
     shown = [""] * AT_ONCE
     objective = model.manifest["config"].get("phase", {}).get("objective")
-    examples, own = run.artifact("examples"), list[tuple[str, str, str]]()
+    examples = run.artifact("examples")
+    own = list[tuple[str, str, str]]()
     if examples is not None and objective in RECORDS:
         asked = ExampleTokens(examples.folder, "dev")
         numbers = range(0, len(asked), asked.together)[:AT_ONCE]
@@ -119,7 +124,9 @@ def _look(run: Run, model: Artifact, corpus: Corpus, device: str) -> FirstLook:
     if examples is not None and objective == "chat":
         count = examples.numbers["kept"] - examples.numbers["held_out"]
         own = own_questions(loaded, ExampleTokens(examples.folder, "train"), count)
-    samples, written, by_pieces = list[tuple[str, str]](), list[str](), False
+    samples = list[tuple[str, str]]()
+    written = list[str]()
+    by_pieces = False
     for number in range(MOST_ROUNDS if prompts else 0):
         seeds = range(number * AT_ONCE, number * AT_ONCE + len(prompts))
         samplings = [Sampling(seed=seed) for seed in seeds]
@@ -177,7 +184,8 @@ def counts_of(
     """
     cut = partial(_cut, by_pieces=by_pieces)
     every = 1 + sum(1 for _ in training()) // USUAL_TEXTS
-    begins, own = list[str](), list[set[Row]]()
+    begins = list[str]()
+    own = list[set[Row]]()
     for text in islice(training(), 0, None, every):
         begins.append(beginning(text, USUAL_CHARS))
         own.append({*cut(begins[-1])} & {*cut(text)})
@@ -191,7 +199,8 @@ def counts_of(
 
 def _cut(text: str, *, by_pieces: bool) -> list[Row]:
     """The words of a text, and its threes. Pieces overlap: every PIECE-th follows one."""
-    units, step = units_of(text, by_pieces=by_pieces), PIECE if by_pieces else 1
+    units = units_of(text, by_pieces=by_pieces)
+    step = PIECE if by_pieces else 1
     return [
         tuple(units[n : n + length * step : step])
         for length in LENGTHS
@@ -208,7 +217,8 @@ def _counts(
 ) -> Counts:
     """The counts of texts. found: in how many training texts each row stands; own: the rows that
     stand in the training text which a text is the beginning of."""
-    every, known = Counter[int](), Counter[int]()
+    every = Counter[int]()
+    known = Counter[int]()
     for text, own_rows in zip(texts, own, strict=True):
         for row in cut(text):
             every[len(row)] += 1

@@ -36,12 +36,15 @@ from endonym.store import run_argument
 
 WORDS = packaged_tables("endonym.report", "outlook.toml")
 SHOWN_SAMPLES = 3
-LEAST_VALIDATIONS, LEAST_STEPS, MOST_STEPS = 4, 2, 3
+LEAST_VALIDATIONS = 4
+LEAST_STEPS = 2
+MOST_STEPS = 3
 TWICE = (0.3, 1.1)
 """What training twice as long brings, as shares of what the last half brought (docs/log.md)."""
 LAST_STEPS = 0.05
 """The share of the steps, at the end, whose mean is the training loss."""
-FEW_PASSES, LEAST_GAP = 3, 0.03
+FEW_PASSES = 3
+LEAST_GAP = 0.03
 NO_TEXT = ("file", "unread", "passed")
 """Kinds of reasons of a reader by which whole files or pages are left out."""
 NO_LOSS = {"exact", "near", "paragraphs", "decontaminate", "marked_out"}
@@ -55,7 +58,8 @@ READ = {
     "preferences": "pairs",
 }
 """What a phase reads, by its objective."""
-WEAK, LEAST_DROPPED = 1.1, 0.05
+WEAK = 1.1
+LEAST_DROPPED = 0.05
 """How far a source's bits per byte lie above all, and the share of bytes dropped, to be named."""
 
 
@@ -114,7 +118,8 @@ def saved_by_three(run: Run) -> str:
     saved = {row["model"]: row["value"] for row in rows if row["metric"] == SAVED.format(3)}
     if MODEL not in saved:
         return ""
-    said, words = WORDS["typing"]["saved"].format(100 * saved[MODEL]), WORDS["typing"]["beside"]
+    said = WORDS["typing"]["saved"].format(100 * saved[MODEL])
+    words = WORDS["typing"]["beside"]
     return f"{said} {words.format(100 * saved[PAIRS])}" if PAIRS in saved else said
 
 
@@ -123,8 +128,10 @@ def expectation(look: FirstLook, bits: float) -> list[str]:
 
     bits: as `beyond_pairs` gives them.
     """
-    words, limits = WORDS["expect"], WORDS["limits"]
-    written, usual = look.written, look.usual
+    words = WORDS["expect"]
+    limits = WORDS["limits"]
+    written = look.written
+    usual = look.usual
     if written.words < limits["fewest_words"] or usual.words < limits["fewest_words"]:
         return [words["nothing"]] if look.samples and not written.words else []
     measured = words["pieces_measured" if look.by_pieces else "words_measured"]
@@ -153,7 +160,8 @@ def beyond_pairs(run: Run) -> float:
     was validated on texts; infinite without one. Less is better."""
     for model in reversed(run.all("model")):
         lines = journal_of(model)
-        baselines, validations = dev_baselines(lines), validations_of(lines)
+        baselines = dev_baselines(lines)
+        validations = validations_of(lines)
         if baselines and validations:
             return min(each.bits for each in validations) / baselines["bigram"]
     return math.inf
@@ -165,8 +173,10 @@ def beside_compressor(part: Sequence[Score]) -> str:
     part: the scores of one split. Documents decide. Where the same texts read in blocks say
     otherwise, it is as good as the compressor and no better.
     """
-    documents, blocks = headlines(part), headlines(part, "block")
-    mine, other = documents["model"], documents["compressor"]
+    documents = headlines(part)
+    blocks = headlines(part, "block")
+    mine = documents["model"]
+    other = documents["compressor"]
     if mine is None or other is None:
         return ""
     name = standing_name(mine, documents)
@@ -187,10 +197,12 @@ def next_steps(run: Run, part: Sequence[Score], *, answered: float | None = None
     part: the scores of one split. answered: the share of the answers asked for that it gives as
     written. Where no conversation is held out, this speaks and the curve does not.
     """
-    model, asks = run.artifact("model"), run.recipe.learns_answers
+    model = run.artifact("model")
+    asks = run.recipe.learns_answers
     lines = journal_of(model) if model else []
     steps = [line for line in events(lines, "step") if line["step"]]
-    validations, found = validations_of(lines), list[NextStep]()
+    validations = validations_of(lines)
+    found = list[NextStep]()
     examples = run.artifact("examples")
     if (
         examples
@@ -198,7 +210,8 @@ def next_steps(run: Run, part: Sequence[Score], *, answered: float | None = None
         and answered < 1
         and not examples.numbers.get("held_out", 1)
     ):
-        words, time = WORDS["step"], duration(2 * training_seconds([steps]))
+        words = WORDS["step"]
+        time = duration(2 * training_seconds([steps]))
         # Of a question with several answers only one can be given.
         if not examples.numbers.get("several_answers") and (command := _longer_command(run)):
             title = words["longer"].format(phase=f"phase {run.recipe.phase[-1].name} ")
@@ -227,7 +240,8 @@ def _longer(
 ) -> NextStep | None:
     """What training twice as long would bring, by the last half of the curve; None if it may not be
     longer."""
-    words, last = WORDS["step"], validations[-1]
+    words = WORDS["step"]
+    last = validations[-1]
     best = min(validations, key=lambda each: each.bits)
     if last.bits - best.bits > LEVELLED * best.bits:
         if not keeps_best(run):
@@ -244,7 +258,8 @@ def _longer(
     time = duration(2 * training_seconds([steps]))
     text = words["longer_brings"].format(low=low, high=high, time=time)
     by_model = headlines(part)
-    mine, other = by_model["model_on_sample"] or by_model["model"], by_model["compressor"]
+    mine = by_model["model_on_sample"] or by_model["model"]
+    other = by_model["compressor"]
     if run.recipe.phase[-1].reads_texts and mine and other and mine.value > other.value:
         away = mine.value - other.value
         text += words["longer_passes" if high > away else "longer_nears"]
@@ -258,7 +273,8 @@ def _longer_command(run: Run) -> str:
     Empty if its sources may not be read so often.
     """
     assert run.training is not None, "there is a model"
-    phase, keys = run.training.phases[-1], run.recipe.phase[-1]
+    phase = run.training.phases[-1]
+    keys = run.recipe.phase[-1]
     written = {"steps": keys.steps, "epochs": keys.epochs, "flops": keys.flops}
     given = ((key, value) for key, value in written.items() if value is not None)
     key, value = next(given, ("tokens", phase.steps * phase.batch_tokens))
@@ -280,7 +296,8 @@ def _more_text(
     run: Run, validations: Sequence[Validation], train: float, part: Sequence[Score]
 ) -> NextStep | None:
     """What more of what it read would bring: at most the difference to what it did not read."""
-    words, last = WORDS["step"], validations[-1]
+    words = WORDS["step"]
+    last = validations[-1]
     best = min(validations, key=lambda each: each.bits) if keeps_best(run) else last
     gap = best.bits - train
     model = run.artifact("model")
@@ -334,7 +351,8 @@ def _dropped(run: Run) -> NextStep | None:
     share = sum(dropped.values()) / max(1, total.get("read", {}).get("bytes", 0))
     if share < LEAST_DROPPED:
         return None
-    words, most = WORDS["step"], max(dropped, key=lambda reason: dropped[reason])
+    words = WORDS["step"]
+    most = max(dropped, key=lambda reason: dropped[reason])
     amount = size(sum(dropped.values()))
     text = words["dropped_brings"].format(share=100 * share, size=amount, reason=in_words(most))
     command = f"look {run_argument(run.folder, run.store)} --dropped all"

@@ -36,7 +36,8 @@ from endonym.report.training import SampledStep, phase_curves, sampled_steps
 from endonym.script.languages import language_name
 from endonym.store import read_plan
 
-WIDE, NARROW = 900.0, 350.0
+WIDE = 900.0
+NARROW = 350.0
 FIGURE = Markup('<div class="wide">{}</div><div class="narrow">{}</div>')
 """Both drawings; the style sheet shows one."""
 SAMPLES_SHOWN = 6
@@ -90,9 +91,11 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
     written = sampled_steps(models)
     texts = [text for step in written for _, text in step.texts]
     texts += [prompt["text"] for prompt in prompts]
-    corpus, model = run.artifact("corpus"), run.artifact("model")
+    corpus = run.artifact("corpus")
+    model = run.artifact("model")
     starts = events(journal_of(models[-1].artifact), "started") if models else []
-    card, copied = {}, None
+    card = {}
+    copied = None
     if corpus is not None and CARD in corpus.manifest["files"]:
         card = corpus.json(CARD)
         copied = longest_copied(texts, Corpus(corpus.folder).documents("train"))

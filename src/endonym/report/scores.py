@@ -88,7 +88,8 @@ def verdicts(
     that neighbours in the training text save, by source. Dev text speaks only if it is the first
     of the scores and there is no test text.
     """
-    parts, first = splits(scores), first_judged(scores)
+    parts = splits(scores)
+    first = first_judged(scores)
     files = [name for name in parts if name not in (first, "test", "dev")]
     lines: list[str] = []
     for name in [first, *files] if parts else []:
@@ -151,7 +152,8 @@ def _standing(
     own: the headlines of its own test documents, where these are of another text. Where it does no
     better there, the kind of text is not what it lacks.
     """
-    name, words = standing_name(mine, by_model), SENTENCES["standing"]
+    name = standing_name(mine, by_model)
+    words = SENTENCES["standing"]
     if name is None:
         return []
     is_own_text = mine.split in ("test", "dev")
@@ -174,7 +176,8 @@ def _standing(
 
 def cost_on_texts(by_model: Mapping[str, Score | None]) -> str:
     """What the last training cost on these texts, in a sentence; empty if it shows no cost."""
-    before, mine = by_model["before"], by_model["model"]
+    before = by_model["before"]
+    mine = by_model["model"]
     more = round(mine.value - before.value, 2) if before and mine else 0.0
     return SENTENCES["standing"]["cost"].format(more=more) if more > 0 else ""
 
@@ -187,7 +190,8 @@ def standing_name(mine: Score, by_model: dict[str, Score | None]) -> str | None:
     """
     low, high = _ends(mine)
     sample_low, sample_high = _ends(by_model["model_on_sample"] or mine)
-    uniform, bigram = by_model["uniform"], by_model["bigram"]
+    uniform = by_model["uniform"]
+    bigram = by_model["bigram"]
     if uniform and mine.value >= NEAR_UNIFORM * uniform.value:
         return "worse_than_guessing" if mine.value > uniform.value else "close_to_guessing"
     if bigram and low > bigram.value:
@@ -217,7 +221,8 @@ def group(scores: Sequence[Score]) -> ScoreGroup:
     rows = score_rows(scores)
     models = [name for name in MODELS if name in rows[0].scores]
     first = rows[0].score
-    name, unit = text_name(first.split), f"{first.text}s"
+    name = text_name(first.split)
+    unit = f"{first.text}s"
     mine, *others = model_heads(rows[0])
     notes = remarks(rows)
     if first.text == "block":
@@ -280,7 +285,8 @@ def _difference(home: Score, away: Score) -> str:
 
     The two texts are independent, so half-widths add as squares.
     """
-    words, there = SENTENCES["difference"], text_name(away.split)
+    words = SENTENCES["difference"]
+    there = text_name(away.split)
     needs = words["needs"].format(
         there=there, away=away.value, here=text_name(home.split), home=home.value
     )

@@ -30,7 +30,8 @@ def nice_ticks(low: float, high: float, count: int) -> list[float]:
     rough = (high - low) / max(1, count)
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(each * power for each in ROUND if each * power >= rough * (1 - 1e-9))
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
     return [round(number * step, 12) for number in range(first, last + 1)]
 
 
@@ -70,7 +71,8 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
     order = sorted(range(len(wanted)), key=wanted.__getitem__)
     pools: list[tuple[float, int]] = []
     for rank, index in enumerate(order):
-        mean, size = wanted[index] - rank * gap, 1
+        mean = wanted[index] - rank * gap
+        size = 1
         while pools and pools[-1][0] > mean:
             before, members = pools.pop()
             mean = (before * members + mean * size) / (members + size)
@@ -128,7 +130,7 @@ class Chart:
     y_name: str
     series: Sequence[Series]
     x_name: str = "tokens seen"
-    levels: Mapping[str, float] = field(default_factory=dict[str, float])
+    levels: Mapping[str, float] = field(default_factory=dict)
     marks: Sequence[Mark] = ()
     low: float | None = None
     high: float | None = None
@@ -158,7 +160,9 @@ class Frame:
         """The position of an x value."""
         low, high = self.xs
         if self.has_log_x:
-            low, high, value = math.log(low), math.log(high), math.log(value)
+            low = math.log(low)
+            high = math.log(high)
+            value = math.log(value)
         return self.left + (value - low) / (high - low) * (self.right - self.left)
 
     def y(self, value: float) -> float:
@@ -232,7 +236,8 @@ def _ranges(chart: Chart) -> tuple[Range, Range]:
     low = chart.low if chart.low is not None else min(values, default=0.0)
     high = chart.high if chart.high is not None else max(values, default=1.0)
     if not high > low:
-        low, high = low - 0.5, high + 0.5
+        low = low - 0.5
+        high = high + 0.5
     first = min(xs) if chart.left is None else chart.left
     return (first, max(xs) if max(xs) > first else first + 1), (low, high)
 
@@ -246,13 +251,15 @@ def _marks(chart: Chart, frame: Frame) -> list[tuple[str, float, float, float, s
     marks: list[tuple[str, float, float, float, str, str]] = []
     free = -math.inf
     for mark in sorted((each for each in chart.marks if not each.is_strong), key=lambda m: m.x):
-        x, half = frame.x(mark.x), text_width(mark.name, 11) / 2
+        x = frame.x(mark.x)
+        half = text_width(mark.name, 11) / 2
         is_named = x - half > free and x + half < frame.right + 12
         free = x + half + 6 if is_named else free
         marks.append(("epoch", x, frame.top, x, mark.name if is_named else "", "tick"))
     top = frame.top - (STRIP if marks else 0)
     for mark in (mark for mark in chart.marks if mark.is_strong):
-        x, half = frame.x(mark.x), text_width(mark.name) / 2
+        x = frame.x(mark.x)
+        half = text_width(mark.name) / 2
         name_x = min(max(x, frame.left + half), frame.right - half)
         marks.append(("best", x, top, name_x, mark.name, "label strong"))
     return marks
@@ -296,7 +303,8 @@ class Label(NamedTuple):
 
 def _names(chart: Chart, frame: Frame, *, is_narrow: bool) -> list[Label]:
     """The labels at the right edge, spread so that none overlap, each joined to its line."""
-    labels, right = _labels(chart, frame.ys, is_narrow=is_narrow), frame.right
+    labels = _labels(chart, frame.ys, is_narrow=is_narrow)
+    right = frame.right
     wanted = [frame.y_inside(value) for _, value, _ in labels]
     label_ys = spread(wanted, GAP, frame.top, frame.bottom)
     return [
@@ -307,13 +315,15 @@ def _names(chart: Chart, frame: Frame, *, is_narrow: bool) -> list[Label]:
 
 def _dot_names(chart: Chart, frame: Frame, *, is_narrow: bool) -> list[Label]:
     """A name beside each dot, on the side that has space, spread so that none overlap."""
-    middle, out = (frame.left + frame.right) / 2, 6.0 if is_narrow else 14.0
+    middle = (frame.left + frame.right) / 2
+    out = 6.0 if is_narrow else 14.0
     dots = [(frame.x(x), frame.y_inside(y)) for each in chart.series for x, y in each.points]
     label_ys = spread([y for _, y in dots], GAP, frame.top, frame.bottom)
     labels: list[Label] = []
     for each, (x, y), label_y in zip(chart.series, dots, label_ys, strict=True):
         side, anchor = (1, "start") if x < middle else (-1, "end")
-        end, style = x + side * out, f"label {each.style}"
+        end = x + side * out
+        style = f"label {each.style}"
         text_x = end + side * 2
         labels.append(Label(x + side * 3, y, end, label_y, text_x, each.name, style, anchor))
     return labels
@@ -344,10 +354,12 @@ def smoothed(points: Points, window: int) -> list[tuple[float, float]]:
         return []
     half = max(0, window // 2)
     xs, ys = np.array(points, dtype=np.float64).T
-    place, sums = np.arange(len(ys)), np.append(0.0, ys.cumsum())
+    place = np.arange(len(ys))
+    sums = np.append(0.0, ys.cumsum())
     reach = np.minimum(half, np.minimum(place, place[::-1]))
     means = (sums[place + reach + 1] - sums[place - reach]) / (2 * reach + 1)
-    first, near = max(half, len(ys) - half), place[-2 * half - 1 :]
+    first = max(half, len(ys) - half)
+    near = place[-2 * half - 1 :]
     if first < len(ys):
         means[first:] = np.polyval(np.polyfit(near, ys[near], 1), place[first:])
     return list(zip(xs.tolist(), means.tolist(), strict=True))

@@ -32,7 +32,8 @@ Lines = list[dict[str, Any]]
 """Lines of the journal of a training."""
 Levels = dict[str, float]
 """Bits per byte under each baseline, by its name."""
-BITS, OF_SOURCE = "dev_bits_per_byte", "dev_bits_per_byte/"
+BITS = "dev_bits_per_byte"
+OF_SOURCE = "dev_bits_per_byte/"
 """Keys of the journal: bits per byte of the dev documents, and of those of a source."""
 
 
@@ -96,7 +97,8 @@ def overfitting(validations: Sequence[Validation], train: Points) -> str:
     """A sentence about where dev loss was lowest. train: training loss by tokens seen."""
     if len(validations) < 2:
         return ""
-    best, last = min(validations, key=lambda each: each.bits), validations[-1]
+    best = min(validations, key=lambda each: each.bits)
+    last = validations[-1]
     n_after = sum(each.step > best.step for each in validations)
     rise = last.bits - best.bits
     losses_before = [loss for tokens, loss in train if tokens <= best.tokens]
@@ -112,7 +114,8 @@ def overfitting(validations: Sequence[Validation], train: Points) -> str:
     else:
         name = "began"
     worse = "the one after it was" if n_after == 1 else f"the {n_after} after it were"
-    sentence, step = SENTENCES["overfitting"][name], number(best.step)
+    sentence = SENTENCES["overfitting"][name]
+    step = number(best.step)
     return sentence.format(step=step, best=best, last=last, rise=rise, worse=worse)
 
 
@@ -167,7 +170,8 @@ def phase_curves(made: Made, learnt: Collection[str] = ()) -> PhaseCurves | None
 
 def with_margin(values: Sequence[float]) -> tuple[float, float]:
     """The range of an axis: that of the values, with some space above and below."""
-    low, high = min(values), max(values)
+    low = min(values)
+    high = max(values)
     margin = (high - low) * HEADROOM or 0.05
     return low - margin, high + margin
 
@@ -191,7 +195,8 @@ def _loss(
     values = [loss for tokens, loss in points if tokens >= first_tokens]
     values = values or [loss for _, loss in points]
     values += [levels[name] for name in ("bigram", "unigram") if name in levels]
-    low, high = min(values), max(values)
+    low = min(values)
+    high = max(values)
     uniform = levels.get("uniform", high)
     high = uniform if high < uniform < high + (high - low) * UNIFORM_SHARE else high
     low, high = with_margin((low, high))
@@ -226,7 +231,8 @@ def _legend(chart: Chart, which: str) -> str:
     text = f"Faint: each step; solid: their running mean; dots: validations on {which} text."
     if chart.levels:
         text += " Horizontal lines: baselines, on the dev documents."
-    low, high = chart.low or -math.inf, chart.high or math.inf
+    low = chart.low or -math.inf
+    high = chart.high or math.inf
     outside = [f"{n} ({bits:.2f})" for n, bits in chart.levels.items() if not low <= bits <= high]
     return f"{text} Outside the chart: {' and '.join(outside)}." if outside else text
 
@@ -380,7 +386,8 @@ def mixture_chart(parts: list[Slice]) -> Chart | None:
     )
 
 
-ACCURACY, MARGIN = "dev_accuracy", "dev_margin"
+ACCURACY = "dev_accuracy"
+MARGIN = "dev_margin"
 
 
 def judged_pairs(steps: Lines) -> Lines:
@@ -399,9 +406,11 @@ def pairs_sentence(validations: Lines, which: str = "held-out") -> str:
     after_start = [line for line in validations if line["step"]]
     if not after_start:
         return ""
-    last, widest = after_start[-1], max(after_start, key=lambda line: line[MARGIN])
+    last = after_start[-1]
+    widest = max(after_start, key=lambda line: line[MARGIN])
     words = SENTENCES["pairs"]
-    accuracy, step = 100 * last[ACCURACY], number(last["step"])
+    accuracy = 100 * last[ACCURACY]
+    step = number(last["step"])
     text = words["last"].format(which=which, accuracy=accuracy, step=step, margin=last[MARGIN])
     if widest is not last:
         text += words["widest"].format(step=number(widest["step"]), margin=widest[MARGIN])

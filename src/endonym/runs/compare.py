@@ -31,7 +31,8 @@ from endonym.runs.quantity import (
 BASELINES = ("before", "unigram", "bigram", "compressor")
 ALIKE = 1.02
 """Numbers of parameters, and of training tokens, within this factor are called alike."""
-FEW_SEEDS, ENOUGH_SEEDS = 3.0, 5
+FEW_SEEDS = 3.0
+ENOUGH_SEEDS = 5
 """Seeds are few where so many narrow the part of an interval that is over them by this factor."""
 SHOWN_KEYS = 8
 """Keys of recipes that are named where recipes differ."""
@@ -140,7 +141,8 @@ def compare(runs: Sequence[FinishedRun], others: Sequence[PublicModel] = ()) -> 
     others: models from elsewhere, which are set against the best.
     """
     quantity = Quantity.of([*runs, *others])
-    bits, documents = quantity.bits[: len(runs)], quantity.documents[: len(runs)]
+    bits = quantity.bits[: len(runs)]
+    documents = quantity.documents[: len(runs)]
     groups = seed_groups(runs, [each.value for each in bits])
     has_seeds = any(group.has_several for group in groups)
     judged = sum(group.has_several for group in groups) if has_seeds else len(runs)
@@ -155,7 +157,8 @@ def compare(runs: Sequence[FinishedRun], others: Sequence[PublicModel] = ()) -> 
         differences = [Difference(*to_best(documents[index])) for index in order]
     # Baselines that count tokens differ by tokenizer: they are named "bigram of RUN", once each.
     recipes = {run.folder: group.name for group in groups for run in group.all_runs}
-    baselines, differing = list[Score](), list[str]()
+    baselines = list[Score]()
+    differing = list[str]()
     for name in BASELINES:
         scores = [run.scores.get(name) for run in runs]
         distinct = {score and (round(score.value, 6), score.n_bytes) for score in scores}
@@ -201,7 +204,8 @@ def _beside(
     for index, model in enumerate(others, start=len(quantity.bits) - len(others)):
         to_best = None
         if quantity.documents:
-            own, every = quantity.documents[index], [quantity.documents[n] for n in best]
+            own = quantity.documents[index]
+            every = [quantity.documents[n] for n in best]
             ends = document_scores.mean_difference([own], every, comparisons=comparisons)
             to_best = Difference(*ends)
         found.append(Beside(model, quantity.bits[index], to_best))
@@ -216,7 +220,9 @@ def _notes(
     differing: baselines that are not the same for all runs. are_elsewhere: whether the others are
     over other documents.
     """
-    runs, groups, verdict = comparison.runs, comparison.groups, list[str]()
+    runs = comparison.runs
+    groups = comparison.groups
+    verdict = list[str]()
     has_seeds = any(group.has_several for group in groups)
     if comparison.documents and len(runs) > 1:
         verdict = _seed_notes(comparison) if has_seeds else [_verdict(comparison)]
@@ -276,7 +282,8 @@ def _notes_beside(comparison: Comparison) -> list[str]:
 
 def _verdict(comparison: Comparison) -> str:
     """Which run is best, and which ones are not significantly worse."""
-    runs, differences = comparison.runs, comparison.differences
+    runs = comparison.runs
+    differences = comparison.differences
     best = runs[0]
     if differences[-1].low is None:
         return NOTES["no_claim"].format(best=best.name)
@@ -290,7 +297,8 @@ def _verdict(comparison: Comparison) -> str:
 def _seed_notes(comparison: Comparison) -> list[str]:
     """Which recipe is the best by its seeds, and what few seeds cannot say."""
     groups = comparison.groups
-    several, notes = [group for group in groups if group.has_several], list[str]()
+    several = [group for group in groups if group.has_several]
+    notes = list[str]()
     best = several[0]
     near = [g.name for g in groups if g.difference is not None and not g.difference.is_claimed]
     if len(groups) == 1:
@@ -320,7 +328,8 @@ def _baseline_notes(
     comparison: Comparison, quantity: Quantity, differing: Sequence[str], *, are_elsewhere: bool
 ) -> list[str]:
     """Which baselines are not shown, and which of the others no model is better than."""
-    baselines, notes = comparison.baselines, list[str]()
+    baselines = comparison.baselines
+    notes = list[str]()
     if are_elsewhere:
         notes.append(NOTES["baselines_elsewhere"])
     elif differing and (baselines or quantity.is_whole):
@@ -345,7 +354,8 @@ def _baseline_notes(
 
 def _amounts_apart(what: str, amounts: Mapping[str, int]) -> list[str]:
     """A note on how far an amount differs, if by more than ALIKE. amounts: by run."""
-    least, most = min(amounts, key=amounts.__getitem__), max(amounts, key=amounts.__getitem__)
+    least = min(amounts, key=amounts.__getitem__)
+    most = max(amounts, key=amounts.__getitem__)
     if amounts[most] <= amounts[least] * ALIKE:
         return []
     small, large = (f"{number(amounts[name])} ({name})" for name in (least, most))

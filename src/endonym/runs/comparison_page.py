@@ -70,7 +70,8 @@ def _free(folder: Path, stem: str, mine: list[tuple[str, str]]) -> Path:
 
     mine: these runs, as `_compared` gives them.
     """
-    page, number = folder / f"{stem}.html", 1
+    page = folder / f"{stem}.html"
+    number = 1
     while any(page.with_suffix(kind).exists() for kind in (".html", ".json", ".csv")):
         if _compared(read_if_good(page.with_suffix(".json"))) == mine:
             break
@@ -155,7 +156,8 @@ def as_latex(comparison: Comparison) -> str:
     )
     name = comparison.name or "several recipes"
     judged = f": {sizes}" if comparison.documents else ", not the same ones for all"
-    over, differences = "documents", "are paired over documents"
+    over = "documents"
+    differences = "are paired over documents"
     if comparison.best.has_several:
         over = "documents and, of means, over seeds together"
         differences = "are over documents and seeds together"

@@ -63,10 +63,12 @@ def recipes(comparison: Comparison) -> list[list[str]]:
 
 def recipe_rows(comparison: Comparison) -> list[dict[str, str]]:
     """A row for each recipe over its seeds, and for each model from elsewhere: cells by head."""
-    differences, rows = dict(enumerate(comparison.differences)), Rows()
+    differences = dict(enumerate(comparison.differences))
+    rows = Rows()
     are_apart = bool(comparison.documents) and len(comparison.groups) + len(comparison.others) > 1
     for group in comparison.groups:
-        index, is_best = comparison.runs.index(group.own), group is comparison.best
+        index = comparison.runs.index(group.own)
+        is_best = group is comparison.best
         one = Interval(group.mean, None, None) if group.has_several else comparison.bits[index]
         bits = group.interval or one  # the interval of one seed is none of the mean
         row = {"model": group.name, "seeds": number(len(group.runs)), **score_cells(bits)}

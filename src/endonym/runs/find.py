@@ -67,7 +67,8 @@ def resolve_run(store: Store, name: str) -> Path | None:
 
     None if there is no such run. Raises RecipeError if there are several.
     """
-    run, recipe = run_by_name(store, name), recipe_file(Path(name))
+    run = run_by_name(store, name)
+    recipe = recipe_file(Path(name))
     if run is not None or not name:
         return run
     runs = runs_in(Path(name) / "runs") if recipe is None else runs_of(store, recipe)

@@ -327,7 +327,8 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
 
     Raises RecipeError if it is unfinished or was not scored on the documents of the split.
     """
-    stages, store = find.planned(folder), find.store_of(folder, Store(USUAL_STORE))
+    stages = find.planned(folder)
+    store = find.store_of(folder, Store(USUAL_STORE))
     held_out = [stage for stage in stages if history.is_of_split(stage["config"], split)]
     corpora = [stage for stage in stages if stage["stage"] == "corpus"]
     message = do = ""

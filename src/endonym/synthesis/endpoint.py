@@ -83,7 +83,10 @@ class Odd(Exception):
         self, reason: str, tokens: int = 0, said: str = "", *, is_final: bool = False
     ) -> None:
         super().__init__(reason)
-        self.reason, self.tokens, self.said, self.is_final = reason, tokens, said, is_final
+        self.reason = reason
+        self.tokens = tokens
+        self.said = said
+        self.is_final = is_final
 
 
 class Away(Exception):
@@ -143,7 +146,7 @@ class Endpoint:
     first_wait: float = 1.0
     works: bool = False
     """Whether it has answered, this time or before."""
-    _taken: set[str] = field(default_factory=set[str])
+    _taken: set[str] = field(default_factory=set)
     """The fields of requests that it has answered this time."""
     _pause_until: float = 0.0
     _good: int = 0
@@ -151,7 +154,7 @@ class Endpoint:
     """Requests in a row that got no answer in time."""
     _said: str = ""
     """The server's words in the last odd answer."""
-    _odd: list[Answer] = field(default_factory=list[Answer])
+    _odd: list[Answer] = field(default_factory=list)
     """Rejects that are kept back. What they cost is told."""
 
     def answer_all(self, asks: Iterator[Ask], take: Take) -> None:

@@ -42,7 +42,10 @@ START = "<s>"
 UNKNOWN = "<unk>"
 UNIGRAM = 1
 """SentencePiece's number of this type of model."""
-NORMAL, UNKNOWN_TYPE, CONTROL, BYTE = 1, 2, 3, 6
+NORMAL = 1
+UNKNOWN_TYPE = 2
+CONTROL = 3
+BYTE = 6
 """Types of pieces; their numbers are the same in SentencePiece and llama.cpp."""
 TYPED = "<XBU>"
 WRITTEN = "<XBC>"

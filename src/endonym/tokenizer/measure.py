@@ -56,7 +56,7 @@ class Measured:
     vocab: int
     unused: int
     megabytes_per_second: float
-    sources: dict[str, Fit] = field(default_factory=dict[str, Fit])
+    sources: dict[str, Fit] = field(default_factory=dict)
 
     @property
     def is_lossless(self) -> bool:

@@ -47,8 +47,8 @@ class Counts:
     A word is a piece of TRAINING_SPLIT.
     """
 
-    words: dict[str, int] = field(default_factory=dict[str, int])
-    characters: dict[str, int] = field(default_factory=dict[str, int])
+    words: dict[str, int] = field(default_factory=dict)
+    characters: dict[str, int] = field(default_factory=dict)
 
     def cut_at(self, others: Iterable[str]) -> Iterator[tuple[str, int]]:
         """The words with their counts, cut at these characters and line ends, which are left out.

@@ -49,8 +49,8 @@ class TrainState:
     rollbacks: int = 0
     good_step: int = 0
     micro_rows: int | None = None
-    read: dict[str, int] = field(default_factory=dict[str, int])
-    lines: list[Json] = field(default_factory=list[Json])
+    read: dict[str, int] = field(default_factory=dict)
+    lines: list[Json] = field(default_factory=list)
 
     @property
     def updates(self) -> int:

@@ -50,7 +50,7 @@ class ValidationResult:
     bits_per_byte: float
     sources: dict[str, float]
     n_tokens: int
-    figures: dict[str, float] = field(default_factory=dict[str, float])
+    figures: dict[str, float] = field(default_factory=dict)
 
 
 def scored_batches(
@@ -252,7 +252,7 @@ class ExampleInputs:
     dev: ExampleTokens
     folder: Path
     device: str = "cpu"
-    references: dict[str, Numbers] = field(default_factory=dict[str, Numbers])
+    references: dict[str, Numbers] = field(default_factory=dict)
     unigram_nats: float = math.inf
     teach: Teach | None = None
 

@@ -54,7 +54,7 @@ class Report:
     validation: ValidationResult | None = None
     is_best: bool = False
     events: tuple[TrainingEvent, ...] = ()
-    read: Mapping[str, int] = field(default_factory=dict[str, int])
+    read: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def is_skipped(self) -> bool:
@@ -111,7 +111,10 @@ class Training:
     ) -> None:
         execution = config.execution
         context = config.row_tokens(decoder.config.context)
-        self.decoder, self.config, self.inputs, self.seed = decoder, config, inputs, seed
+        self.decoder = decoder
+        self.config = config
+        self.inputs = inputs
+        self.seed = seed
         self.group = group
         self.batches = inputs.batches(config, context, seed)
         most_rows = -(-self.batches.rows // group.size)

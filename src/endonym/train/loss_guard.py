@@ -48,7 +48,7 @@ class TrainingEvent:
     step: int
     message: str
     rollbacks: int
-    numbers: Mapping[str, float] = field(default_factory=dict[str, float])
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, object]:
         """The line of the journal."""

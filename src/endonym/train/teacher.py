@@ -36,7 +36,10 @@ class LiveTeacher:
     def __init__(
         self, decoders: Sequence[AnyDecoder], *, vocab: int, top_k: int, share: float
     ) -> None:
-        self.decoders, self.vocab, self.top_k, self.share = decoders, vocab, top_k, share
+        self.decoders = decoders
+        self.vocab = vocab
+        self.top_k = top_k
+        self.share = share
 
     def __call__(self, batch: Batch, learnt_N: Tensor | None) -> Taught:
         found = likely(self.decoders, batch, learnt_N, vocab=self.vocab, top_k=self.top_k)

@@ -79,10 +79,13 @@ def read_combined(text: str, file: str = "") -> Combined:
     """
     head, *lines = text.removesuffix("\n").split("\n")
     header = _header(head, file)
-    words, bigrams = dict[str, int](), dict[tuple[str, str], int]()
-    word, of_line = "", dict[tuple[str, str], int]()
+    words = dict[str, int]()
+    bigrams = dict[tuple[str, str], int]()
+    word = ""
+    of_line = dict[tuple[str, str], int]()
     for number, line in enumerate(lines, 2):
-        entry, follower = ENTRY.fullmatch(line), FOLLOWER.fullmatch(line)
+        entry = ENTRY.fullmatch(line)
+        follower = FOLLOWER.fullmatch(line)
         found = entry or follower
         f = int(found["f"]) if found else 0
         is_wrong = not 1 <= f <= CERTAIN

@@ -123,7 +123,8 @@ def read_dic(text: str, file: str = "") -> list[str]:
 
 def read_aff(text: str, file: str = "") -> Affixes:
     """An .aff of the sections that `aff` writes. Raises ExportError with the first wrong line."""
-    found, counts = dict[str, list[list[str]]](), dict[str, int]()
+    found = dict[str, list[list[str]]]()
+    counts = dict[str, int]()
     for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
         name, *values = line.split(" ")
         wanted = 2 if name in ("ICONV", "REP") and name in counts else 1

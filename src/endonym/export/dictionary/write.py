@@ -15,7 +15,8 @@ from endonym.store import Artifact
 
 LEAST_WORDS = 1000
 """Fewer words make no dictionary: it would take most of a text for errors."""
-WORDLIST, MODEL = "wordlist.tsv", "model.ts"
+WORDLIST = "wordlist.tsv"
+MODEL = "model.ts"
 UNKNOWN = "und"
 """The code of a language that is not said."""
 

@@ -41,7 +41,8 @@ from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.unigram import SPACE
 
 WHERE = "export keyboard"
-VERSION, VERSION_PLACE = struct.pack("<I", 2), 4
+VERSION = struct.pack("<I", 2)
+VERSION_PLACE = 4
 """Of the file, and where it stands there: behind "GGUF"."""
 LEAST_IDS = 562
 """The keyboard looks at the probability of the id 561 in every model."""
@@ -113,7 +114,8 @@ def features_of(model: LanguageModel) -> str:
 @torch.inference_mode()
 def mean_end_of_correction(model: LanguageModel) -> float:
     """The mean probability of CORRECTED behind words that were typed without a slip."""
-    tokenizer, found = model.tokenizer, list[float]()
+    tokenizer = model.tokenizer
+    found = list[float]()
     used = (START, TYPED, WRITTEN, CORRECTED, KEYS[0])
     start, typed, written, corrected, first_key = map(NAMES.index, used)
     for index in range(tokenizer.vocab):

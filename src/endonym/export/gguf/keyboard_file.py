@@ -30,7 +30,8 @@ class KeyboardFile:
         self._engine = LlamaCpp(path, context=context, threads=device.threads())
         self.name = f"sentencepiece {sentencepiece.__version__} and llama.cpp {version()}"
         self.vocab = self._engine.vocab
-        self.logits, self.close = self._engine.logits, self._engine.close
+        self.logits = self._engine.logits
+        self.close = self._engine.close
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, without specials."""

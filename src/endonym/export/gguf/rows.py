@@ -25,14 +25,15 @@ class GGUFArchitecture(Architecture):
 
     tables = tensor_names("endonym.export.gguf")
     name: str
-    keys: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    keys: Mapping[str, Any] = field(default_factory=dict)
     joined: bool = False
     paired: bool = False
     has_head: bool = False
 
     def metadata(self, config: ModelConfig) -> Json:
         """A model in its keys, without the architecture's name before them."""
-        sizes, keys = sizes_of(config), DATA["keys"][self.like] | self.keys
+        sizes = sizes_of(config)
+        keys = DATA["keys"][self.like] | self.keys
         found = {theirs: sizes.get(ours, ours) for theirs, ours in keys.items()}
         return {key: value for key, value in found.items() if value is not None}
 

@@ -97,8 +97,10 @@ def imitation_of(tokenizer: Tokenizer) -> Imitation | Mismatch:
     tokens = _token_texts(tokenizer)
     usual = dict.fromkeys([*ORDINARY, *_made_texts(tokens)]).keys()
     texts = [*usual, *(text for group in RARE.values() for text in group)]
-    own_ids, own_pieces = _own_ids(tokenizer, texts), _pieces(engine, texts)
-    takes_whole_pieces, is_raw = engine.model.ignore_merges, engine.model.byte_fallback
+    own_ids = _own_ids(tokenizer, texts)
+    own_pieces = _pieces(engine, texts)
+    takes_whole_pieces = engine.model.ignore_merges
+    is_raw = engine.model.byte_fallback
 
     def differences(split: Split) -> tuple[set[str], set[str], bool]:
         """The texts with other ids, those with other pieces, and whether pieces merge otherwise."""

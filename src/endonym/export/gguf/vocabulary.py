@@ -33,7 +33,8 @@ def vocabulary_of(tokenizer: Tokenizer, size: int) -> dict[str, Any]:
             raise _unknown(f"the added token {each['content']!r}, which minds what is around it")
     added = {each["id"]: each["special"] for each in described["added_tokens"]}
     tokens, types = _tokens(tokenizer, added, size)
-    keys, model = {"tokens": tokens, "token_type": types}, described["model"]
+    keys = {"tokens": tokens, "token_type": types}
+    model = described["model"]
     if model["type"] == "BPE" and (model["merges"] or not model.get("byte_fallback")):
         merges = [each if isinstance(each, str) else " ".join(each) for each in model["merges"]]
         split = _imitation(tokenizer).split.name
@@ -116,9 +117,11 @@ def _tokens(tokenizer: Tokenizer, added: dict[int, bool], size: int) -> tuple[li
     tokens: list[str] = []
     types: list[int] = []
     for index in range(size):
-        token, kind = tokenizer.name_of(index), NORMAL
+        token = tokenizer.name_of(index)
+        kind = NORMAL
         if token is None:
-            token, kind = f"[unused {index}]", UNUSED
+            token = f"[unused {index}]"
+            kind = UNUSED
         elif index in added:
             kind = CONTROL if added[index] else ADDED
         elif BYTE_TOKEN.fullmatch(token) and len(tokenizer.bytes_of(index)) == 1:

@@ -68,7 +68,8 @@ def require_gguf(config: Any, tokenizer: Tokenizer) -> list[str]:
         raise refusal("gguf_of_foreign", "export gguf", family=config.family)
     architecture_of(config)
     limits = [*limits_of(config), *reading_of(tokenizer).limits()]
-    before, after = tokenizer.before, tokenizer.after
+    before = tokenizer.before
+    after = tokenizer.after
     if len(before) > 1 or after not in ((), (tokenizer.end_id,)):
         limits.append(OTHER_AROUND)
     if tokenizer.around is not None and before and tokenizer.chat_template is not None:
@@ -117,7 +118,8 @@ def write_file(
     """Write one file, tensor after tensor. metadata: its keys; tensors: by llama.cpp's names."""
     import gguf
 
-    row, ffn = architecture_of(config), config.ffns[0]
+    row = architecture_of(config)
+    ffn = config.ffns[0]
     mixture = Mixture(
         kind,
         architecture=row.name,
@@ -158,7 +160,8 @@ def _metadata(
     if tokenizer.before or tokenizer.start is None:
         bos_id = (tokenizer.before or tokenizer.document_start)[-1]
     ids = {"bos": bos_id, "eos": tokenizer.end_id} | (dict(specials) or {"pad": tokenizer.pad_id})
-    row, language = architecture_of(config), about.language.partition("-")[0]
+    row = architecture_of(config)
+    language = about.language.partition("-")[0]
     general: Json = {
         "general.name": about.name,
         "endonym.model": about.made_of,
@@ -166,7 +169,8 @@ def _metadata(
         "general.languages": [language] if language not in ("", "x") else [],
         "general.quantized_by": f"endonym {version('endonym')}",
     }
-    template, turn_ends = tokenizer.chat_template, tokenizer.stop_ids[1:]
+    template = tokenizer.chat_template
+    turn_ends = tokenizer.stop_ids[1:]
     own = row.metadata(config)
     words = vocabulary_of(tokenizer, config.vocab)
     return {

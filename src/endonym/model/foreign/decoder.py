@@ -44,7 +44,8 @@ class ForeignDecoder(nn.Module):
 
     def __init__(self, config: ForeignConfig, network: Any) -> None:
         super().__init__()
-        self.config, self.network = config, network
+        self.config = config
+        self.network = network
         self.arguments = set(inspect.signature(network.base_model.forward).parameters)
         self.cache_argument = next((name for name in CACHE_ARGUMENTS if name in self.arguments), "")
         self.reads_packed = self.reads_padded = self.cache_takes_many = True

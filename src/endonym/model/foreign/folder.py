@@ -20,7 +20,8 @@ from endonym.model.refusals import misfit, refusals
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
-OUR_WEIGHTS, ORIGIN = "weights.safetensors", "origin"
+OUR_WEIGHTS = "weights.safetensors"
+ORIGIN = "origin"
 """The weights of a model artefact, which has our own `config.json`; and a folder in it with files
 of the folder that it goes on from (`origin.py`)."""
 refusal = refusals(Path(__file__).with_name("refusals.toml"), ExportError)
@@ -33,7 +34,8 @@ HEADER_LIMIT_BYTES = 25_000_000
 """A tensor takes about a hundred bytes of it."""
 MOST_JSON_BYTES = 16 << 20
 """The list of 100,000 tensors takes less."""
-MOST_PARTS, MOST_SIZE = 100_000, 1 << 32
+MOST_PARTS = 100_000
+MOST_SIZE = 1 << 32
 """Layers, heads or experts; any other number of a foreign config.json."""
 UNKNOWN_CONTEXT = 1024
 """Context length of a model whose config.json has none."""
@@ -290,7 +292,8 @@ def require_shapes(
     shapes: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]], path: Path
 ) -> None:
     """Raise Damaged if a tensor is missing, unknown or of another shape."""
-    missing, extra = sorted(wanted.keys() - shapes.keys()), sorted(shapes.keys() - wanted.keys())
+    missing = sorted(wanted.keys() - shapes.keys())
+    extra = sorted(shapes.keys() - wanted.keys())
     if missing or extra:
         raise damaged(path, f"lacks {missing[:3]} and has unknown {extra[:3]}")
     for name, shape in shapes.items():

@@ -17,7 +17,8 @@ from endonym.errors import ExportError
 from endonym.model.foreign import folder as folders
 
 DTYPES = "dtypes.json"
-GENERATION, CONFIG = "generation_config.json", folders.CONFIG
+GENERATION = "generation_config.json"
+CONFIG = folders.CONFIG
 TOKENIZER_FILES: list[str] = folders.CONFIG_WORDS["tokenizer"]
 """All files of a tokenizer, with what it generates by."""
 MOST_BYTES = 1 << 28
@@ -68,7 +69,8 @@ class Origin:
         The folder may name them without the prefix of their class. A tensor with a number that fp16
         cannot hold stays in fp32.
         """
-        usual, stored = statistics.mode(self.dtypes.values()), dict[str, torch.Tensor]()
+        usual = statistics.mode(self.dtypes.values())
+        stored = dict[str, torch.Tensor]()
         for name, tensor in tensors.items():
             own_dtype = self.dtypes.get(name) or self.dtypes.get(name.partition(".")[2], usual)
             dtype = TORCH_DTYPES.get(own_dtype, torch.float32)

@@ -49,9 +49,11 @@ BUILDING = (
     *(LookupError, MemoryError, RuntimeError, TypeError, ValueError),
 )
 """Errors of a class whose sizes do not fit together."""
-MEMORY, SECONDS = 3 << 28, 20.0
+MEMORY = 3 << 28
+SECONDS = 20.0
 """Beside what the weights take. Much of it is for importing the classes."""
-COPIES, SECONDS_PER_GB = 8, 60.0
+COPIES = 8
+SECONDS_PER_GB = 60.0
 """In bytes of the files: mapped, read, and in fp32, twice while experts are put together."""
 WAIT = 8
 """Times the seconds of processor time, in wall clock: this process imports the same classes
@@ -130,7 +132,8 @@ def open_there(question: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises MemoryError if there is not enough memory.
     """
-    folder, config_json = Path(as_sent(question["folder"])), question["config_json"]
+    folder = Path(as_sent(question["folder"]))
+    config_json = question["config_json"]
     try:
         if foreign.is_artefact(folder):
             load_any(foreign.read_shape(config_json), folder / foreign.OUR_WEIGHTS)
@@ -168,7 +171,8 @@ def load_foreign(folder: Path, config_json: dict[str, Any] | None = None) -> For
     tensors that are missing, unknown or of another shape; then Damaged for numbers that are not
     finite.
     """
-    config, files = foreign.foreign_config(folder, config_json), foreign.weight_files(folder)
+    config = foreign.foreign_config(folder, config_json)
+    files = foreign.weight_files(folder)
     where = str(folder / foreign.CONFIG)
     skeleton = _skeleton(config, where)
     with _refusing_misfits(where):
@@ -222,8 +226,10 @@ def _import_classes(family: str) -> None:
 
 def _network_class(config: foreign.ForeignConfig, where: str) -> tuple[Any, Any]:
     """The class of an architecture and its config in transformers. Needs no internet."""
-    library, auto = _transformers(), _transformers(".models.auto.modeling_auto")
-    classes, config_class = auto.MODEL_FOR_CAUSAL_LM_MAPPING, None
+    library = _transformers()
+    auto = _transformers(".models.auto.modeling_auto")
+    classes = auto.MODEL_FOR_CAUSAL_LM_MAPPING
+    config_class = None
     if config.family in library.CONFIG_MAPPING:
         config_class: Any = library.CONFIG_MAPPING[config.family]
     if config_class not in classes:
@@ -286,7 +292,8 @@ def _load_network(
 def _quiet() -> Generator[None]:
     """Keep the library from writing to the terminal."""
     logging = _transformers().utils.logging
-    level, has_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    level = logging.get_verbosity()
+    has_bars = logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
@@ -300,9 +307,11 @@ def _quiet() -> Generator[None]:
 @torch.inference_mode()
 def _test_on_tokens(decoder: ForeignDecoder, where: str) -> None:
     """Test the decoder on a few tokens. Raises ExportError if endonym would not be exact."""
-    family, vocab = decoder.config.family, decoder.config.vocab
+    family = decoder.config.family
+    vocab = decoder.config.vocab
     row_T = torch.arange(3, 3 + 2 * TRIED_TOKENS) * 7 % min(vocab, len(decoder.readout.weight_VD))
-    row, half = row_T[None], row_T[None, :TRIED_TOKENS]
+    row = row_T[None]
+    half = row_T[None, :TRIED_TOKENS]
     expected = decoder.network(row, use_cache=False).logits
     hidden_BTD, _ = decoder(row)
     if not _agree(decoder.readout.logits(hidden_BTD), expected):
@@ -331,7 +340,9 @@ def _test_on_tokens(decoder: ForeignDecoder, where: str) -> None:
 
 def _logits_with_cache(decoder: ForeignDecoder, row: Tensor) -> Tensor:
     """The logits of a row, computed with a cache in two pieces."""
-    cache, parts, length = decoder.empty_cache(1, row.shape[1]), list[Tensor](), 0
+    cache = decoder.empty_cache(1, row.shape[1])
+    parts = list[Tensor]()
+    length = 0
     for piece in row.split(TRIED_TOKENS, dim=1):
         parts.append(decoder.logits(piece, Span.after(length, piece), cache))
         length += piece.shape[1]

@@ -38,7 +38,9 @@ def attend(
         each.transpose(1, 2) for each in (query_BHTK, keys_BGTK, values_BGTK)
     )
     is_partial = span.starts_BT is not None or window is not None
-    device, dtype, width = query_BHTK.device, query_BHTK.dtype, query_BHTK.shape[-1]
+    device = query_BHTK.device
+    dtype = query_BHTK.dtype
+    width = query_BHTK.shape[-1]
     if is_partial and not dropout and unsupported_reason(device, dtype, width) is None:
         mixed_BTHK = attend_varlen(query_BTHK, keys_BTGK, values_BTGK, span, window=window)
         return mixed_BTHK.transpose(1, 2)
@@ -59,7 +61,8 @@ def _by_blocks(
     query_PHK, keys_PGK, values_PGK = (
         each.flatten(0, 1) for each in (query_BTHK, keys_BTGK, values_BTGK)
     )
-    queries, own = blocks.laid_out(query_PHK), [*map(blocks.laid_out, (keys_PGK, values_PGK))]
+    queries = blocks.laid_out(query_PHK)
+    own = [*map(blocks.laid_out, (keys_PGK, values_PGK))]
     earlier = [*map(blocks.laid_out_before, (keys_PGK, values_PGK))]
     mixed: list[Tensor] = []
     for number, part in enumerate(blocks.parts):
@@ -129,7 +132,8 @@ class _WholeScores(torch.autograd.Function):
     ) -> Tensor:
         # Queries are scaled, not scores: there are fewer of them.
         query = query * query.shape[-1] ** -0.5
-        keys, values = keys.contiguous(), values.contiguous()
+        keys = keys.contiguous()
+        values = values.contiguous()
         mixed: list[Tensor] = []
         kept: list[Tensor] = []
         ctx.tiles = _tiles(query.shape[2], keys.shape[2], mask_BTM, window)

@@ -61,7 +61,8 @@ class _Convolution(torch.autograd.Function):
     def forward(
         ctx: Any, x_BTC: Tensor, weight_CW: Tensor, bias_C: Any, tail_BPC: Tensor, index_BT: Tensor
     ) -> tuple[Tensor, Tensor]:
-        gap, lasts_B = tail_BPC.shape[1], index_BT[:, -1]
+        gap = tail_BPC.shape[1]
+        lasts_B = index_BT[:, -1]
         within_P = torch.arange(gap, device=x_BTC.device)
         tails_BP = lasts_B[:, None] - within_P.flip(0)
         heads_BP = F.pad(lasts_B[:-1] + 1, (1, 0))[:, None] + within_P
@@ -77,7 +78,8 @@ class _Convolution(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         d_y_BTC, d_tail_BPC = grad_outputs
         rows_NC, weight_CW, index_BT, heads_BP, tails_BP = ctx.saved_tensors
-        gap, index = tails_BP.shape[1], index_BT.flatten()
+        gap = tails_BP.shape[1]
+        index = index_BT.flatten()
         d_y_MC = rows_NC.new_zeros(len(rows_NC) - gap, rows_NC.shape[1])
         d_y_MC.index_copy_(0, index - gap, d_y_BTC.flatten(0, 1))
         d_rows_NC = _convolve(d_y_MC, weight_CW.flip(1), None, gap)

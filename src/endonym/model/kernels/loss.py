@@ -26,7 +26,8 @@ class Readout:
 
     def logits(self, hidden_ND: Tensor) -> Tensor:
         """Logits of every token, (…, V)."""
-        logits_NV, cap = hidden_ND @ self.weight_VD.T, self.cap
+        logits_NV = hidden_ND @ self.weight_VD.T
+        cap = self.cap
         return logits_NV if cap is None else (logits_NV / cap).tanh() * cap
 
 
@@ -115,7 +116,8 @@ class _SummedNats(torch.autograd.Function):
         cap: float | None,
         taught: "Taught | None",
     ) -> tuple[Tensor, Tensor]:
-        readout, is_frozen = Readout(weight_VD, cap), not ctx.needs_input_grad[1]
+        readout = Readout(weight_VD, cap)
+        is_frozen = not ctx.needs_input_grad[1]
         sums, *gradients = _gradients(
             hidden_ND, readout, targets_N, taught=taught, is_frozen=is_frozen
         )
@@ -146,7 +148,8 @@ class _TokenNats(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         hidden_ND, weight_VD, targets_N = ctx.saved_tensors
-        readout, is_frozen = Readout(weight_VD, ctx.cap), not ctx.needs_input_grad[1]
+        readout = Readout(weight_VD, ctx.cap)
+        is_frozen = not ctx.needs_input_grad[1]
         _, *gradients = _gradients(
             hidden_ND, readout, targets_N, scale_N=grad_outputs[0], is_frozen=is_frozen
         )
@@ -167,9 +170,11 @@ def _gradients(
     d nats / d logits = softmax - onehot, times 1 - (logit / cap)² if logits are capped, times the
     target's scale if there is one. In bf16 torch's softmax computes in float32 and rounds once.
     """
-    weight_VD, cap = readout.weight_VD, readout.cap
+    weight_VD = readout.weight_VD
+    cap = readout.cap
     sums = torch.zeros(2, dtype=torch.float32, device=hidden_ND.device)
-    d_hidden_ND, start = torch.empty_like(hidden_ND), 0
+    d_hidden_ND = torch.empty_like(hidden_ND)
+    start = 0
     d_weight_VD: Tensor | None = None
     for h_CD, t_C in chunks(hidden_ND, targets_N, len(weight_VD)):
         chunk = slice(start, start + len(h_CD))

@@ -122,7 +122,8 @@ def _laid_out(
     """The segments laid end to end, with their indices."""
     parts: list[Segments] = []
     taken, laid, before = ([np.zeros(0, np.int64)] for _ in range(3))
-    back, before_back = np.zeros(n_tokens, np.int64), np.full(n_tokens, -1, np.int64)
+    back = np.zeros(n_tokens, np.int64)
+    before_back = np.full(n_tokens, -1, np.int64)
     done = done_before = 0
     for (width, has_before), alike in sorted(pieces.items()):
         starts_N1, lengths_N1, earlier_N1 = np.hsplit(np.array(alike), 3)

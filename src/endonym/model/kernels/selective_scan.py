@@ -85,7 +85,8 @@ class _Buffers:
         self.decays_LBSC = self.A_SC.new_empty(self.tokens, *shape_BSC)
         self.states_MBSC = self.A_SC.new_empty(self.tokens + 1, *shape_BSC)
         self.slopes_LBSC = torch.empty_like(self.decays_LBSC)
-        decays, states = self.decays_LBSC.unbind(), self.states_MBSC.unbind()
+        decays = self.decays_LBSC.unbind()
+        states = self.states_MBSC.unbind()
         slopes = self.slopes_LBSC.unbind()
         self.steps = list(zip(decays, states[:-1], states[1:], strict=True))
         self.steps_back = list(zip(decays[1:], slopes[1:], slopes[:-1], strict=True))
@@ -111,7 +112,8 @@ class _Buffers:
         exp(a) is computed as 2^(a / ln 2), which is four times faster in torch on a CPU.
         """
         length = len(piece.dt_LBC)
-        decays_LBSC, states_MBSC = self.decays_LBSC[:length], self.states_MBSC[: length + 1]
+        decays_LBSC = self.decays_LBSC[:length]
+        states_MBSC = self.states_MBSC[: length + 1]
         torch.mul(piece.dt_LBC[:, :, None], self.halving_SC, out=decays_LBSC).exp2_()
         if piece.is_first_LB is not None:
             decays_LBSC[piece.is_first_LB] = 0
@@ -161,10 +163,12 @@ class _Scan(torch.autograd.Function):
         d_y_BTC, d_state_BCS = grad_outputs
         buffers = _Buffers(x_BTC, dt_BTC, A_CS)
         inputs = (x_BTC, dt_BTC, B_BTS, C_BTS, is_first_BT)
-        d_decay_SC, d_state_BSC = torch.zeros_like(buffers.A_SC), d_state_BCS.mT
+        d_decay_SC = torch.zeros_like(buffers.A_SC)
+        d_state_BSC = d_state_BCS.mT
         d_inputs = [torch.empty_like(each) for each in inputs[:4]]
         for segment, start_BSC in reversed(list(zip(buffers.segments, starts, strict=True))):
-            piece, d_y_LBC = buffers.piece(segment, inputs), buffers.cut(d_y_BTC, segment)
+            piece = buffers.piece(segment, inputs)
+            d_y_LBC = buffers.cut(d_y_BTC, segment)
             decays_LBSC, states_MBSC = buffers.run(piece, start_BSC)
             slopes_LBSC = buffers.run_back(piece, d_y_LBC, d_state_BSC)
             d_state_BSC = decays_LBSC[0] * slopes_LBSC[0]

@@ -51,7 +51,8 @@ def state_space(
             decay_BTGR = decay_BTGR.masked_fill(is_first_BT[..., None, None], 0)
         repeats = x_BTGW.shape[-1] // decay_BTGR.shape[-1]
         decay_BGW1 = decay_BTGR.repeat_interleave(repeats, -1)[:, 0, ..., None]
-        x_BGW1, B_BG1S = x_BTGW[:, 0, ..., None].to(wide), B_BTGS.transpose(1, 2).to(wide)
+        x_BGW1 = x_BTGW[:, 0, ..., None].to(wide)
+        B_BG1S = B_BTGS.transpose(1, 2).to(wide)
         state_BGWS = (state_BGWS * decay_BGW1).addcmul_(x_BGW1, B_BG1S)
         y_BTGW = (state_BGWS @ C_BTGS[:, 0, ..., None].to(wide))[:, None, ..., 0].to(x_BTGW.dtype)
     else:
@@ -122,7 +123,9 @@ class _Chunks(torch.autograd.Function):
         is_first_NBC: Tensor,
         state_BGSW: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        B_NBGCS, C_NBGCS = B_NBGCS.contiguous(), C_NBGCS.contiguous()  # pyright: ignore[reportConstantRedefinition]
+        # pyright: ignore[reportConstantRedefinition]
+        B_NBGCS = B_NBGCS.contiguous()
+        C_NBGCS = C_NBGCS.contiguous()
         # Decays below the smallest normal number are clamped: the logarithm of a smaller one would
         # cost the sum its precision.
         least = math.log(torch.finfo(log_decay_NBGRC.dtype).tiny)
@@ -215,7 +218,8 @@ def _within_backward(
     x_NBGRCK: Tensor, d_y_NBGRCK: Tensor, mixing_NBG1CC: Tensor, decay: _Decays
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients within chunks: for x, for the mixing, and for the summed log decays."""
-    x_NBGRCK, d_y_NBGRCK = x_NBGRCK.contiguous(), d_y_NBGRCK.contiguous()
+    x_NBGRCK = x_NBGRCK.contiguous()
+    d_y_NBGRCK = d_y_NBGRCK.contiguous()
     d_x_NBGRCK = (decay.within_NBGRCC * mixing_NBG1CC).mT @ d_y_NBGRCK
     d_mixing_NBGRCC = (d_y_NBGRCK @ x_NBGRCK.mT).mul_(decay.within_NBGRCC)
     d_mixing_NBGCC = d_mixing_NBGRCC.sum(3).masked_fill_(~decay.is_seen_NBGCC, 0)
@@ -237,7 +241,8 @@ def _carried(
     chunks = range(len(left_NBGSC))
     states_MBGSW = first_BGSW.new_empty((len(chunks) + 1, *first_BGSW.shape))
     states_MBGSW[-1 if backwards else 0] = first_BGSW
-    old, new = states_MBGSW[:-1], states_MBGSW[1:]
+    old = states_MBGSW[:-1]
+    new = states_MBGSW[1:]
     if backwards:
         old, new = new, old
     if left_NBGSC.dtype == new.dtype:
@@ -274,6 +279,7 @@ def _sum(near_NBGRCK: Tensor, far_NBGCW: Tensor, by_NBGCR1: Tensor) -> Tensor:
     n, b, g, c, w = far_NBGCW.shape
     sum_NBGCW = far_NBGCW.new_empty(b, n, c, g, w).permute(1, 0, 3, 2, 4)
     split = (by_NBGCR1.shape[-2], -1)
-    far, out = far_NBGCW.unflatten(-1, split), sum_NBGCW.unflatten(-1, split)
+    far = far_NBGCW.unflatten(-1, split)
+    out = sum_NBGCW.unflatten(-1, split)
     torch.addcmul(near_NBGRCK.transpose(3, 4), far, by_NBGCR1, out=out)
     return sum_NBGCW
