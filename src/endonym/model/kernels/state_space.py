@@ -123,9 +123,8 @@ class _Chunks(torch.autograd.Function):
         is_first_NBC: Tensor,
         state_BGSW: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        # pyright: ignore[reportConstantRedefinition]
-        B_NBGCS = B_NBGCS.contiguous()
-        C_NBGCS = C_NBGCS.contiguous()
+        B_NBGCS = B_NBGCS.contiguous()  # pyright: ignore[reportConstantRedefinition]
+        C_NBGCS = C_NBGCS.contiguous()  # pyright: ignore[reportConstantRedefinition]
         # Decays below the smallest normal number are clamped: the logarithm of a smaller one would
         # cost the sum its precision.
         least = math.log(torch.finfo(log_decay_NBGRC.dtype).tiny)
