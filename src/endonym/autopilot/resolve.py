@@ -173,7 +173,7 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
         shape = pretrained
     dim = shape.dim
     weights = parameters(shape).blocks
-    # since weights were last random
+    # Since weights were last random:
     first_phase = 0
     read_before = dict[str, float]()
     for index, phase in enumerate(recipe.phase):

@@ -281,7 +281,7 @@ def compressor_scores(
 def priming_text(
     train: TokenShards, tokenizer: Tokenizer, separator: bytes
 ) -> tuple[bytes, dict[str, int]]:
-    """Training documents joined by a separator: all, or an even sample of at most 32 MB.
+    """Training documents joined by a separator: all, or an even sample of at most 64 MB.
 
     With it, its number of bytes and of documents, for the record.
     Document n is taken where n · share passes a whole number; text over the limit is cut.

@@ -30,11 +30,15 @@ from numpy.typing import NDArray
 from endonym import device
 from endonym.errors import EndonymError
 from endonym.evaluate.module_process import ProcessFailed, output_lines
+from endonym.source_code import ROOT, source_code
 from endonym.store import read_if_whole, write_sealed
 
 ORDER = 16
-MEMORY_BYTES = 1 << 30
-PRIMING_LIMIT_BYTES = 32_000_000
+MEMORY_BYTES = (1 << 31) - (1 << 20)
+"""The most that PPMd takes."""
+MEMORY_PER_BYTE = 24
+"""Bytes of memory that PPMd uses for each byte that it has read: 22 were measured."""
+PRIMING_LIMIT_BYTES = 64_000_000
 SEPARATORS = {"document": b"\n\n", "block": b"\n"}
 """Between texts: blocks join their lines by line ends."""
 
@@ -47,8 +51,11 @@ MOST_BYTES = 1_000_000
 training text, because their figure is the least certain."""
 MOST_LEFT_OUT = 0.02
 """Largest share of the training text that a draw leaves out; its lines may be long."""
-KEPT_FORM = 1
-"""Raise it when the same request gets another answer: kept sizes are then measured again."""
+
+
+def own_code() -> str:
+    """The hash of this module: sizes that other code has measured are measured again."""
+    return source_code(ROOT).hash_of("evaluate/compressor.py")
 
 
 def draws_of(documents: int, total_bytes: int) -> int:
@@ -120,7 +127,7 @@ def compressed_bytes(
     shape = (len(train_ends), len(documents))
     key = ""
     if kept:  # of everything that sizes depend on
-        settings = f"{KEPT_FORM} {ORDER} {MEMORY_BYTES} {version('pyppmd')}\n".encode()
+        settings = f"{own_code()} {ORDER} {MEMORY_BYTES} {version('pyppmd')}\n".encode()
         key = hashlib.sha256(settings + data).hexdigest()
     if kept and (found := kept.find(key, shape)) is not None:
         advance(1.0)
@@ -185,7 +192,8 @@ def forked_sizes(train: Sequence[bytes], extras: Sequence[bytes]) -> Iterator[li
 
     texts = [b"", *extras]  # the first is the size to compare with
     # Memory is copied on write: a child may copy all of the compressor's memory.
-    at_once = max(1, min(device.cores(), device.free_memory_bytes() // MEMORY_BYTES))
+    used = min(MEMORY_BYTES, 1 + MEMORY_PER_BYTE * sum(map(len, train)))
+    at_once = max(1, min(device.cores(), device.free_memory_bytes() // used))
     for part in train:
         encoder.encode(part)
         sizes: list[int] = []

@@ -186,7 +186,7 @@ def changed(
     configs: list[dict[str, Any]] = [each.manifest["config"] for each in read]
     known = {file["sha256"] for config in configs for file in config["files"] if "sha256" in file}
     local = {each.name: each for each in recipe.source if not is_remote(each)}
-    # their names by their hashes, and those hashes
+    # The names of the files by their hashes, and the hashes that are still to come.
     texts = dict[str, str]()
     awaited = set[str]()
     for config in (each for each in configs if "source" in each):

@@ -135,10 +135,10 @@ def test_sizes_are_measured_once_for_the_same_texts(kept: Kept, monkeypatch: Pat
         lambda: ((TRAIN, [*DOCUMENTS[:-1], "ө".encode()]), {}),
         lambda: ((TRAIN, DOCUMENTS, b"\n"), {}),
         lambda: ((TRAIN, DOCUMENTS), {"ORDER": 8}),
-        lambda: ((TRAIN, DOCUMENTS), {"KEPT_FORM": 2}),
+        lambda: ((TRAIN, DOCUMENTS), {"own_code": lambda: "other code"}),
         lambda: ((TRAIN, DOCUMENTS), {"MOST_LEFT_OUT": 0.5}),
     ],
-    ids=["train", "fewer", "another letter", "separator", "order", "form", "ends"],
+    ids=["train", "fewer", "another letter", "separator", "order", "code", "ends"],
 )
 def test_other_texts_or_settings_are_measured_anew(
     kept: Kept, change: Callable[[], tuple[tuple[Any, ...], dict[str, Any]]], monkeypatch: Patch
