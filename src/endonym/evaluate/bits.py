@@ -220,7 +220,8 @@ def read_closely(
 ) -> Iterator[TokenNats]:
     """What the model says of each token of each document. advance: as in `measure_nats`."""
     start = start_of(model, texts)
-    for part in read_tokens(model.decoder, texts.ids, start, model.window):
+    again = model.tokenizer.window_start
+    for part in read_tokens(model.decoder, texts.ids, start, model.window, again=again):
         yield part
         advance(len(part.nats))
 

@@ -232,7 +232,8 @@ class LanguageModel:
         """
         (ids,) = self.tokenizer.encode_documents([require_text("score", text)])
         start = self.tokenizer.document_start
-        (nats,) = read_nats(self.decoder, [ids], start, self.window)
+        again = self.tokenizer.window_start
+        (nats,) = read_nats(self.decoder, [ids], start, self.window, again=again)
         return TextScore.of(nats, ids.tolist(), len(text.encode("utf-8")))
 
     def embed(self, texts: Sequence[str]) -> Features:

@@ -5,8 +5,10 @@ The loss is in nats. A document follows the tokens that start one, which are not
 (`Tokenizer.document_start`). Without any, its first token is not predicted either and costs
 nothing, as in `transformers`. Documents longer than the context are read in windows with a stride
 of half a context, so that every token is predicted once, with at least half a context before it
-except at the start. A model whose layers all have a state of constant size keeps it from one window
-to the next: each token is predicted from all that is before it.
+except at the start. Where a tokenizer puts tokens before each text, each window begins with them: a
+model that has never read a text without them, such as Gemma, would predict next to nothing
+(lm-evaluation-harness#2382). A model whose layers all have a state of constant size keeps it from
+one window to the next: each token is predicted from all that is before it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -73,13 +75,16 @@ def read_nats(
     documents: Iterable[Ids],
     start: Sequence[int],
     window: int = LONGEST_WINDOW,
+    *,
+    again: Sequence[int] = (),
 ) -> Iterator[Nats]:
     """Nats of each token of each document, in order. Documents are read in groups.
 
     start: the ids before each document. Without any the nats of its first token are 0. window:
-    tokens that the model reads at once, at most; never more than its context.
+    tokens that the model reads at once, at most; never more than its context. again: the ids before
+    each later window of a document.
     """
-    return (each.nats for each in read_tokens(decoder, documents, start, window))
+    return (each.nats for each in read_tokens(decoder, documents, start, window, again=again))
 
 
 def read_tokens(
@@ -87,10 +92,12 @@ def read_tokens(
     documents: Iterable[Ids],
     start: Sequence[int],
     window: int = LONGEST_WINDOW,
+    *,
+    again: Sequence[int] = (),
 ) -> Iterator[TokenNats]:
     """The same, with the likeliest token in each place."""
     for group in in_batches(documents, lambda ids: len(ids) + len(start), GROUP_TOKENS):
-        yield from _read_group(decoder, group, start, window)
+        yield from _read_group(decoder, group, start, window, again=again)
 
 
 def window_tokens(decoder: AnyDecoder, start: Sequence[int], window: int = LONGEST_WINDOW) -> int:
@@ -100,7 +107,12 @@ def window_tokens(decoder: AnyDecoder, start: Sequence[int], window: int = LONGE
 
 @torch.inference_mode()
 def _read_group(
-    decoder: AnyDecoder, documents: list[Ids], start: Sequence[int], window: int
+    decoder: AnyDecoder,
+    documents: list[Ids],
+    start: Sequence[int],
+    window: int,
+    *,
+    again: Sequence[int],
 ) -> list[TokenNats]:
     """A group of documents, in windows or, of a model that carries its state over, in pieces."""
     context = window_tokens(decoder, start, window)
@@ -112,24 +124,37 @@ def _read_group(
     carried = {n: row for n, row in enumerate(rows) if is_carried and len(row) > context}
     for batch, judged in _carried_windows(decoder, carried, context, given):
         _keep(results, batch, judged, len(start))
-    others = (n for n in range(len(rows)) if n not in carried)
-    parts = [part for n in others for part in windows(n, len(rows[n]), context, given=given)]
+    parts: list[Window] = []
+    for n, row in enumerate(rows):
+        if n not in carried:
+            # The ids that stand before later windows take their room.
+            room = context if len(row) <= context else max(2, context - len(again))
+            parts += windows(n, len(row), room, given=given)
     for batch in _longest_first(parts, lambda part: part.end - part.begin):
         read = [rows[part.document][part.begin : part.end] for part in batch]
+        if again:
+            read = [
+                np.concatenate((again, ids)).astype(np.int64) if part.begin else ids
+                for part, ids in zip(batch, read, strict=True)
+            ]
         tokens_BT = _padded(read, decoder.readout)
         judged = _judged(decoder.readout, decoder(tokens_BT[:, :-1])[0], tokens_BT[:, 1:])
-        _keep(results, batch, judged, len(start))
+        _keep(results, batch, judged, len(start), n_again=len(again))
     return [TokenNats(nats, likeliest, is_it > 0) for nats, likeliest, is_it in results]
 
 
-def _keep(results: list[Nats], batch: Sequence[Window], judged: Nats, n_start: int) -> None:
+def _keep(
+    results: list[Nats], batch: Sequence[Window], judged: Nats, n_start: int, *, n_again: int = 0
+) -> None:
     """Write what was found in windows into the results, which begin with each document.
 
-    judged: (3, B, T). What is said at t is of the token at t + 1.
+    judged: (3, B, T). What is said at t is of the token at t + 1. n_again: ids before each window
+    but the first of a document.
     """
     for index, (number, begin, done, end) in enumerate(batch):
         if done < end:
-            here = judged[:, index, done - begin - 1 : end - begin - 1]
+            first = begin - n_again if begin else 0
+            here = judged[:, index, done - first - 1 : end - first - 1]
             results[number][:, done - n_start : end - n_start] = here
 
 

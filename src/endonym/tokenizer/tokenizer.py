@@ -137,6 +137,13 @@ class Tokenizer:
         separators = (index for index in known if index is not None and not self._bytes[index])
         return self.around.before or (next(separators, self.start_id),)
 
+    @property
+    def window_start(self) -> tuple[int, ...]:
+        """The ids before each later window of a long document: what a folder's own tokenizer puts
+        before every text. Of a tokenizer made by endonym there are none: its models read rows of
+        training that begin anywhere."""
+        return () if self.around is None else self.around.before
+
     def text_ids(self, text: str) -> list[int]:
         """The ids of a whole text as a model reads it: a prompt.
 

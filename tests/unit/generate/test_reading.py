@@ -50,6 +50,27 @@ def test_every_token_is_predicted_once_with_half_a_context_before_it(length: int
     assert predicted == list(range(1, length))
 
 
+def test_later_windows_begin_with_what_stands_before_every_text() -> None:
+    """Against each window read alone, as a document of its own."""
+    decoder = lively_decoder()
+    context = decoder.config.context
+    start = [END, 3]
+    (ids,) = documents([2 * context + 5])
+    (nats,) = read_nats(decoder, [ids], start, again=start)
+    (without,) = read_nats(decoder, [ids], start)
+    room = context - len(start)
+    row_length = len(start) + len(ids)
+    parts = list(windows(0, row_length, room, given=len(start)))
+    assert len(parts) > 2
+    for _, begin, done, end in parts:
+        own = ids[max(0, begin - len(start)) : end - len(start)]
+        (alone,) = read_nats(decoder, [own], start)
+        np.testing.assert_allclose(
+            nats[done - len(start) : end - len(start)], alone[done - end :], rtol=1e-5
+        )
+    assert not np.allclose(nats[-5:], without[-5:])
+
+
 def documents(lengths: list[int]) -> list[Ids]:
     random = np.random.default_rng(5)
     return [random.integers(1, 40, length) for length in lengths]
