@@ -105,11 +105,11 @@ def run_recipe(
     failed is kept in its folder, for `status`, until it is run again.
     """
     last = last_stage(recipe, until)
-    fresh_names = fresh_stages(recipe, fresh)
     require_packages(recipe)
     require_evaluation_files(recipe)
     if tune_minutes is not None:
         require_tunable(recipe)
+    fresh_names = fresh_stages(recipe, fresh)
     require_other_run(recipe, store)
     target = "cpu" if device is None else pick(device)
     folder = run_folder(store, recipe)
@@ -347,8 +347,9 @@ def last_stage(recipe: Recipe, until: str | None) -> str | None:
 
     Raises RecipeError if the recipe has no such stage.
     """
-    names = plan.stage_names(recipe)
-    return None if until is None else _stages_called(until, names, where="--until")[-1]
+    if until is None:
+        return None
+    return _stages_called(until, plan.stage_names(recipe), where="--until")[-1]
 
 
 def fresh_stages(recipe: Recipe, fresh: Sequence[str]) -> frozenset[str]:
@@ -356,6 +357,8 @@ def fresh_stages(recipe: Recipe, fresh: Sequence[str]) -> frozenset[str]:
 
     Raises RecipeError if there is no such stage among those that do more than list files.
     """
+    if not fresh:
+        return frozenset()
     names = [name for name in plan.stage_names(recipe) if name.split(" ")[0] not in FIXED]
     matches = [_stages_called(term, names, where="--fresh") for term in fresh]
     return frozenset(itertools.chain(*matches))
