@@ -25,17 +25,6 @@ needs_peers = pytest.mark.skipif(
 )
 
 
-def programs() -> list[str]:
-    """The programs of `make figures`, read from the source: no benchmark is imported for it."""
-    tree = ast.parse((ROOT / "benchmarks" / "figures.py").read_text(encoding="utf-8"))
-    (value,) = [
-        node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "PROGRAMS"
-    ]
-    return list(ast.literal_eval(value))
-
-
 def run_sh(*args: str) -> subprocess.CompletedProcess[str]:
     """The GPU script, by this Python."""
     environment = os.environ | {"PYTHON": sys.executable, "PEERS": str(PEERS)}
@@ -101,26 +90,23 @@ def tiny_spec(benchmarks: Any, network: str, **fields: Any) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)  # processes that import torch, beside any other work
-@pytest.mark.parametrize("program", programs())
-def test_every_program_of_make_figures_runs_in_a_tiny_form(
-    program: str, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+@pytest.mark.timeout(3600)
+def test_every_program_of_make_figures_runs_in_a_tiny_form(tmp_path: Path, benchmarks: Any) -> None:
     """In a clone without ../shared and without network: on texts of the project itself."""
-    if program == "gpu_speed":
-        pytest.skip("it has the table alone: run.sh measures, and is tried below")
-    work = tmp_path_factory.getbasetemp() / "tiny-benchmarks"
-    script = str(ROOT / "benchmarks" / f"{program}.py")
-    nowhere = str(work / "nowhere")
-    options = ["--tiny", "--work", str(work), "--data", nowhere, "--peers", nowhere]
-    command = [sys.executable, script, *options, "--results", str(work / program)]
+    figures, nowhere, results = benchmarks("figures"), tmp_path / "nowhere", tmp_path / "results"
+    script = str(ROOT / "benchmarks" / "figures.py")
+    options = ["--tiny", "--work", str(tmp_path), "--data", str(nowhere), "--peers", str(nowhere)]
+    command = [sys.executable, script, *options, "--results", str(results)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
-    (file,) = (work / program).glob("*.json")
-    cells = json.loads(file.read_text(encoding="utf-8"))
-    assert cells
-    for (cell,) in cells.values():
-        assert {"code", "date", "elapsed_minutes", "commit", "machine", "versions"} <= set(cell)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-6000:]
+    for program in figures.PROGRAMS:
+        if program == "gpu_speed":
+            continue  # It has the table alone: run.sh measures, and is tried below.
+        file = results / figures.benchmark_of(program).file.name
+        cells = json.loads(file.read_text(encoding="utf-8"))
+        assert cells, program
+        for (cell,) in cells.values():
+            assert {"code", "date", "elapsed_minutes", "commit", "machine", "versions"} <= set(cell)
 
 
 def test_benchmarks_do_not_import_one_another_in_a_circle() -> None:
