@@ -143,11 +143,10 @@ class Inline:
 
 @dataclass(slots=True)
 class SubmittedJob:
-    """A job that a worker has or had, and by what its result is known."""
+    """A job that a worker has or had, and its result in time."""
 
     share: Share
-    handle: Any
-    is_done: bool = False
+    future: Future[Result]
 
 
 class RemoteRunner(ABC):
@@ -167,25 +166,21 @@ class RemoteRunner(ABC):
                 running.append(new)
             if not submitted:
                 return
-            if submitted[0].is_done:
+            if submitted[0].future.done():
                 result = self.result(function, submitted)
                 share = submitted.popleft().share
                 share.more(share.job.size)
                 yield result
                 continue
-            self.wait(running)
-            running = [each for each in running if not each.is_done]
+            pending = [each.future for each in running]
+            futures.wait(pending, TELL_SECONDS, futures.FIRST_COMPLETED)
+            running = [each for each in running if not each.future.done()]
             for each in running:
                 each.share.look()
 
     @abstractmethod
-    def submit(self, function: Function, job: Job) -> Any:
-        """Give a job to a worker; gives what `result` needs."""
-
-    @abstractmethod
-    def wait(self, running: Sequence[SubmittedJob]) -> None:
-        """Note which of these jobs have ended, well or not; wait for one, but no longer than
-        TELL_SECONDS."""
+    def submit(self, function: Function, job: Job) -> Future[Result]:
+        """Give a job to a worker."""
 
     @abstractmethod
     def result(self, function: Function, submitted: Sequence[SubmittedJob]) -> Result:
@@ -210,20 +205,14 @@ class Processes(RemoteRunner):
             self.pool = Pool(self.count)
         return self.pool.submit(function, job)
 
-    def wait(self, running: Sequence[SubmittedJob]) -> None:
-        """See RemoteRunner."""
-        futures.wait([each.handle for each in running], TELL_SECONDS, futures.FIRST_COMPLETED)
-        for each in running:
-            each.is_done = each.handle.done()
-
     def result(self, function: Function, submitted: Sequence[SubmittedJob]) -> Result:
         """See RemoteRunner."""
-        if isinstance(submitted[0].handle.exception(), BrokenProcessPool):
+        if isinstance(submitted[0].future.exception(), BrokenProcessPool):
             self.close()
             for each in submitted:
-                if isinstance(each.handle.exception(), BrokenProcessPool):
-                    each.handle = done_alone(function, each.share.job)
-        return submitted[0].handle.result()
+                if isinstance(each.future.exception(), BrokenProcessPool):
+                    each.future = done_alone(function, each.share.job)
+        return submitted[0].future.result()
 
     def close(self) -> None:
         """End the workers at once: what they have under way is made again by the next run."""
@@ -316,30 +305,21 @@ class Cluster(RemoteRunner):
             ray.init(include_dashboard=False, ignore_reinit_error=True, **quiet)
         self.count = max(1, int(ray.cluster_resources().get("CPU", 1)))
 
-    def submit(self, function: Function, job: Job) -> Any:
+    def submit(self, function: Function, job: Job) -> Future[Result]:
         """See RemoteRunner."""
         import ray
 
         task: Any = ray.remote(max_retries=TRIES - 1)(perform_remotely)
-        return task.remote(function, job)
-
-    def wait(self, running: Sequence[SubmittedJob]) -> None:
-        """See RemoteRunner."""
-        import ray
-
-        ended, _ = ray.wait([each.handle for each in running], timeout=TELL_SECONDS)
-        for each in running:
-            each.is_done = each.handle in ended
+        return task.remote(function, job).future()
 
     def result(self, function: Function, submitted: Sequence[SubmittedJob]) -> Result:
         """See RemoteRunner."""
-        import ray
         from ray.exceptions import NodeDiedError, OutOfMemoryError, WorkerCrashedError
 
         job = submitted[0].share.job
         with cluster_errors(job.name):
             try:
-                return ray.get(submitted[0].handle)
+                return submitted[0].future.result()
             except (WorkerCrashedError, NodeDiedError, OutOfMemoryError) as error:
                 raise lost(job) from error
 
