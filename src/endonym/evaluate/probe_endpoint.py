@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from endonym.errors import EndpointError, RecipeError, first_line
+from endonym.errors import EndpointError, first_line
 from endonym.evaluate.probes import Array
 from endonym.synthesis.endpoint import (
     ADVICE,
     BUSY,
-    CONNECT_SECONDS,
-    HEADERS,
     LONGEST_BACKOFF,
     MOST_BYTES,
-    is_address,
-    require_httpx,
-    require_key,
+    address_of,
+    client_options,
     retry_after,
     words_of,
 )
@@ -63,19 +60,12 @@ def served_features(
     endonym's and Ollama's do; what one cuts unasked is not counted. Raises EndpointError for one
     that cannot be reached, refuses, or answers anything else.
     """
-    require_httpx()
+    address = address_of("--probe-endpoint", address)
     import httpx
 
-    address = address.rstrip("/")
-    if not is_address(address):
-        do = "For example: --probe-endpoint http://127.0.0.1:8000/v1"
-        raise RecipeError(f"{address} is no address of a server", where="--probe-endpoint", do=do)
-    require_key(key)
-    headers = HEADERS | ({"Authorization": f"Bearer {key}"} if key else {})
-    times = httpx.Timeout(SECONDS, connect=CONNECT_SECONDS)
     rows = list[Array | None]()
     n_cut = 0
-    with httpx.Client(headers=headers, timeout=times) as client:
+    with httpx.Client(**client_options(key, SECONDS)) as client:
         ask = partial(_asked, client, address, model)
         for part in _batches(texts):
             found, cut = _rows(ask, part)
