@@ -1,6 +1,5 @@
 """Files of prompts: one a line, in any encoding that a text of a recipe may have."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from endonym.data.conversation_files import places_in_words
@@ -30,9 +29,3 @@ def read_prompts(path: Path) -> list[str]:
 def suite_of(language: str) -> Path | None:
     """The prompts that come along for a language, by its code; None if there are none."""
     return SUITES.get(language_alone(language))
-
-
-def require_prompts(files: Iterable[Path]) -> None:
-    """Raise SourceError, as `read_prompts` does, for the first of these files without prompts."""
-    for path in files:
-        read_prompts(path)
