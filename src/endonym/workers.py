@@ -190,6 +190,10 @@ class RemoteRunner(ABC):
 class Processes(RemoteRunner):
     """Runs jobs in processes of this machine.
 
+    They start from nothing, as threads of this one would make forks unsafe. Each holds one end of
+    a pipe. They end when the other end closes: with `close`, in the midst of a job, or with this
+    process, however it ends.
+
     A worker that is killed breaks the pool, and nobody knows which job it had. So the jobs that
     were under way are done again one by one, each in a process of its own. One that is killed again
     is named in a LostWorker.
@@ -197,13 +201,25 @@ class Processes(RemoteRunner):
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self.pool: Pool | None = None
+        self.pool: ProcessPoolExecutor | None = None
 
     def submit(self, function: Function, job: Job) -> Future[Result]:
-        """See RemoteRunner."""
+        """See RemoteRunner. A process that starts here inherits that Ctrl-C waits."""
         if self.pool is None:
-            self.pool = Pool(self.count)
-        return self.pool.submit(function, job)
+            context = multiprocessing.get_context("spawn")
+            theirs, self.lifeline = context.Pipe(duplex=False)
+            self.pool = ProcessPoolExecutor(
+                self.count, mp_context=context, initializer=become_worker, initargs=(theirs,)
+            )
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            return self.pool.submit(perform_remotely, function, job)
+        except BrokenProcessPool as broken:  # A worker died since the last job was submitted.
+            failed: Future[Result] = Future()
+            failed.set_exception(broken)
+            return failed
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def result(self, function: Function, submitted: Sequence[SubmittedJob]) -> Result:
         """See RemoteRunner."""
@@ -217,7 +233,8 @@ class Processes(RemoteRunner):
     def close(self) -> None:
         """End the workers at once: what they have under way is made again by the next run."""
         if self.pool is not None:
-            self.pool.close()
+            self.lifeline.close()
+            self.pool.shutdown(cancel_futures=True)
             self.pool = None
 
 
@@ -226,14 +243,14 @@ def done_alone(function: Function, job: Job) -> Future[Result]:
 
     Raises LostWorker if that is killed, too.
     """
-    pool = Pool(1)
+    alone = Processes(1)
     try:
-        future = pool.submit(function, job)
+        future = alone.submit(function, job)
         if isinstance(future.exception(), BrokenProcessPool):
             raise lost(job)
         return future
     finally:
-        pool.close()
+        alone.close()
 
 
 def lost(job: Job) -> LostWorker:
@@ -244,38 +261,6 @@ def lost(job: Job) -> LostWorker:
         do="What was finished is kept: the same command goes on. With fewer --workers each has "
         "more memory.",
     )
-
-
-class Pool:
-    """Processes that start from nothing, as threads of this one would make forks unsafe.
-
-    Each holds one end of a pipe. They end when the other end closes: with `close`, in the midst of
-    a job, or with this process, however it ends.
-    """
-
-    def __init__(self, count: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        theirs, self.lifeline = context.Pipe(duplex=False)
-        self.executor = ProcessPoolExecutor(
-            count, mp_context=context, initializer=become_worker, initargs=(theirs,)
-        )
-
-    def submit(self, function: Function, job: Job) -> Future[Result]:
-        """Hand over a job; a process that starts here inherits that Ctrl-C waits."""
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-        try:
-            return self.executor.submit(perform_remotely, function, job)
-        except BrokenProcessPool as broken:  # A worker died since the last job was submitted.
-            failed: Future[Result] = Future()
-            failed.set_exception(broken)
-            return failed
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-    def close(self) -> None:
-        """End the processes now."""
-        self.lifeline.close()
-        self.executor.shutdown(cancel_futures=True)
 
 
 def become_worker(lifeline: Connection) -> None:
