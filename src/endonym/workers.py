@@ -143,11 +143,10 @@ class Inline:
 
 @dataclass(slots=True)
 class SubmittedJob:
-    """A job that a worker has or had, and by what its result is known."""
+    """A job that a worker has or had, and its result in time."""
 
     share: Share
-    handle: Any
-    is_done: bool = False
+    future: Future[Result]
 
 
 class RemoteRunner(ABC):
@@ -167,25 +166,21 @@ class RemoteRunner(ABC):
                 running.append(new)
             if not submitted:
                 return
-            if submitted[0].is_done:
+            if submitted[0].future.done():
                 result = self.result(function, submitted)
                 share = submitted.popleft().share
                 share.more(share.job.size)
                 yield result
                 continue
-            self.wait(running)
-            running = [each for each in running if not each.is_done]
+            pending = [each.future for each in running]
+            futures.wait(pending, TELL_SECONDS, futures.FIRST_COMPLETED)
+            running = [each for each in running if not each.future.done()]
             for each in running:
                 each.share.look()
 
     @abstractmethod
-    def submit(self, function: Function, job: Job) -> Any:
-        """Give a job to a worker; gives what `result` needs."""
-
-    @abstractmethod
-    def wait(self, running: Sequence[SubmittedJob]) -> None:
-        """Note which of these jobs have ended, well or not; wait for one, but no longer than
-        TELL_SECONDS."""
+    def submit(self, function: Function, job: Job) -> Future[Result]:
+        """Give a job to a worker."""
 
     @abstractmethod
     def result(self, function: Function, submitted: Sequence[SubmittedJob]) -> Result:
@@ -195,6 +190,10 @@ class RemoteRunner(ABC):
 class Processes(RemoteRunner):
     """Runs jobs in processes of this machine.
 
+    They start from nothing, as threads of this one would make forks unsafe. Each holds one end of
+    a pipe. They end when the other end closes: with `close`, in the midst of a job, or with this
+    process, however it ends.
+
     A worker that is killed breaks the pool, and nobody knows which job it had. So the jobs that
     were under way are done again one by one, each in a process of its own. One that is killed again
     is named in a LostWorker.
@@ -202,33 +201,40 @@ class Processes(RemoteRunner):
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self.pool: Pool | None = None
+        self.pool: ProcessPoolExecutor | None = None
 
     def submit(self, function: Function, job: Job) -> Future[Result]:
-        """See RemoteRunner."""
+        """See RemoteRunner. A process that starts here inherits that Ctrl-C waits."""
         if self.pool is None:
-            self.pool = Pool(self.count)
-        return self.pool.submit(function, job)
-
-    def wait(self, running: Sequence[SubmittedJob]) -> None:
-        """See RemoteRunner."""
-        futures.wait([each.handle for each in running], TELL_SECONDS, futures.FIRST_COMPLETED)
-        for each in running:
-            each.is_done = each.handle.done()
+            context = multiprocessing.get_context("spawn")
+            theirs, self.lifeline = context.Pipe(duplex=False)
+            self.pool = ProcessPoolExecutor(
+                self.count, mp_context=context, initializer=become_worker, initargs=(theirs,)
+            )
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            return self.pool.submit(perform_remotely, function, job)
+        except BrokenProcessPool as broken:  # A worker died since the last job was submitted.
+            failed: Future[Result] = Future()
+            failed.set_exception(broken)
+            return failed
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def result(self, function: Function, submitted: Sequence[SubmittedJob]) -> Result:
         """See RemoteRunner."""
-        if isinstance(submitted[0].handle.exception(), BrokenProcessPool):
+        if isinstance(submitted[0].future.exception(), BrokenProcessPool):
             self.close()
             for each in submitted:
-                if isinstance(each.handle.exception(), BrokenProcessPool):
-                    each.handle = done_alone(function, each.share.job)
-        return submitted[0].handle.result()
+                if isinstance(each.future.exception(), BrokenProcessPool):
+                    each.future = done_alone(function, each.share.job)
+        return submitted[0].future.result()
 
     def close(self) -> None:
         """End the workers at once: what they have under way is made again by the next run."""
         if self.pool is not None:
-            self.pool.close()
+            self.lifeline.close()
+            self.pool.shutdown(cancel_futures=True)
             self.pool = None
 
 
@@ -237,14 +243,14 @@ def done_alone(function: Function, job: Job) -> Future[Result]:
 
     Raises LostWorker if that is killed, too.
     """
-    pool = Pool(1)
+    alone = Processes(1)
     try:
-        future = pool.submit(function, job)
+        future = alone.submit(function, job)
         if isinstance(future.exception(), BrokenProcessPool):
             raise lost(job)
         return future
     finally:
-        pool.close()
+        alone.close()
 
 
 def lost(job: Job) -> LostWorker:
@@ -255,38 +261,6 @@ def lost(job: Job) -> LostWorker:
         do="What was finished is kept: the same command goes on. With fewer --workers each has "
         "more memory.",
     )
-
-
-class Pool:
-    """Processes that start from nothing, as threads of this one would make forks unsafe.
-
-    Each holds one end of a pipe. They end when the other end closes: with `close`, in the midst of
-    a job, or with this process, however it ends.
-    """
-
-    def __init__(self, count: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        theirs, self.lifeline = context.Pipe(duplex=False)
-        self.executor = ProcessPoolExecutor(
-            count, mp_context=context, initializer=become_worker, initargs=(theirs,)
-        )
-
-    def submit(self, function: Function, job: Job) -> Future[Result]:
-        """Hand over a job; a process that starts here inherits that Ctrl-C waits."""
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-        try:
-            return self.executor.submit(perform_remotely, function, job)
-        except BrokenProcessPool as broken:  # A worker died since the last job was submitted.
-            failed: Future[Result] = Future()
-            failed.set_exception(broken)
-            return failed
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-    def close(self) -> None:
-        """End the processes now."""
-        self.lifeline.close()
-        self.executor.shutdown(cancel_futures=True)
 
 
 def become_worker(lifeline: Connection) -> None:
@@ -316,30 +290,21 @@ class Cluster(RemoteRunner):
             ray.init(include_dashboard=False, ignore_reinit_error=True, **quiet)
         self.count = max(1, int(ray.cluster_resources().get("CPU", 1)))
 
-    def submit(self, function: Function, job: Job) -> Any:
+    def submit(self, function: Function, job: Job) -> Future[Result]:
         """See RemoteRunner."""
         import ray
 
         task: Any = ray.remote(max_retries=TRIES - 1)(perform_remotely)
-        return task.remote(function, job)
-
-    def wait(self, running: Sequence[SubmittedJob]) -> None:
-        """See RemoteRunner."""
-        import ray
-
-        ended, _ = ray.wait([each.handle for each in running], timeout=TELL_SECONDS)
-        for each in running:
-            each.is_done = each.handle in ended
+        return task.remote(function, job).future()
 
     def result(self, function: Function, submitted: Sequence[SubmittedJob]) -> Result:
         """See RemoteRunner."""
-        import ray
         from ray.exceptions import NodeDiedError, OutOfMemoryError, WorkerCrashedError
 
         job = submitted[0].share.job
         with cluster_errors(job.name):
             try:
-                return ray.get(submitted[0].handle)
+                return submitted[0].future.result()
             except (WorkerCrashedError, NodeDiedError, OutOfMemoryError) as error:
                 raise lost(job) from error
 

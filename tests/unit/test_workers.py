@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -172,35 +173,44 @@ def has_ended(pid: int) -> bool:
 
 
 class OneSlow(RemoteRunner):
-    """All jobs but the first end at once; counts how many were looked at."""
+    """All jobs but the first end at once."""
 
     count = 4
 
     def __init__(self, jobs: int) -> None:
-        self.jobs, self.given, self.looked = jobs, 0, 0
+        self.jobs = jobs
+        self.given = list[Future[Result]]()
 
-    def submit(self, function: Function, job: Job) -> int:
+    def submit(self, function: Function, job: Job) -> Future[Result]:
         """See RemoteRunner."""
-        self.given += 1
-        return self.given
-
-    def wait(self, running: Sequence[SubmittedJob]) -> None:
-        """See RemoteRunner."""
-        self.looked += len(running)
-        for each in running:
-            each.is_done = each.handle > 1 or self.given == self.jobs
+        self.given.append(Future())
+        count = len(self.given)
+        if count > 1:
+            self.given[-1].set_result({"number": count})
+        if count == self.jobs:
+            self.given[0].set_result({"number": 1})
+        return self.given[-1]
 
     def result(self, function: Function, submitted: Sequence[SubmittedJob]) -> Result:
         """See RemoteRunner."""
-        return {"number": submitted[0].handle}
+        return submitted[0].future.result()
 
 
-def test_jobs_that_wait_for_a_slow_one_are_not_looked_at_again(tmp_path: Path) -> None:
-    crew = OneSlow(500)
-    found, told = results(crew, double, jobs(tmp_path, 500))
+def test_jobs_that_wait_for_a_slow_one_are_not_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = list[int]()
+    wait = workers.futures.wait
+
+    def counted(running: Sequence[Future[Result]], *more: Any) -> Any:
+        looked.append(len(running))
+        return wait(running, *more)
+
+    monkeypatch.setattr(workers.futures, "wait", counted)
+    found, told = results(OneSlow(500), double, jobs(tmp_path, 500))
     assert [each["number"] for each in found] == list(range(1, 501))
     assert told == 5_000
-    assert crew.looked < 3 * 500
+    assert 0 < sum(looked) < 3 * 500
 
 
 def raised(error: Exception) -> BaseException:
@@ -243,18 +253,16 @@ def test_errors_of_ray_itself_say_what_ray_says_and_what_to_do() -> None:
 
 
 @pytest.mark.parametrize("is_lost", [True, False])
-def test_ended_workers_are_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_lost: bool):
+def test_ended_workers_are_lost(tmp_path: Path, *, is_lost: bool):
     ray = pytest.importorskip("ray")
     error = ray.exceptions.WorkerCrashedError() if is_lost else ray.exceptions.OutOfDiskError("/")
 
-    def get(handle: Any) -> None:
-        raise error
-
-    monkeypatch.setattr(ray, "get", get)
+    failed: Future[Result] = Future()
+    failed.set_exception(error)
     (job,) = jobs(tmp_path, 1)
     crew = Cluster.__new__(Cluster)
     with pytest.raises(LostWorker if is_lost else ClusterError) as caught:
-        crew.result(double, [SubmittedJob(Share(job, lambda size: None), None)])
+        crew.result(double, [SubmittedJob(Share(job, lambda size: None), failed)])
     assert caught.value.where == "job double/00000"
 
 

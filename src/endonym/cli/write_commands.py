@@ -12,7 +12,6 @@ from click.core import ParameterSource
 from endonym.cli.main import FOLDER, MODEL, PATH, Settings, print_json, say, split_option
 from endonym.cli.recipe_commands import MOST_WORKERS
 from endonym.device import program
-from endonym.errors import RecipeError
 from endonym.log import Log, number
 
 OF_WRITERS = {
@@ -197,25 +196,13 @@ def server(
     options: dict[str, Any], fields: dict[str, Any], log: Log, works: bool, *, system: str = ""
 ) -> Any:
     """The client of --endpoint. Raises RecipeError for an address that is none."""
-    from endonym.synthesis.endpoint import KEY_VARIABLE, Endpoint
+    from endonym.synthesis.endpoint import KEY_VARIABLE, Endpoint, address_of
 
     address = address_of("--endpoint", options["endpoint"])
     key = os.environ.get(KEY_VARIABLE, "").strip()
     many = options["concurrency"]
     seconds = options["timeout"]
     return Endpoint(address, fields, key, system, many, log, seconds=seconds, works=works)
-
-
-def address_of(flag: str, given: str) -> str:
-    """The address of a server. Raises RecipeError if it is none, or cannot be asked."""
-    from endonym.synthesis.endpoint import is_address, require_httpx
-
-    require_httpx()
-    address = given.rstrip("/")
-    if not is_address(address):
-        do = f"For example: {flag} http://127.0.0.1:8000/v1"
-        raise RecipeError(f"{address} is no address of a server", where=flag, do=do)
-    return address
 
 
 @click.command()
@@ -274,6 +261,7 @@ def judge(settings: Settings, model: str, other: str | None, folder: Path, **opt
     from endonym.commands.judge import judge as judged
     from endonym.commands.judge_texts import Request
     from endonym.evaluate.judging import read_rubric
+    from endonym.synthesis.endpoint import address_of
 
     endpoint, name, tool = (options[key] for key in ("endpoint", "judge_model", "languagetool"))
     if bool(endpoint) != bool(name):

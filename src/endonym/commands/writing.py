@@ -9,12 +9,13 @@ from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError
 from endonym.evaluate.config import Evaluation
 from endonym.evaluate.neighbours import joined_texts
-from endonym.evaluate.prompts import SUITES, read_prompts, suite_of
+from endonym.evaluate.prompts import SUITES, read_prompts
 from endonym.evaluate.tables import aligned
 from endonym.evaluate.writing import records_of, writing_cells
 from endonym.log import counted, listed
 from endonym.pipeline.writing import SAMPLINGS, ToWrite, judge_writing, training_of
 from endonym.recipe.recipe import Recipe
+from endonym.script.languages import language_alone
 
 MAX_TOKENS: int = Evaluation.model_fields["max_tokens"].default
 SEED: int = Recipe.model_fields["seed"].default
@@ -38,7 +39,7 @@ def score_writing(loaded: Loaded, prompts: Path | None, language: str | None) ->
     log = loaded.log
     model = loaded.here
     shards = shards_of(name, store)
-    file = prompts or suite_of(language or words_of(name, store).language)
+    file = prompts or SUITES.get(language_alone(language or words_of(name, store).language))
     if file is None and (shards is None or language):
         do = "Give prompts, one a line: --prompts FILE. "
         do += f"Or name one of {listed([*SUITES])}: --language CODE."

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import regex
 
+from endonym.batching import in_batches
 from endonym.copies.hashes import Hashes, Indices, Marks, places_within
 from endonym.script.fold import LETTERS, Codes, folding
 from endonym.script.scripts import DENSE_SCRIPTS, UNSPACED_SCRIPTS, code_points, table
@@ -92,17 +93,7 @@ def spelling() -> Codes:
 
 def batches(texts: Iterable[str]) -> Iterator[list[str]]:
     """Texts in batches that are folded and hashed together; a long text is alone."""
-    gathered: list[str] = []
-    size = 0
-    for text in texts:
-        if gathered and size + len(text) > BATCH_CHARS:
-            yield gathered
-            gathered = []
-            size = 0
-        gathered.append(text)
-        size += len(text)
-    if gathered:
-        yield gathered
+    return in_batches(texts, len, BATCH_CHARS, is_within=True)
 
 
 def folded_letters(texts: Sequence[str], replaced: Codes | None = None) -> Letters:

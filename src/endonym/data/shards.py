@@ -16,10 +16,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from endonym.batching import in_batches
 from endonym.disk import Json
 from endonym.errors import Damaged, RecipeError, StoreError
 from endonym.tokenizer.tokenizer import Ids, Tokenizer
-from endonym.tokenizer.words import in_batches
 from endonym.workers import Advance
 
 Split = Literal["train", "dev", "test"]

@@ -123,12 +123,6 @@ def read_items(path: Path) -> ItemFile:
     return ItemFile(items, left_out, _listed(unread))
 
 
-def require_items(files: Iterable[Path]) -> None:
-    """Raise SourceError, as `read_items` does, for the first of these files without items."""
-    for path in files:
-        read_items(path)
-
-
 def item_of(record: Any) -> tuple[Item, list[str]]:
     """The item in a record, and the names of its fields that are not read. Raises Unfit."""
     if not isinstance(record, dict):

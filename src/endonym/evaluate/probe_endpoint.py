@@ -2,24 +2,22 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from endonym.errors import EndpointError, RecipeError, first_line
+from endonym.batching import in_batches
+from endonym.errors import EndpointError, first_line
 from endonym.evaluate.probes import Array
 from endonym.synthesis.endpoint import (
     ADVICE,
     BUSY,
-    CONNECT_SECONDS,
-    HEADERS,
     LONGEST_BACKOFF,
     MOST_BYTES,
-    is_address,
-    require_httpx,
-    require_key,
+    address_of,
+    client_options,
     retry_after,
     words_of,
 )
@@ -63,21 +61,14 @@ def served_features(
     endonym's and Ollama's do; what one cuts unasked is not counted. Raises EndpointError for one
     that cannot be reached, refuses, or answers anything else.
     """
-    require_httpx()
+    address = address_of("--probe-endpoint", address)
     import httpx
 
-    address = address.rstrip("/")
-    if not is_address(address):
-        do = "For example: --probe-endpoint http://127.0.0.1:8000/v1"
-        raise RecipeError(f"{address} is no address of a server", where="--probe-endpoint", do=do)
-    require_key(key)
-    headers = HEADERS | ({"Authorization": f"Bearer {key}"} if key else {})
-    times = httpx.Timeout(SECONDS, connect=CONNECT_SECONDS)
     rows = list[Array | None]()
     n_cut = 0
-    with httpx.Client(headers=headers, timeout=times) as client:
+    with httpx.Client(**client_options(key, SECONDS)) as client:
         ask = partial(_asked, client, address, model)
-        for part in _batches(texts):
+        for part in in_batches(texts, _size, BATCH_BYTES, is_within=True):
             found, cut = _rows(ask, part)
             rows += found
             n_cut += cut
@@ -89,20 +80,9 @@ def served_features(
     return np.stack([none_D if row is None else row for row in rows]), n_cut
 
 
-def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
-    """The texts of each request."""
-    part = list[str]()
-    n_bytes = 0
-    for text in texts:
-        size = len(json.dumps(text, ensure_ascii=False).encode())
-        if part and (len(part) == BATCH or n_bytes + size > BATCH_BYTES):
-            yield part
-            part = []
-            n_bytes = 0
-        part.append(text)
-        n_bytes += size
-    if part:
-        yield part
+def _size(text: str) -> int:
+    """The bytes of a text in a request; of a short one its share, so that BATCH texts are full."""
+    return max(len(json.dumps(text, ensure_ascii=False).encode()), BATCH_BYTES // BATCH)
 
 
 def _rows(ask: Ask, texts: Sequence[str]) -> tuple[list[Array | None], int]:

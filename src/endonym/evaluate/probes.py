@@ -12,12 +12,11 @@ alone.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from itertools import chain
-from pathlib import Path
 from typing import Any, NamedTuple
 from warnings import catch_warnings, simplefilter
 
@@ -26,7 +25,7 @@ from numpy.typing import NDArray
 
 from endonym.cleaning.measures import is_unbroken
 from endonym.errors import MissingLibrary
-from endonym.evaluate.probe_file import WORDS, Example, Probe, read_probe
+from endonym.evaluate.probe_file import WORDS, Example, Probe
 from endonym.evaluate.score import FEWEST_DOCUMENTS, TOO_FEW, wilson
 from endonym.evaluate.tables import aligned, span
 from endonym.evaluate.writing import units_of
@@ -86,13 +85,6 @@ def require_scikit_learn() -> None:
     if find_spec("sklearn") is None:
         do = 'pip install "endonym[probe]"'
         raise MissingLibrary("a probe needs scikit-learn", where="probe", do=do)
-
-
-def require_probes(files: Iterable[Path], language: str) -> None:
-    """Raise MissingLibrary, or SourceError for the first of these files without a probe."""
-    for path in files:
-        require_scikit_learn()
-        read_probe(path, language)
 
 
 def accuracy(gold: Array, predicted: Array) -> Array:

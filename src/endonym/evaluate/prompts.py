@@ -1,6 +1,5 @@
 """Files of prompts: one a line, in any encoding that a text of a recipe may have."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from endonym.data.conversation_files import places_in_words
@@ -9,7 +8,6 @@ from endonym.formats.config import Source
 from endonym.formats.document import Document, Reject
 from endonym.formats.files import RawFile
 from endonym.formats.reader import read_file
-from endonym.script.languages import language_alone
 
 SUITES = {
     each.stem: each for each in sorted((Path(__file__).parent / "writing_prompts").glob("*.txt"))
@@ -25,14 +23,3 @@ def read_prompts(path: Path) -> list[str]:
         do = "Write one prompt a line, in UTF-8."
         raise SourceError(f"no prompts: {places_in_words(rejects)}", where=path, do=do)
     return [each.text for each in records if isinstance(each, Document)]
-
-
-def suite_of(language: str) -> Path | None:
-    """The prompts that come along for a language, by its code; None if there are none."""
-    return SUITES.get(language_alone(language))
-
-
-def require_prompts(files: Iterable[Path]) -> None:
-    """Raise SourceError, as `read_prompts` does, for the first of these files without prompts."""
-    for path in files:
-        read_prompts(path)

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 
+from endonym.batching import in_batches
 from endonym.copies.held_out.split import FEW_BLOCKS, SIDES, Side
 from endonym.corpus.corpus import Corpus
 from endonym.errors import printable
@@ -22,7 +23,6 @@ from endonym.export.card import Card
 from endonym.export.markdown import filled_template, hub_license
 from endonym.formats.config import Clean
 from endonym.formats.document import KEYS, Document
-from endonym.tokenizer.words import in_batches
 
 FOLDER = "data"
 BATCH_BYTES = 16_000_000

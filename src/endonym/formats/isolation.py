@@ -13,7 +13,6 @@ import sys
 import tempfile
 import threading
 import time
-import weakref
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import Any
 from endonym.formats.parsers.unit import Options, Refused, Unit
 from endonym.formats.source_errors import source_error
 from endonym.limited import frames
-from endonym.limited.process import end, kill, start_process
+from endonym.limited.process import WorkerProcess, kill
 
 WORKER = "endonym.formats.parsers.worker"
 START_SECONDS = 60.0
@@ -70,7 +69,7 @@ class Limits:
 LIMITS = Limits()
 
 
-class ParserProcess:
+class ParserProcess(WorkerProcess):
     """One worker process."""
 
     def __init__(self, limits: Limits) -> None:
@@ -79,44 +78,32 @@ class ParserProcess:
         with tempfile.TemporaryFile() as memory:
             memory.truncate(frames.WHEREABOUTS.size)
             shared = (memory.fileno(),)
-            self.process = start_process(WORKER, stderr=subprocess.PIPE, pass_fds=shared)
-            requests = self.process.stdin
-            answers = self.process.stdout
-            errors = self.process.stderr
-            assert requests is not None and answers is not None and errors is not None, "pipes"  # noqa: PT018
-            self.close = weakref.finalize(self, end, self.process, os.getpid())
+            super().__init__(WORKER, stderr=subprocess.PIPE, pass_fds=shared)
             self.progress = frames.Whereabouts(memory.fileno())
-            self.requests = requests.fileno()
-            self.answers = frames.Incoming(answers.fileno())
             if sys.platform == "linux":  # fewer turns between the two processes
-                fcntl.fcntl(answers.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+                fcntl.fcntl(self.answers.descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
             setup = {"parent": os.getpid(), "whereabouts": memory.fileno()}
             try:
                 frames.send(self.requests, asdict(limits) | setup)
                 self.receive(START_SECONDS)
             except (Refused, BrokenPipeError) as failure:
                 kill(self.process)
-                error_lines = errors.read().decode("utf-8", "replace").strip().splitlines()
+                assert self.process.stderr is not None, "a pipe"
+                said = self.process.stderr.read().decode("utf-8", "replace").strip()
                 self.close()
-                why = (error_lines or [str(failure)])[-1][:200]
+                why = (said.splitlines() or [str(failure)])[-1][:200]
                 raise source_error("no_parser", "[[source]]", why=why) from failure
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it can take a file."""
-        return self.process.poll() is None
 
     def receive(self, seconds: float) -> dict[str, Any]:
         """The next message. Raises Refused if there is none within so many seconds."""
-        end = time.monotonic() + seconds
         try:
-            while (message := self.answers.whole()) is None:
-                if not self.answers.is_waiting(end - time.monotonic()):
-                    raise Refused("parser_timeout", f"nothing came for {seconds:.0f} s")
-                if not self.answers.more():
-                    raise self.failure()
+            message = self.answers.receive(seconds)
+        except TimeoutError as error:
+            raise Refused("parser_timeout", f"nothing came for {seconds:.0f} s") from error
         except frames.BadFrame as error:
             raise Refused("parser_crashed", "what the parser sent is no message") from error
+        if message is None:
+            raise self.failure()
         return message
 
     def failure(self) -> Refused:
@@ -157,13 +144,9 @@ class Idle(threading.local):
 
     def __init__(self) -> None:
         self.processes: list[ParserProcess] = []
-        self.owner = os.getpid()
 
     def take(self, limits: Limits) -> ParserProcess:
         """A process with these limits, a new one if none waits."""
-        if self.owner != os.getpid():  # after a fork: they belong to the parent
-            self.processes = []
-            self.owner = os.getpid()
         for process in [each for each in self.processes[::-1] if each.limits == limits]:
             self.processes.remove(process)
             if process.is_alive:

@@ -14,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from endonym.batching import in_batches
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.reading import read_nats
 from endonym.lexicon.known_words import KnownWords, Written
 from endonym.script.letters import around
-from endonym.tokenizer.words import in_batches
 
 LEAST_BITS_UNKNOWN = 12.0
 LEAST_BITS = 20.0

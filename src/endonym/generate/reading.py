@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from endonym.batching import in_batches
 from endonym.model.cache import TailAndState
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.kernels.loss import Readout, judged_targets
 from endonym.model.span import Span
-from endonym.tokenizer.words import in_batches
 
 LONGEST_WINDOW = 2048
 """Tokens of a window, at most, unless another number is given."""

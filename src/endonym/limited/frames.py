@@ -12,6 +12,7 @@ import mmap
 import os
 import select
 import struct
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
@@ -118,13 +119,20 @@ class Incoming:
         self.poll = select.poll()
         self.poll.register(descriptor, select.POLLIN)
 
-    def is_waiting(self, seconds: float = 0.0) -> bool:
-        """Whether bytes, or the end, can be read within so many seconds."""
-        return bool(self.held) or bool(self.poll.poll(max(0, seconds) * 1_000))
+    def is_waiting(self) -> bool:
+        """Whether bytes, or the end, can be read now."""
+        return bool(self.held) or bool(self.poll.poll(0))
 
-    def receive(self) -> Message | None:
-        """The next message, however long it takes; None at the end."""
+    def receive(self, seconds: float | None = None) -> Message | None:
+        """The next message; None at the end. Raises BadFrame.
+
+        seconds: within which it must be there as a whole, else TimeoutError is raised.
+        """
+        until = time.monotonic() + (seconds or 0)
         while (message := self.whole()) is None:
+            left = max(0, until - time.monotonic())
+            if not self.poll.poll(None if seconds is None else left * 1_000):
+                raise TimeoutError
             if not self.more():
                 return None
         return message

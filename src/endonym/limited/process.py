@@ -5,7 +5,6 @@ takes too much, the question has failed, and the next one gets a new process. Pa
 many units of a file, have their own form of this in `formats/isolation.py`.
 """
 
-import atexit
 import json
 import math
 import os
@@ -14,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -47,6 +47,44 @@ class Failure(Exception):
     """The process did not answer; the sentence says why."""
 
 
+class WorkerProcess:
+    """A process that runs the `main` of a module of endonym, with pipes to it and from it.
+
+    arguments: stand in its sys.argv[3:]. Of the environment it sees PASSED_ON and `variables`: no
+    keys and no tokens. It has its own session, so that it gets no Ctrl-C. It ends with this object.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        *arguments: str,
+        stderr: int,
+        variables: Mapping[str, str] | None = None,
+        pass_fds: Collection[int] = (),
+    ) -> None:
+        passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        self.owner = os.getpid()
+        self.process = subprocess.Popen(
+            [sys.executable, "-I", "-B", "-c", START, json.dumps(sys.path), module, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            start_new_session=True,
+            env=passed_on | dict(variables or {}),
+            pass_fds=pass_fds,
+        )
+        self.close = weakref.finalize(self, end, self.process, self.owner)
+        assert self.process.stdin is not None, "a pipe"
+        assert self.process.stdout is not None, "a pipe"
+        self.requests = self.process.stdin.fileno()
+        self.answers = Incoming(self.process.stdout.fileno())
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can be asked; after a fork, it belongs to the parent."""
+        return self.owner == os.getpid() and self.process.poll() is None
+
+
 class LimitedProcess:
     """A function in another process. Started when first asked, and again after it has failed.
 
@@ -56,10 +94,8 @@ class LimitedProcess:
 
     def __init__(self, function: str) -> None:
         self.function = function
-        self._process: subprocess.Popen[bytes] | None = None
+        self._worker: WorkerProcess | None = None
         self._lock = threading.Lock()
-        self._owner = os.getpid()
-        atexit.register(self.close)
 
     def ask(
         self, question: Message, limits: Limits, data: bytes = b"", *, is_last: bool = False
@@ -81,80 +117,34 @@ class LimitedProcess:
 
     def _answer(self, message: bytes, limits: Limits) -> Message:
         """Send a message as bytes and wait for the answer. Raises Failure if there is none."""
-        is_ours = self._owner == os.getpid()
-        if self._process is None or not is_ours or self._process.poll() is not None:
+        if self._worker is None or not self._worker.is_alive:
             self.close()
-            self._owner = os.getpid()
-            self._process = start_process(
-                WORKER,
-                self.function,
-                stderr=subprocess.DEVNULL,
-                variables=ONE_THREAD | A_FOLDER,
+            self._worker = WorkerProcess(
+                WORKER, self.function, stderr=subprocess.DEVNULL, variables=ONE_THREAD | A_FOLDER
             )
-        process = self._process
-        is_late = threading.Event()
-        assert process.stdin is not None, "a pipe"
-        assert process.stdout is not None, "a pipe"
-
-        def stop() -> None:
-            is_late.set()
-            process.kill()
-
-        timer = threading.Timer(limits.seconds, stop)
+        worker = self._worker
         try:
-            timer.start()
-            write(process.stdin.fileno(), message)
-            answer = Incoming(process.stdout.fileno()).receive()
+            write(worker.requests, message)
+            answer = worker.answers.receive(limits.seconds)
             if answer is None:
-                process.wait()
+                worker.process.wait(limits.seconds)
                 raise BadFrame
             return answer
-        except (OSError, BadFrame) as error:
-            process.kill()
-            code = process.wait()
+        except (TimeoutError, subprocess.TimeoutExpired) as error:
             self.close()
-            why = f"it does not end within {limits.seconds:g} seconds"
-            raise Failure(why if is_late.is_set() else why_it_ended(code, limits)) from error
+            raise Failure(f"it does not end within {limits.seconds:g} seconds") from error
+        except (OSError, BadFrame) as error:
+            self.close()
+            raise Failure(why_it_ended(worker.process.returncode, limits)) from error
         except BaseException:
             self.close()  # an interrupt: the next question must not get this answer
             raise
-        finally:
-            timer.cancel()
-            if timer.is_alive():
-                timer.join()  # it may be stopping the process just now
-            if is_late.is_set():
-                self.close()
 
     def close(self) -> None:
         """End the process."""
-        process = self._process
-        self._process = None
-        if process is not None:
-            end(process, self._owner)
-
-
-def start_process(
-    module: str,
-    *arguments: str,
-    stderr: int,
-    variables: Mapping[str, str] | None = None,
-    pass_fds: Collection[int] = (),
-) -> subprocess.Popen[bytes]:
-    """Start a process that runs the `main` of a module of endonym, with pipes to it and from it.
-
-    arguments: stand in its sys.argv[3:]. Of the environment it sees PASSED_ON and `variables`: no
-    keys and no tokens. It has its own session, so that it gets no Ctrl-C.
-    """
-    passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    return subprocess.Popen(
-        [sys.executable, "-I", "-B", "-c", START, json.dumps(sys.path), module, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        start_new_session=True,
-        env=passed_on | dict(variables or {}),
-        pass_fds=pass_fds,
-    )
+        if self._worker is not None:
+            self._worker.close()
+        self._worker = None
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:

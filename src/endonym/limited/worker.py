@@ -18,6 +18,8 @@ from endonym.limited.frames import Incoming, Message, send
 from endonym.limited.landlock import restrict_by_landlock
 
 MAX_FILES = 128
+START_SECONDS = 600
+"""Within which the first question must be there: until then it has no limits of its own."""
 ENOUGH_CHARS = 2_000
 """Of what an error says."""
 
@@ -25,6 +27,7 @@ ENOUGH_CHARS = 2_000
 def main() -> None:
     """Answer questions by the function that `sys.argv[3]` names as module:function."""
     questions, answers = own_pipes()
+    signal.alarm(START_SECONDS)
     module, _, name = sys.argv[3].partition(":")
     function = getattr(importlib.import_module(module), name)
     cap({resource.RLIMIT_NOFILE: MAX_FILES, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0})

@@ -20,9 +20,10 @@ from endonym.data.teacher_cache import require_room
 from endonym.device import pick
 from endonym.disk import translated_disk_errors, write_atomic
 from endonym.errors import EndonymError, RecipeError
-from endonym.evaluate.items import require_items
-from endonym.evaluate.probes import require_probes
-from endonym.evaluate.prompts import require_prompts
+from endonym.evaluate.items import read_items
+from endonym.evaluate.probe_file import read_probe
+from endonym.evaluate.probes import require_scikit_learn
+from endonym.evaluate.prompts import read_prompts
 from endonym.export.history import spelling_of
 from endonym.export.markdown import templates_in
 from endonym.formats.reasons import in_words
@@ -321,9 +322,13 @@ def run_folder(store: Store, recipe: Recipe) -> Path:
 
 def require_evaluation_files(recipe: Recipe) -> None:
     """Raise RecipeError for a file of items, prompts or examples that no model can be judged on."""
-    require_items(recipe.task_files)
-    require_prompts(recipe.prompt_files)
-    require_probes(recipe.probe_files, recipe.language)
+    for path in recipe.task_files:
+        read_items(path)
+    for path in recipe.prompt_files:
+        read_prompts(path)
+    for path in recipe.probe_files:
+        require_scikit_learn()
+        read_probe(path, recipe.language)
 
 
 def require_other_run(recipe: Recipe, store: Store) -> None:

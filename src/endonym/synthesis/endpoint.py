@@ -105,10 +105,17 @@ class Reply(NamedTuple):
     tokens: int
 
 
-def require_key(key: str) -> None:
-    """Raise RecipeError for a key that no header of a request can hold."""
+def client_options(key: str, seconds: float) -> dict[str, Any]:
+    """What a client of httpx is made with. Raises RecipeError for a key that no header can hold.
+
+    seconds: of silence before an answer counts as late.
+    """
+    import httpx
+
     if not key.isascii() or len(key.split()) > 1:
         raise RecipeError("a key is one word of ASCII", where=KEY_VARIABLE)
+    headers = HEADERS | ({"Authorization": f"Bearer {key}"} if key else {})
+    return {"headers": headers, "timeout": httpx.Timeout(seconds, connect=CONNECT_SECONDS)}
 
 
 def is_address(text: str) -> bool:
@@ -120,12 +127,17 @@ def is_address(text: str) -> bool:
         return False
 
 
-def require_httpx() -> None:
-    """Raise RecipeError if the library is not installed."""
+def address_of(flag: str, given: str) -> str:
+    """The address of a server. Raises RecipeError if it is none, or cannot be asked."""
     if find_spec("httpx") is None:
         raise RecipeError(
             "asking a server needs httpx", where="--endpoint", do='pip install "endonym[synthetic]"'
         )
+    address = given.rstrip("/")
+    if not is_address(address):
+        do = f"For example: {flag} http://127.0.0.1:8000/v1"
+        raise RecipeError(f"{address} is no address of a server", where=flag, do=do)
+    return address
 
 
 @dataclass(slots=True)
@@ -162,7 +174,6 @@ class Endpoint:
 
         What an odd answer cost is given to it at once: its prompt may never be done.
         """
-        require_key(self.key)
         try:
             asyncio.run(self._answer_all(asks, take))
             if self._odd and not self.works:
@@ -175,12 +186,11 @@ class Endpoint:
         """Each worker has a client of its own: in one pool each request looks at all others."""
         import httpx
 
-        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
-        times = httpx.Timeout(self.seconds, connect=CONNECT_SECONDS)
+        options = client_options(self.key, self.seconds)
         trusted = httpx.create_ssl_context()  # takes long
 
         async def work() -> None:
-            async with httpx.AsyncClient(headers=headers, timeout=times, verify=trusted) as client:
+            async with httpx.AsyncClient(**options, verify=trusted) as client:
                 for ask in asks:
                     self._sort(await self._answer(client, ask, take), take)
 
@@ -309,7 +319,7 @@ class Endpoint:
         """
         data = bytearray()
         body = json_line(sent)
-        asked = client.stream("POST", self.address + WAY, content=body, headers=HEADERS)
+        asked = client.stream("POST", self.address + WAY, content=body)
         async with asked as response:
             packed = response.headers.get("content-encoding", "").lower()
             if packed not in ("", "identity"):

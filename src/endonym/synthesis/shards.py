@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-from endonym.disk import Json, flush_folder
+from endonym.disk import Json, write_atomic
 from endonym.errors import Damaged
 from endonym.synthesis.plan import SHARD, SPENT, Plan
 
@@ -161,14 +161,8 @@ class Shards:
             return  # all of its answers are rejects
         lines = part.read_bytes().splitlines(keepends=True)
         lines.sort(key=lambda each: json.loads(each)["index"])
-        new = part.with_suffix(".new")
-        with new.open("wb") as file:
-            file.writelines(lines)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(part.with_suffix(""))
+        write_atomic(part.with_suffix(""), b"".join(lines))
         part.unlink()
-        flush_folder(self.folder)
 
     def _read(self) -> None:
         """Count what is done. A named file that is not full any more grows again."""

@@ -9,9 +9,9 @@ import numpy as np
 import regex
 from tokenizers import Tokenizer as Engine
 
+from endonym.batching import in_batches
 from endonym.disk import Json
 from endonym.tokenizer.tokenizer import BYTE_TOKEN
-from endonym.tokenizer.words import in_batches
 
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 MARK = regex.compile(r"(?<=[\p{L}\p{M}\u25cc])\p{M}")

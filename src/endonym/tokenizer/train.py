@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from endonym.batching import in_batches
 from endonym.disk import Json
 from endonym.errors import TokenizerError
 from endonym.formats.config import REST
@@ -15,7 +16,7 @@ from endonym.tokenizer.keyboard import START, keyboard
 from endonym.tokenizer.measure import WORD
 from endonym.tokenizer.tokenizer import Tokenizer, half_characters
 from endonym.tokenizer.unigram import BYTE_TOKENS, unigram
-from endonym.tokenizer.words import Counts, Texts, count_words, in_batches
+from endonym.tokenizer.words import Counts, Texts, count_words
 
 FIT_DOCUMENTS = 256
 _LISTS = tomllib.loads(Path(__file__).with_name("strange.toml").read_text(encoding="utf-8"))

@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import numpy as np
 import regex
+
+from endonym.batching import in_batches
 
 CONTRACTIONS = r"'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]"
 """As llama.cpp has them: with (?i:) a long s (\u017f) would be an s, too."""
@@ -36,7 +37,6 @@ FED_CHARACTERS = 10_000
 
 Texts = Callable[[], Iterator[str]]
 """Iterates over texts; it is called once for each time they are read."""
-Item = TypeVar("Item")
 _CUT = regex.compile(TRAINING_SPLIT)
 
 
@@ -104,23 +104,6 @@ def repeated_lines(parts: Iterable[tuple[str, int]]) -> Iterator[str]:
                 waiting = []
                 length = 0
     yield "".join(waiting)
-
-
-def in_batches(
-    items: Iterable[Item], size: Callable[[Item], int], most: int
-) -> Iterator[list[Item]]:
-    """Items in batches; a batch ends with the item that makes their sizes reach `most`."""
-    batch = list[Item]()
-    total = 0
-    for item in items:
-        batch.append(item)
-        total += size(item)
-        if total >= most:
-            yield batch
-            batch = []
-            total = 0
-    if batch:
-        yield batch
 
 
 def _parts(text: str) -> Iterator[str]:

@@ -20,6 +20,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from endonym.batching import in_batches
 from endonym.data.batches import Batch
 from endonym.device import ProcessInfo, process_info
 from endonym.errors import LostProcess
@@ -27,7 +28,7 @@ from endonym.errors import LostProcess
 Tensors = dict[str, Tensor]
 """Weights, or an optimizer's state, by name."""
 PIECE_ELEMENTS = 1 << 24
-"""Numbers summed at once: 64 MB."""
+"""Numbers summed at once, of consecutive parameters or a single larger one: 64 MB."""
 POLL_SECONDS = 0.1
 PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others within a phase."""
@@ -121,7 +122,7 @@ class Group:
         sums = self.total(torch.cat([nats.reshape(1), flags]))  # one message for all of these
         short_count, *gradient_counts = sums[1:].tolist()
         used = [master for master, n in zip(plain, gradient_counts, strict=True) if n]
-        for piece in _pieces(used):
+        for piece in in_batches(used, nn.Parameter.numel, PIECE_ELEMENTS, is_within=True):
             for master in piece:
                 master.grad = torch.zeros_like(master) if master.grad is None else master.grad
             grads = [master.grad for master in piece if master.grad is not None]
@@ -149,21 +150,6 @@ class Group:
 
 
 ALONE = Group()
-
-
-def _pieces(masters: Sequence[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
-    """Consecutive parameters of at most PIECE_ELEMENTS numbers, or a single larger one."""
-    piece = list[nn.Parameter]()
-    size = 0
-    for master in masters:
-        if piece and size + master.numel() > PIECE_ELEMENTS:
-            yield piece
-            piece = []
-            size = 0
-        piece.append(master)
-        size += master.numel()
-    if piece:
-        yield piece
 
 
 def is_plain(tensor: Tensor) -> bool:

@@ -33,7 +33,7 @@ def test_messages_arrive_whole_in_order_and_then_the_end(pipe: tuple[Incoming, i
 def test_a_message_in_pieces_is_waited_for(pipe: tuple[Incoming, int]):
     incoming, write = pipe
     data = framed({"text": TATAR[0]})
-    assert not incoming.is_waiting(0.0)
+    assert not incoming.is_waiting()
     os.write(write, data[:11])
     assert incoming.more()
     assert incoming.whole() is None

@@ -62,14 +62,14 @@ def test_a_question_fails_alone(process: LimitedProcess, what: str, limits: Limi
 def test_an_answered_question_ends_nothing_when_its_time_is_over(process: LimitedProcess):
     for seconds in (30.0, 1.5):
         process.ask({"do": "echo", "word": TATAR[0]}, Limits(300 << 20, 0.2, seconds))
-    answering = process._process
+    answering = process._worker.process
     time.sleep(2.7)  # the alarm of the process itself comes a second later
     assert answering.poll() is None
 
 
 def test_after_an_interrupt_the_next_question_gets_its_own_answer(process: LimitedProcess):
     process.ask({"do": "echo", "word": TATAR[0]}, QUICK)
-    asked = process._process
+    asked = process._worker.process
     # A shell lets what it starts in the background ignore interrupts.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     stop = threading.Timer(0.3, signal.pthread_kill, [threading.get_ident(), signal.SIGINT])
@@ -81,37 +81,31 @@ def test_after_an_interrupt_the_next_question_gets_its_own_answer(process: Limit
     assert process.ask({"do": "echo", "word": KHMER[0]}, QUICK)["said"] == KHMER[0]
 
 
-def test_a_late_stop_spares_the_next(process: LimitedProcess, monkeypatch: pytest.MonkeyPatch):
-    kill = subprocess.Popen[bytes].kill
-
-    def kill_late(self: "subprocess.Popen[bytes]") -> None:
-        time.sleep(0.5)
-        kill(self)
-
+def test_an_answer_that_comes_too_late_is_never_that_of_the_next_question(process: LimitedProcess):
     process.ask({"do": "echo", "word": TATAR[0]}, QUICK)
-    monkeypatch.setattr(subprocess.Popen, "kill", kill_late)
-    for word in (ROMANIAN[0], KHMER[0]):
-        limits = Limits(300 << 20, 0.2, 0.4 if word == ROMANIAN[0] else 30.0)
-        assert process.ask({"do": "echo later", "word": word}, limits)["said"] == word
+    with pytest.raises(Failure, match=r"not end within 0\.4 seconds"):
+        process.ask({"do": "echo later", "word": ROMANIAN[0]}, Limits(300 << 20, 0.2, 0.4))
+    answer = process.ask({"do": "echo later", "word": KHMER[0]}, Limits(300 << 20, 0.2, 30.0))
+    assert answer["said"] == KHMER[0]
 
 
 def test_one_that_ended_between_two_questions_is_started_again(process: LimitedProcess):
     process.ask({"do": "echo", "word": TATAR[0]}, QUICK)
-    process._process.kill()
-    process._process.wait()
+    process._worker.process.kill()
+    process._worker.process.wait()
     assert process.ask({"do": "echo", "word": KHMER[0]}, QUICK)["said"] == KHMER[0]
 
 
 def test_an_interrupt_of_the_terminal_is_not_for_it(process: LimitedProcess):
     process.ask({"do": "echo", "word": KHMER[0]}, QUICK)
-    assert os.getpgid(process._process.pid) != os.getpgrp()
+    assert os.getpgid(process._worker.process.pid) != os.getpgrp()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
 def test_after_a_fork_it_belongs_to_the_parent():
     process = LimitedProcess("limited_functions:act")
     process.ask({"do": "echo", "word": ROMANIAN[0]}, QUICK)
-    made = process._process
+    made = process._worker.process
     child = os.fork()
     if child == 0:
         process.close()
@@ -119,7 +113,7 @@ def test_after_a_fork_it_belongs_to_the_parent():
     assert os.waitpid(child, 0)[1] == 0
     assert is_running(made.pid)
     assert process.ask({"do": "echo", "word": ROMANIAN[1]}, QUICK)
-    assert process._process is made
+    assert process._worker.process is made
     process.close()
     assert not is_running(made.pid)
 
@@ -156,7 +150,7 @@ from endonym.limited.process import LimitedProcess, Limits
 process = LimitedProcess("limited_functions:act")
 limits = Limits(300 << 20, 0.2, float(sys.argv[2]))
 process.ask({"do": "echo", "word": ""}, limits)
-print(process._process.pid, flush=True)
+print(process._worker.process.pid, flush=True)
 threading.Timer(0.2, os._exit, [0]).start()
 process.ask({"do": sys.argv[1]}, limits)
 """

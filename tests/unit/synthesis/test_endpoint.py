@@ -21,7 +21,7 @@ from endonym.commands.write import Written, write_answers
 from endonym.errors import EndpointError, RecipeError
 from endonym.log import Log
 from endonym.synthesis import endpoint
-from endonym.synthesis.endpoint import Endpoint, require_httpx
+from endonym.synthesis.endpoint import Endpoint, address_of
 from endonym.synthesis.plan import Plan
 from endonym.synthesis.prompts import Prompts
 from endonym.synthesis.shards import Answer
@@ -248,10 +248,10 @@ def test_thoughts_are_taken_out_and_told_once(
 
 
 def test_without_the_library_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    require_httpx()
+    assert address_of("--endpoint", "http://127.0.0.1:8000/v1/") == "http://127.0.0.1:8000/v1"
     monkeypatch.setattr(endpoint, "find_spec", lambda name: None)
     with pytest.raises(RecipeError, match="httpx") as caught:
-        require_httpx()
+        address_of("--endpoint", "http://127.0.0.1:8000/v1")
     assert "endonym[synthetic]" in caught.value.do
 
 

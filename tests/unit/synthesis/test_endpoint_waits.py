@@ -9,7 +9,7 @@ from clocked_endpoint import ADDRESS, TRUSTED, Clocked
 from fake_endpoint import Reply, answer, good
 
 from endonym.errors import EndpointError, RecipeError
-from endonym.synthesis.endpoint import Endpoint
+from endonym.synthesis.endpoint import HEADERS, Endpoint
 from endonym.synthesis.shards import Answer, Ask
 
 GOES_ON = "What was finished is kept: the same command goes on."
@@ -353,13 +353,14 @@ def test_a_request_is_the_prompt_with_all_fields_that_have_a_value() -> None:
         {"messages": [system, {"role": "user", "content": f"Хикәя яз, {n}"}], "seed": 70 + n} | rest
         for n in range(2)
     ]
-    assert [each["headers"] for each in made.clients] == [{"Authorization": "Bearer key-1"}]
+    keyed = {**HEADERS, "Authorization": "Bearer key-1"}
+    assert [each["headers"] for each in made.clients] == [keyed]
     assert [each["verify"] for each in made.clients] == [TRUSTED]
     bare = Clocked()
     bare.write(1, fields={"seed": 0})
     messages = [{"role": "user", "content": "Хикәя яз, 0"}]
     assert bare.fake.requests == [{"messages": messages, "seed": 0}]
-    assert [each["headers"] for each in bare.clients] == [{}]
+    assert [each["headers"] for each in bare.clients] == [HEADERS]
 
 
 def test_a_prompt_may_hold_half_a_character() -> None:

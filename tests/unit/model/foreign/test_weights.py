@@ -321,4 +321,4 @@ def test_after_a_large_model_the_process_is_ended(tmp_path: Path, monkeypatch: p
     write_model("gemma3", tmp_path)
     monkeypatch.setattr(foreign_weights, "KEPT", 0)
     load_tried(tmp_path)
-    assert foreign_weights._process._process is None
+    assert foreign_weights._process._worker is None
