@@ -196,8 +196,7 @@ def _left_out_of(artifact: Artifact) -> LeftOut:
             return LeftOut(artifact.folder, artifact.numbers["dropped"], {}, artifact)
         total = Corpus(artifact.folder).card["total"]
         counts = {name: n["records"] for name, n in total["dropped"].items()}
-        rules: dict[str, dict[str, Any]] = total.get("rules", {})  # none before version 5
-        parts = {name: rule["parts"] for name, rule in rules.items() if rule["parts"]}
+        parts = {name: rule["parts"] for name, rule in total["rules"].items() if rule["parts"]}
         return LeftOut(artifact.folder, counts, parts, artifact)
 
 
@@ -403,9 +402,7 @@ def validated_by(model: Artifact) -> tuple[str, str]:
 
 def _look_at_model(artifact: Artifact) -> Inspection:
     """The validation curve as a line of bars, key numbers and samples."""
-    file = artifact.folder / "validations.json"
-    # Models of version 8 and before called this file looks.json.
-    validations = artifact.json(file.name if file.exists() else "looks.json")
+    validations = artifact.json("validations.json")
     key, metric = validated_by(artifact)
     values = [validation[key] for validation in validations]
     low = min(values)

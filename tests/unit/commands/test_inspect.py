@@ -284,7 +284,6 @@ def test_a_curve_has_a_bar_for_each_validation(tmp_path: Path, bits: list[float]
 CURVES = [
     ("chat", "validations.json", "dev bits/byte 2.000 █▁ 1.000 (best 1.0000)"),
     ("preferences", "validations.json", "dev loss 0.500 █▁ 0.250 (best 0.2500)"),
-    ("next_token", "looks.json", "2.000 █▁ 1.000"),  # the name of an older version
 ]
 
 
