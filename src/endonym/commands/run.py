@@ -226,7 +226,7 @@ def tables_of(run: Run) -> dict[str, str]:
     for artifact in run.all("evaluation"):
         for file, cells in TABLES.items():
             for name, part in splits([Score(**row) for row in artifact.rows(file)]).items():
-                tables[name] = "\n".join(aligned(cells(part), indent=2))
+                tables[name] = aligned(cells(part))
     return tables
 
 

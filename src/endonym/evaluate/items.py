@@ -21,7 +21,7 @@ from endonym.data.conversations import Unfit, text_of
 from endonym.disk import packaged_tables
 from endonym.errors import SourceError, printable
 from endonym.evaluate.score import BITS, PER_TEXT, Measured, Numbers, Score, ratio, scores, share
-from endonym.evaluate.tables import aligned, span
+from endonym.evaluate.tables import span
 from endonym.formats.document import Reject
 from endonym.log import counted, listed, number
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -375,8 +375,3 @@ def cells(found: Sequence[Score]) -> list[list[str]]:
             other = f"{others[score.source, score.weighting]:.4f}"
             rows.append([name, f"{score.value:.4f}", span(score), other, number(score.n_documents)])
     return rows
-
-
-def table(found: Sequence[Score]) -> str:
-    """The scores of one file as aligned text."""
-    return "\n".join(aligned(cells(found), indent=2))
