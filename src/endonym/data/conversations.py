@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from endonym.cleaning.normalize import composed
 from endonym.disk import Json, packaged_tables
+from endonym.formats.parsers.unit import WithReason
 from endonym.tokenizer.chat_template import ANSWERING, THOUGHTS
 
 Fields = Mapping[str, Any]
@@ -115,13 +116,8 @@ class Pair(NamedTuple):
     rejected: str
 
 
-class Unfit(Exception):
+class Unfit(WithReason):
     """Why a record cannot be learnt from: a reason to count by, and a sentence."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        self.reason = reason
-        self.detail = detail
-        super().__init__(detail)
 
 
 def conversation_of(record: Any, columns: tuple[str, str] | None = None) -> Conversation:

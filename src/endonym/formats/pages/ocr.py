@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import regex
 
+from endonym.formats.parsers.unit import WithReason
 from endonym.formats.source_errors import source_error
 from endonym.log import QUIET, Log
 from endonym.script.languages import ocr_packages
@@ -48,13 +49,8 @@ WORD = "5"
 """Levels of rows in the table that Tesseract writes."""
 
 
-class OcrFailed(Exception):
+class OcrFailed(WithReason):
     """A page that Tesseract did not read: the reason, and a sentence."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        self.reason = reason
-        self.detail = detail
-        super().__init__(detail)
 
 
 class OcrLine(NamedTuple):
