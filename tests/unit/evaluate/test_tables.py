@@ -1,7 +1,7 @@
 """Scores as an aligned table: the headline, its sources and their shares, all by bytes."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -63,7 +63,7 @@ def test_a_text_of_one_large_document_is_not_said_to_have_too_few() -> None:
 
 
 def test_an_evaluation_from_before_reasons_were_kept_has_a_general_one() -> None:
-    rows = [score("model", 0.57, n_documents=7, low=None, high=None).as_dict()]
+    rows = [asdict(score("model", 0.57, n_documents=7, low=None, high=None))]
     del rows[0]["no_interval"]
     lines = table([Score(**row) for row in rows]).splitlines()
     assert lines[1].split()[:5] == ["all", "0.5700", "not", "enough", "text"]
