@@ -9,6 +9,7 @@ from endonym.evaluate.score import Interval
 from endonym.evaluate.tables import aligned, span
 from endonym.evaluate.writing import HELD_OUT
 from endonym.log import counted, listed, number
+from endonym.mappings import without_none
 from endonym.pipeline.evaluation_texts import Overlap
 from endonym.synthesis.shards import REJECTS
 
@@ -34,7 +35,7 @@ def shown(
     """
     names = [*texts]
     every = {judge: each.preferences for judge, each in report.judges.items()}
-    pairs = {judge: each for judge, each in every.items() if each is not None}
+    pairs = without_none(every)
     prompts_of = told["prompts_file"] or f"beginnings of {told['split']} documents"
     made = MADE.format(prompts=told["prompts"], prompts_of=prompts_of, **told["sampling"])
     parts = [made, aligned(_text_rows(texts))]
