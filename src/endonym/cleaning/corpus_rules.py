@@ -412,11 +412,11 @@ class CorpusJudge:
         return None
 
 
+@dataclass(slots=True)
 class Members:
     """A sorted array of keys as a set."""
 
-    def __init__(self, keys: "np.ndarray") -> None:
-        self.keys = keys
+    keys: "np.ndarray"
 
     def __contains__(self, key: int) -> bool:
         place = int(np.searchsorted(self.keys, np.uint64(key)))

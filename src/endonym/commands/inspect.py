@@ -24,6 +24,7 @@ from endonym.export.history import events, journal_of
 from endonym.formats.document import Document, Reject
 from endonym.formats.document_files import DROPPED, REMOVED
 from endonym.log import columns
+from endonym.mappings import largest_first
 from endonym.pipeline import sources
 from endonym.pipeline.execute import NO_TEXTS, counts_of
 from endonym.recipe.recipe import Recipe
@@ -230,7 +231,7 @@ def _shown_of(left: LeftOut, data: dict[str, Any], *, reason: str, count: int) -
     folder = left.folder
     parts = left.parts
     counts = {**dict.fromkeys(parts, 0), **left.counts}
-    ordered = sorted(counts, key=lambda each: (-counts[each], each))
+    ordered = [*largest_first(counts)]
     shown: list[tuple[str, list[Reject], dict[str, str], list[Reject]]] = []
     for why in ordered if reason == "all" else [reason]:
         some_rejects = some_dropped(folder, why, count)
