@@ -22,7 +22,6 @@ from typing import NamedTuple
 
 import regex
 
-from endonym.formats.parsers.unit import WithReason
 from endonym.formats.source_errors import source_error
 from endonym.log import QUIET, Log
 from endonym.mappings import largest_first
@@ -50,8 +49,13 @@ WORD = "5"
 """Levels of rows in the table that Tesseract writes."""
 
 
-class OcrFailed(WithReason):
+class OcrFailed(Exception):
     """A page that Tesseract did not read: the reason, and a sentence."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        self.reason = reason
+        self.detail = detail
+        super().__init__(detail)
 
 
 class OcrLine(NamedTuple):
