@@ -110,7 +110,7 @@ def export_cell(bench: Bench, row: str) -> Cell:
         with tempfile.TemporaryDirectory(dir=work) as folder:
             card = Card(recipe.stem, "tt")
             MAKING[export.format].write(export, model, Path(folder), card=card)
-            checks += [check.as_dict() for check in verify_export(Path(folder), model, texts)]
+            checks += [asdict(check) for check in verify_export(Path(folder), model, texts)]
     return {
         "export_seconds": round(time.perf_counter() - started, 1),
         "vocab": model.tokenizer.vocab,

@@ -5,6 +5,7 @@ without such a list have none.
 """
 
 from collections.abc import Collection
+from dataclasses import asdict
 from typing import Any
 
 from runs import Row, bits_rows
@@ -37,7 +38,7 @@ def judged(model: Any, texts: Texts, split: str) -> list[Row]:
     """
     measured = texts.measured(list(read_nats(model, texts.ids, texts.tokenizer.document_start)))
     scores = bits.by_source(texts, measured, model="model", split=split)
-    return bits_rows([score.as_dict() for score in scores])
+    return bits_rows([asdict(score) for score in scores])
 
 
 def documents_of(model: Any, texts: Texts) -> Documents:

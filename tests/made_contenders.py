@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def contender(
         lines += scores(
             found, sources=np.array(names), is_mean=True, model="model", source=None, split="test"
         )
-    text = json.dumps([each.as_dict() for each in lines])
+    text = json.dumps([asdict(each) for each in lines])
     (run_folder / "evaluation" / "scores.json").write_text(text, encoding="utf-8")
     if has_documents:
         save(run_folder / "evaluation", documents(texts, names, found))

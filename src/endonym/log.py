@@ -262,10 +262,6 @@ def padded(text: str, width: int, *, right: bool = False) -> str:
 CHECK = re.compile(rb', "~": "([0-9a-f]{8})"\}')
 """The end of a journal's line: the CRC-32 of the line without this key."""
 CHECK_BYTES = len(', "~": "01234567"}')
-NEAR_CHECK = re.compile(rb', "[^"]{1,2}": "[^"]{8,9}"\}')
-"""What the end may be after damage to its key: such a line never counts as an older one."""
-TEXTS = ("at", "event", "message", "processor", "prompt", "text")
-NESTED = ("rows", "versions")
 
 
 def journal_line(value: dict[str, Any]) -> bytes:
@@ -291,18 +287,12 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
 def journal_values(data: bytes, path: Path) -> list[dict[str, Any]]:
     """The objects in whole lines of a journal, without their checksums.
 
-    Raises Damaged for a line that `journal_line` did not write, so no reader checks types. Lines
-    of an older endonym have no checksums; they count only before the first line that has one.
+    Raises Damaged for a line that `journal_line` did not write, so no reader checks types.
     """
     values: list[dict[str, Any]] = []
-    is_older = True
     for number, line in enumerate(data.split(b"\n")[:-1], 1):
         check = CHECK.fullmatch(line, max(0, len(line) - CHECK_BYTES))
         content = line[:-CHECK_BYTES] + b"}"
-        if check is None and is_older and (value := _older_value(line)) is not None:
-            values.append(value)
-            continue
-        is_older = False
         if check is None or int(check[1], 16) != zlib.crc32(content):
             raise Damaged(
                 f"line {number} is not what was written: it was changed or damaged",
@@ -312,27 +302,3 @@ def journal_values(data: bytes, path: Path) -> list[dict[str, Any]]:
             )
         values.append(json.loads(content))
     return values
-
-
-def _older_value(line: bytes) -> dict[str, Any] | None:
-    """The object in a line without a checksum; None if it was never written so."""
-    try:
-        value = json.loads(line)
-        text = json.dumps(value, ensure_ascii=False, sort_keys=True)
-    except (ValueError, RecursionError):
-        return None
-    is_whole = text.encode("utf-8", "backslashreplace") == line and isinstance(value, dict)
-    if not is_whole or NEAR_CHECK.search(line) or "~" in value or "event" not in value:
-        return None
-    return value if all(_has_type(key, each) for key, each in value.items()) else None
-
-
-def _has_type(key: str, value: Any) -> bool:
-    """Whether a value of a journal is of the type that values of its key have."""
-    if key in TEXTS:
-        return isinstance(value, str)
-    if key in NESTED:
-        return isinstance(value, dict | list)
-    if key in ("step", "threads", "processes"):
-        return type(value) is int
-    return key not in ("seconds", "wall_seconds") or type(value) in (int, float)

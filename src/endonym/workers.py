@@ -107,12 +107,14 @@ def perform_remotely(function: Function, job: Job) -> Result:
         job.progress_file.unlink(missing_ok=True)
 
 
+@dataclass
 class Share:
     """How much of a job was told already, so that each job counts with its size in all."""
 
-    def __init__(self, job: Job, advance: Advance) -> None:
-        self.job = job
-        self.advance = advance
+    job: Job
+    advance: Advance
+
+    def __post_init__(self) -> None:
         self.told = 0
 
     def more(self, size: int) -> None:

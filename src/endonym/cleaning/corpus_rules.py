@@ -161,12 +161,14 @@ def asks_language(clean: Clean) -> bool:
     return clean.min_language_score is not None or clean.split_languages
 
 
+@dataclass
 class Counts:
     """What is counted of one part of a corpus in one round. facts: of the round before."""
 
-    def __init__(self, clean: Clean, facts: "Facts | None" = None) -> None:
-        self.clean = clean
-        self.facts = facts
+    clean: Clean
+    facts: "Facts | None" = None
+
+    def __post_init__(self) -> None:
         self.documents = 0
         self.lines = Counter[int]()
         self.words = Counter[int]()
@@ -410,11 +412,11 @@ class CorpusJudge:
         return None
 
 
+@dataclass(slots=True)
 class Members:
     """A sorted array of keys as a set."""
 
-    def __init__(self, keys: "np.ndarray") -> None:
-        self.keys = keys
+    keys: "np.ndarray"
 
     def __contains__(self, key: int) -> bool:
         place = int(np.searchsorted(self.keys, np.uint64(key)))

@@ -24,6 +24,7 @@ from endonym.export.history import events, journal_of
 from endonym.formats.document import Document, Reject
 from endonym.formats.document_files import DROPPED, REMOVED
 from endonym.log import columns
+from endonym.mappings import largest_first
 from endonym.pipeline import sources
 from endonym.pipeline.execute import NO_TEXTS, counts_of
 from endonym.recipe.recipe import Recipe
@@ -196,8 +197,7 @@ def _left_out_of(artifact: Artifact) -> LeftOut:
             return LeftOut(artifact.folder, artifact.numbers["dropped"], {}, artifact)
         total = Corpus(artifact.folder).card["total"]
         counts = {name: n["records"] for name, n in total["dropped"].items()}
-        rules: dict[str, dict[str, Any]] = total.get("rules", {})  # none before version 5
-        parts = {name: rule["parts"] for name, rule in rules.items() if rule["parts"]}
+        parts = {name: rule["parts"] for name, rule in total["rules"].items() if rule["parts"]}
         return LeftOut(artifact.folder, counts, parts, artifact)
 
 
@@ -231,7 +231,7 @@ def _shown_of(left: LeftOut, data: dict[str, Any], *, reason: str, count: int) -
     folder = left.folder
     parts = left.parts
     counts = {**dict.fromkeys(parts, 0), **left.counts}
-    ordered = sorted(counts, key=lambda each: (-counts[each], each))
+    ordered = [*largest_first(counts)]
     shown: list[tuple[str, list[Reject], dict[str, str], list[Reject]]] = []
     for why in ordered if reason == "all" else [reason]:
         some_rejects = some_dropped(folder, why, count)
@@ -403,9 +403,7 @@ def validated_by(model: Artifact) -> tuple[str, str]:
 
 def _look_at_model(artifact: Artifact) -> Inspection:
     """The validation curve as a line of bars, key numbers and samples."""
-    file = artifact.folder / "validations.json"
-    # Models of version 8 and before called this file looks.json.
-    validations = artifact.json(file.name if file.exists() else "looks.json")
+    validations = artifact.json("validations.json")
     key, metric = validated_by(artifact)
     values = [validation[key] for validation in validations]
     low = min(values)

@@ -9,6 +9,7 @@ from endonym.evaluate.score import Interval
 from endonym.evaluate.tables import aligned, span
 from endonym.evaluate.writing import HELD_OUT
 from endonym.log import counted, listed, number
+from endonym.mappings import without_none
 from endonym.pipeline.evaluation_texts import Overlap
 from endonym.synthesis.shards import REJECTS
 
@@ -34,20 +35,20 @@ def shown(
     """
     names = [*texts]
     every = {judge: each.preferences for judge, each in report.judges.items()}
-    pairs = {judge: each for judge, each in every.items() if each is not None}
+    pairs = without_none(every)
     prompts_of = told["prompts_file"] or f"beginnings of {told['split']} documents"
     made = MADE.format(prompts=told["prompts"], prompts_of=prompts_of, **told["sampling"])
-    parts = [[made], aligned(_text_rows(texts), indent=2)]
+    parts = [made, aligned(_text_rows(texts))]
     if pairs:
-        parts.append(aligned(_preference_rows(pairs, names), indent=2))
+        parts.append(aligned(_preference_rows(pairs, names)))
     if report.judges:
-        parts.append(aligned(_grade_rows(report), left=3, indent=2))
+        parts.append(aligned(_grade_rows(report), left=3))
     if pairs or report.agreement:
-        parts.append(aligned(_agreement_rows(report, pairs), indent=2))
+        parts.append(aligned(_agreement_rows(report, pairs)))
     every = ((name, said) for name, each in overlap.items() for said in each.sentences("text"))
-    parts.append([f"{HELD_OUT}, {name}: {said}" for name, said in every])
-    parts.append([*conclusions(report, names)])
-    return "\n\n".join("\n".join(lines) for lines in parts if lines)
+    parts.append("\n".join(f"{HELD_OUT}, {name}: {said}" for name, said in every))
+    parts.append("\n".join(conclusions(report, names)))
+    return "\n\n".join(filter(None, parts))
 
 
 def _text_rows(texts: Mapping[str, TextReport]) -> Rows:

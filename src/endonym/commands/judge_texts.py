@@ -78,11 +78,11 @@ class JudgedTexts(NamedTuple):
     held_out: list[str]
 
 
+@dataclass(slots=True)
 class Given:
     """A writer that hands over texts that are there."""
 
-    def __init__(self, texts: Sequence[Written]) -> None:
-        self.texts = texts
+    texts: Sequence[Written]
 
     def answer_all(self, asks: Iterator[Ask], take: Callable[[Answer], None]) -> None:
         """Give each text to `take`."""

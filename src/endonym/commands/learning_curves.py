@@ -158,7 +158,7 @@ def learning_curves(name: str, asked: ToJudge, *, store: Store, log: Log, device
     rows = table(points)
     run = resolve_run(store, name)
     page = None
-    shown = "\n".join([*aligned(rows, indent=2), *map(folded, notes)])
+    shown = "\n".join([aligned(rows), *map(folded, notes)])
     if run is not None:
         page = run / PAGE
         values = {"name": run.name, "rows": rows, "charts": charts(points), "notes": notes}

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -188,7 +189,7 @@ def as_dict(run: Run) -> dict[str, Any]:
         stages[-1] |= {"made": made.is_new, "seconds": round(made.seconds, 3)}
         if made.other_code is not None:
             stages[-1]["other_code"] = made.other_code._asdict()
-    scores = [score.as_dict() for score in scores_of(run)]
+    scores = [asdict(score) for score in scores_of(run)]
     files = TASK, PROBE, WRITING, TYPING
     scores += [row for each in run.all("evaluation") for f in files for row in each.rows(f)]
     overlap = {
@@ -226,7 +227,7 @@ def tables_of(run: Run) -> dict[str, str]:
     for artifact in run.all("evaluation"):
         for file, cells in TABLES.items():
             for name, part in splits([Score(**row) for row in artifact.rows(file)]).items():
-                tables[name] = "\n".join(aligned(cells(part), indent=2))
+                tables[name] = aligned(cells(part))
     return tables
 
 

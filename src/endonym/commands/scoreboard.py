@@ -162,7 +162,7 @@ def _board(
     for each in others:
         cells = [each.model, f"{each.bits:.2f}", "", _megabytes(each.megabytes), each.flores]
         rows.append((each.bits, cells))
-    return "\n".join(aligned([HEADS, *(cells for _, cells in sorted(rows))], indent=2))
+    return aligned([HEADS, *(cells for _, cells in sorted(rows))])
 
 
 def _megabytes(size: float | None) -> str:

@@ -16,9 +16,9 @@ from endonym.commands.scoring import (
     named,
 )
 from endonym.errors import RecipeError
-from endonym.evaluate.items import table
+from endonym.evaluate.items import cells as item_cells
 from endonym.evaluate.minimal_pairs import NONE, Made
-from endonym.evaluate.probes import table as probe_table
+from endonym.evaluate.probes import cells as probe_cells
 from endonym.evaluate.tables import aligned
 from endonym.log import folded
 from endonym.pipeline.evaluation import made_pairs
@@ -31,18 +31,18 @@ CHECK_HEADS = ["kind of fault", "precision, at least", "found in text", "right t
 def score_tasks(loaded: Loaded, files: Sequence[Path]) -> Shown:
     """The scores of a model on files of items."""
     judging = {file: by_items(path, file, loaded.log) for file, path in named(files).items()}
-    return _score_files(loaded, judging, table, "item")
+    return _score_files(loaded, judging, item_cells, "item")
 
 
 def score_probes(loaded: Loaded, files: Sequence[Path], language: str, *, fine_tune: bool) -> Shown:
     """The scores of a model on probes."""
     every = named(files).items()
     judging = {file: by_probe(path, file, language, fine_tune=fine_tune) for file, path in every}
-    return _score_files(loaded, judging, probe_table, "text")
+    return _score_files(loaded, judging, probe_cells, "text")
 
 
 def _score_files(
-    loaded: Loaded, files: Mapping[str, Judging], as_table: Callable[[Any], str], what: str
+    loaded: Loaded, files: Mapping[str, Judging], cells: Callable[[Any], list[list[str]]], what: str
 ) -> Shown:
     """The scores of a model by files, with the overlap of each. what: as in `Overlap.sentences`."""
     scores = {file: each.scores(loaded.model, log=loaded.log) for file, each in files.items()}
@@ -50,7 +50,7 @@ def _score_files(
     parts = list[str]()
     for file, part in scores.items():
         said = [folded(f"  {each}") for each in found[file].sentences(what)]
-        parts.append("\n".join([file, as_table(part), *said]))
+        parts.append("\n".join([file, aligned(cells(part)), *said]))
     keys = {"scores": [score for part in scores.values() for score in part]}
     return keys | in_json(found), "\n\n".join(parts)
 
@@ -100,4 +100,4 @@ def _checked(made: Made) -> str:
         faults = f"{check.found} of {check.made}"
         right = f"{check.right_found} of {check.right}"
         rows.append([kind, share, faults, right])
-    return "\n".join(aligned(rows, indent=2))
+    return aligned(rows)

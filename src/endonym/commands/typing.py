@@ -33,4 +33,4 @@ def score_typing(loaded: Loaded) -> Shown:
     texts = counted(scores[0].n_documents, "text")
     said = TYPED.format(texts=texts, letters=number(scores[0].n_chars))
     told = {"scores": scores, "training_share": training.share}
-    return told, "\n".join([said, *aligned(typing_cells(scores), indent=2)])
+    return told, f"{said}\n{aligned(typing_cells(scores))}"

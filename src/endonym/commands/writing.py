@@ -65,4 +65,4 @@ def score_writing(loaded: Loaded, prompts: Path | None, language: str | None) ->
     count = counted(judged.scores[0].n_documents, "text")
     begun = "beginnings of test documents" if file is None else f"the prompts in {file.name}"
     made = MADE.format(count=count, prompts=begun, max_tokens=MAX_TOKENS, seed=SEED)
-    return told, "\n".join([made, *aligned(writing_cells(judged.scores), indent=2)])
+    return told, f"{made}\n{aligned(writing_cells(judged.scores))}"

@@ -178,10 +178,7 @@ class Corpus:
         """The documents of one split, in order."""
         for path in sorted(self.folder.glob(f"{split}-*.jsonl.gz")):
             for record in read_lines(path):
-                fields = [record[key] for key in ("text", "id", "source", "meta")]
-                # A corpus of version 2 called it place.
-                position = record["position"] if "position" in record else record["place"]
-                yield Document(*fields, block=record["block"], position=position)
+                yield Document(**record)
 
 
 def dropped_records(

@@ -72,6 +72,7 @@ class Batch:
             yield self.each(lambda part, start=start: part[start : start + rows])
 
 
+@dataclass
 class Batches:
     """The batches of a phase: `batches[step]` is a pure function of the seed.
 
@@ -80,21 +81,14 @@ class Batches:
     step and rows of one in preparation, and it.
     """
 
-    def __init__(
-        self,
-        order: AnyOrder,
-        *,
-        rows: int,
-        device: str = "cpu",
-        subwords: Subwords | None = None,
-        first_row: int = 0,
-    ) -> None:
-        self.order = order
-        self.rows = rows
-        self.device = device
-        self.subwords = subwords
-        self.first_row = first_row
-        self._thread = ThreadPoolExecutor(1) if device.startswith("cuda") else None
+    order: AnyOrder
+    rows: int
+    device: str = "cpu"
+    subwords: Subwords | None = None
+    first_row: int = 0
+
+    def __post_init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1) if self.device.startswith("cuda") else None
         self._next: tuple[tuple[int, range], Future[Batch]] | None = None
 
     def __getitem__(self, step: int) -> Batch:

@@ -11,7 +11,7 @@ import functools
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import NamedTuple
 
@@ -69,6 +69,7 @@ PATIENCE_SECONDS = 60.0
 """In all, for conversations that the template cannot be filled with."""
 
 
+@dataclass
 class Layouts:
     """The layouts of conversations by their roles, each made once.
 
@@ -76,11 +77,12 @@ class Layouts:
     far as they were seen. _cached_size: pieces of all layouts in the cache.
     """
 
-    def __init__(self, template: ChatTemplate, tokenizer: Tokenizer, longest: int) -> None:
-        self.template = template
-        self.tokenizer = tokenizer
-        self.longest = longest
-        self._markup = Markup(tokenizer)
+    template: ChatTemplate
+    tokenizer: Tokenizer
+    longest: int
+
+    def __post_init__(self) -> None:
+        self._markup = Markup(self.tokenizer)
         self._specials = set(self._markup.specials.values())
         # Most turns have the same text of the template.
         cached = functools.lru_cache(PIECES_KEPT)

@@ -22,6 +22,8 @@ from typing import Any, NamedTuple
 
 from endonym.cleaning.normalize import composed
 from endonym.disk import Json, packaged_tables
+from endonym.formats.parsers.unit import WithReason
+from endonym.mappings import without_none
 from endonym.tokenizer.chat_template import ANSWERING, THOUGHTS
 
 Fields = Mapping[str, Any]
@@ -115,13 +117,8 @@ class Pair(NamedTuple):
     rejected: str
 
 
-class Unfit(Exception):
+class Unfit(WithReason):
     """Why a record cannot be learnt from: a reason to count by, and a sentence."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        self.reason = reason
-        self.detail = detail
-        super().__init__(detail)
 
 
 def conversation_of(record: Any, columns: tuple[str, str] | None = None) -> Conversation:
@@ -388,7 +385,7 @@ def _given(fields: Fields) -> str:
             raise Unfit("tools", f'"{name}" is a {type(value).__name__}, not a JSON {expected}')
         values[name] = value
     options = values.pop("chat_template_kwargs", {})
-    options = {name: value for name, value in options.items() if value is not None}
+    options = without_none(options)
     if taken := [name for name in options if name in OWN_NAMES]:
         raise Unfit("tools", f'"chat_template_kwargs" sets "{taken[0]}"')
     values |= options

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from endonym.data.config import ALONE_SHARE, PART_BYTES, PackConfig
 from endonym.data.shards import TokenShards, follow
+from endonym.mappings import largest_first
 from endonym.seed import named_seed
 
 Shares = Mapping[str, float]
@@ -391,11 +392,6 @@ def main_source(shares: Shares, sizes: Mapping[str, int]) -> str:
     """The source that says when an epoch ends: that with the largest share, of equal shares the
     largest one. sizes: in positions."""
     return max(sorted(shares), key=lambda name: (shares[name], sizes[name]))
-
-
-def largest_first(shares: Shares) -> dict[str, float]:
-    """The shares in the order of a mixture; of equal ones by name."""
-    return dict(sorted(shares.items(), key=lambda each: (-each[1], each[0])))
 
 
 def rows_by_source(shares: Shares, rows: int) -> dict[str, int]:

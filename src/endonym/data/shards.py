@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from endonym.batching import in_batches
 from endonym.disk import Json
-from endonym.errors import Damaged, RecipeError, StoreError
+from endonym.errors import Damaged, RecipeError
 from endonym.tokenizer.tokenizer import Ids, Tokenizer
 from endonym.workers import Advance
 
@@ -152,17 +152,12 @@ class TokenShards:
         self.end_id: int = description["end"]
         self.start_id: int = description.get("start", self.end_id)
         self.space_first: bool = description.get("space_first", False)
-        if "bytes" not in description or not (folder / f"{split}.index.npy").is_file():
-            raise StoreError(
-                "these shards were made by an earlier endonym: they lack what this version reads",
-                where=str(folder),
-                do="Run the recipe again: it makes new shards.",
-            )
         self.line_end_id: int | None = description["line_end"]
         self.sources: list[str] = description["sources"]
         self.source_bytes: dict[str, int] = description["bytes"]
         self.index = np.load(folder / f"{split}.index.npy")
-        self.index.dtype.names = FIELDS  # shards of version 3 called the position place
+        if self.index.dtype != INDEX:
+            raise damaged(folder, "these shards were made by another version of endonym")
         byte_counts, char_counts = np.load(folder / "counts.npy")
         self.byte_counts: Ids = byte_counts
         self.char_counts: Ids = char_counts

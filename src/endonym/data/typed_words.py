@@ -18,6 +18,7 @@ The form is that of FUTO Keyboard, which has a token for each key from A to Z: a
 and a word that needs other keys is not typed.
 """
 
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from random import Random
@@ -139,6 +140,7 @@ def slipped_keys(word: str, random: Random) -> str:
     return keys if slip is None else slip[1]
 
 
+@dataclass
 class TypedOrder:
     """An order of running text in which a share of the rows are typed words.
 
@@ -147,13 +149,14 @@ class TypedOrder:
     left of a row is end-of-text of which nothing is learnt, a document of its own.
     """
 
-    def __init__(self, order: Order | Mixture, keyboard: Keyboard, *, seed: int) -> None:
-        self.order = order
-        self.keyboard = keyboard
-        self.seed = seed
-        self.shards = order.shards
-        self.context = order.context
-        self.positions_per_epoch = order.positions_per_epoch
+    order: Order | Mixture
+    keyboard: Keyboard
+    seed: int
+
+    def __post_init__(self) -> None:
+        self.shards = self.order.shards
+        self.context = self.order.context
+        self.positions_per_epoch = self.order.positions_per_epoch
 
     @cached_property
     def bytes_per_position(self) -> float:

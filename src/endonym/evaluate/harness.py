@@ -240,4 +240,4 @@ def table(results: Sequence[Result]) -> str:
         items = "" if each.items is None else number(each.items)
         metric = each.metric if each.filter in ("", "none") else f"{each.metric}, {each.filter}"
         rows.append([each.task, metric, *figures, items, each.version])
-    return "\n".join(aligned(rows, left=2, indent=2))
+    return aligned(rows, left=2)

@@ -21,7 +21,7 @@ from endonym.data.conversations import Unfit, text_of
 from endonym.disk import packaged_tables
 from endonym.errors import SourceError, printable
 from endonym.evaluate.score import BITS, PER_TEXT, Measured, Numbers, Score, ratio, scores, share
-from endonym.evaluate.tables import aligned, span
+from endonym.evaluate.tables import span
 from endonym.formats.document import Reject
 from endonym.log import counted, listed, number
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 TASK = "task.json"
 """The file of an evaluation's artefact with the scores of a task."""
 WORDS: dict[str, Any] = packaged_tables("endonym.evaluate", "items.toml")
-FIELDS: dict[str, list[str]] = WORDS["fields"]
-"""The names that a field of an item may have, the usual one first."""
-COLUMNS = (*FIELDS, *chain.from_iterable(FIELDS.values()))
 SHOWN_TEXT = 80
 PAST = "answer_past_options"
 """Why a record is left out whose answer is the number of its options."""
@@ -81,20 +78,27 @@ T = TypeVar("T")
 
 
 def fitting(
-    path: Path, columns: Sequence[str], make: Callable[[Any], tuple[T, Iterable[str]]]
+    path: Path, words: Mapping[str, Any], make: Callable[[dict[Any, Any]], tuple[T, Iterable[str]]]
 ) -> tuple[list[T], list[Reject], dict[str, None]]:
     """What the records of a file hold, those that hold nothing, and the fields that are not read.
 
-    make: what a record holds, and its fields that are not read; raises Unfit.
+    words: messages, and in `fields` the names that a field may have, the usual one first. make:
+    what a record holds, and its fields that are not read; raises Unfit. Raises SourceError if this
+    is no file of records.
     """
+    if not has_records(path):
+        raise SourceError(words["no_format"], where=path, do=words["advice"])
+    fields: dict[str, list[str]] = words["fields"]
     found = list[T]()
     rejects = list[Reject]()
     unread = dict[str, None]()
-    for record in read_records(path, columns):
+    for record in read_records(path, (*fields, *chain.from_iterable(fields.values()))):
         if isinstance(record, Reject):
             rejects.append(record)
             continue
         try:
+            if not isinstance(record.value, dict):
+                raise Unfit("bad_item", "a record is an object with named fields")
             each, others = make(record.value)
         except Unfit as unfit:
             rejects.append(record.reject(unfit.reason, unfit.detail))
@@ -110,9 +114,7 @@ def read_items(path: Path) -> ItemFile:
     Raises SourceError if there are none, if some have an answer and others have not, or if the
     answers are counted from 1.
     """
-    if not has_records(path):
-        raise SourceError(WORDS["no_format"], where=path, do=WORDS["advice"])
-    items, rejects, unread = fitting(path, COLUMNS, item_of)
+    items, rejects, unread = fitting(path, WORDS, item_of)
     left_out = places_in_words(rejects)
     if not items:
         raise SourceError(f"no items: {left_out}", where=path, do=WORDS["advice"])
@@ -120,13 +122,11 @@ def read_items(path: Path) -> ItemFile:
         raise SourceError(WORDS["mixed"], where=path, do=WORDS["advice"])
     if any(each.reason == PAST for each in rejects) and all(item.answer != 0 for item in items):
         raise SourceError(WORDS["from_1"], where=path, do=WORDS["count_from_0"])
-    return ItemFile(items, left_out, _listed(unread))
+    return ItemFile(items, left_out, names_in_words(unread))
 
 
-def item_of(record: Any) -> tuple[Item, list[str]]:
+def item_of(record: dict[Any, Any]) -> tuple[Item, list[str]]:
     """The item in a record, and the names of its fields that are not read. Raises Unfit."""
-    if not isinstance(record, dict):
-        raise Unfit("bad_item", "a record is an object with named fields")
     names = _names(record)
     if {"good", "bad"} <= names.keys():
         options = [record[names["good"]], record[names["bad"]]]
@@ -138,7 +138,7 @@ def item_of(record: Any) -> tuple[Item, list[str]]:
         options = [record[names["text"]]]
         answer = None
     else:
-        raise Unfit("bad_item", WORDS["no_options"].format(found=_listed(record)))
+        raise Unfit("bad_item", WORDS["no_options"].format(found=names_in_words(record)))
     options = tuple(text_of(each, "an option") for each in options)
     if not all(each.strip() for each in options):
         raise Unfit("empty_option", "an option is empty")
@@ -166,7 +166,7 @@ def _names(record: Mapping[str, Any]) -> dict[str, str]:
 
     Raises Unfit if it has those of two forms: an answer belongs to options, and a text has none.
     """
-    names = names_of(record, FIELDS)
+    names = names_of(record, WORDS["fields"])
     if {"good", "bad"} <= names.keys():
         unread = {"options", "answer", "text"}
         # A whole sentence: MultiBLiMP's files also have its beginning, as `prefix`.
@@ -177,7 +177,7 @@ def _names(record: Mapping[str, Any]) -> dict[str, str]:
     return names
 
 
-def _listed(names: Iterable[Any]) -> str:
+def names_in_words(names: Iterable[Any]) -> str:
     """Names of fields, for a sentence."""
     return listed([printable(name) or '""' for name in names])
 
@@ -369,8 +369,3 @@ def cells(found: Sequence[Score]) -> list[list[str]]:
             other = f"{others[score.source, score.weighting]:.4f}"
             rows.append([name, f"{score.value:.4f}", span(score), other, number(score.n_documents)])
     return rows
-
-
-def table(found: Sequence[Score]) -> str:
-    """The scores of one file as aligned text."""
-    return "\n".join(aligned(cells(found), indent=2))

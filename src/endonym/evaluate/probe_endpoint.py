@@ -44,11 +44,7 @@ Ask = Callable[..., Array]
 
 
 class Unfit(Exception):
-    """A request with a text that is too long, or has no token."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
+    """A request with a text that is too long, or has no token: the code of the answer."""
 
 
 def served_features(
@@ -94,7 +90,7 @@ def _rows(ask: Ask, texts: Sequence[str]) -> tuple[list[Array | None], int]:
         return [*ask(texts)], 0
     except Unfit as unfit:
         if len(texts) == 1:
-            return ([None], 0) if unfit.code == NO_TOKEN else ([*ask(texts, truncate=True)], 1)
+            return ([None], 0) if str(unfit) == NO_TOKEN else ([*ask(texts, truncate=True)], 1)
     half = len(texts) // 2
     first = _rows(ask, texts[:half])
     second = _rows(ask, texts[half:])

@@ -12,20 +12,17 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from endonym.data.conversation_files import has_records, places_in_words
+from endonym.data.conversation_files import places_in_words
 from endonym.data.conversations import Unfit, text_of
 from endonym.disk import packaged_tables
 from endonym.errors import SourceError, printable
 from endonym.evaluate.config import SPLITS, split_files
-from endonym.evaluate.items import fitting, names_of
+from endonym.evaluate.items import fitting, names_in_words, names_of
 from endonym.formats.document import Reject
 from endonym.log import listed, number
 from endonym.script.languages import language_alone
 
 WORDS: dict[str, Any] = packaged_tables("endonym.evaluate", "probes.toml")
-FIELDS: dict[str, list[str]] = WORDS["fields"]
-"""The names that a field of an example may have, the usual one first."""
-COLUMNS = (*FIELDS, *chain.from_iterable(FIELDS.values()))
 SPLIT_OF = {name: split for split, names in SPLITS.items() for name in names}
 TEST_SHARE = 0.2
 DEV_SHARE = 0.1
@@ -94,9 +91,7 @@ def read_probe(path: Path, language: str = "") -> Probe:
     rejects = list[Reject]()
     unread = dict[str, None]()
     for split, file in split_files(path):
-        if not has_records(file):
-            raise SourceError(WORDS["no_format"], where=file, do=WORDS["advice"])
-        found, left, others = fitting(file, COLUMNS, example_of)
+        found, left, others = fitting(file, WORDS, example_of)
         examples += [each._replace(split=split) if split else each for each in found]
         rejects += left
         unread |= others
@@ -117,11 +112,9 @@ def read_probe(path: Path, language: str = "") -> Probe:
     return Probe(parts, notes, warnings)
 
 
-def example_of(record: Any) -> tuple[Example, Iterator[str]]:
+def example_of(record: dict[Any, Any]) -> tuple[Example, Iterator[str]]:
     """The example in a record, and the names of its fields that are not read. Raises Unfit."""
-    if not isinstance(record, dict):
-        raise Unfit("bad_item", "a record is an object with named fields")
-    names = names_of(record, FIELDS)
+    names = names_of(record, WORDS["fields"])
     is_pair = {"first", "second", "score"} <= names.keys()
     if is_pair and {"text", "label"} <= names.keys():
         raise Unfit("bad_item", WORDS["both_forms"].format(**names))
@@ -132,8 +125,7 @@ def example_of(record: Any) -> tuple[Example, Iterator[str]]:
         texts = ("text",)
         answer = _label(record[names["label"]])
     else:
-        found = listed([printable(name) or '""' for name in record])
-        raise Unfit("bad_item", WORDS["no_fields"].format(found=found))
+        raise Unfit("bad_item", WORDS["no_fields"].format(found=names_in_words(record)))
     kept = tuple(text_of(record[names[each]], "a text") for each in texts)
     if not all(text.strip() for text in kept):
         raise Unfit("empty_text", "a text is empty")

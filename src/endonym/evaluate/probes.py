@@ -27,7 +27,7 @@ from endonym.cleaning.measures import is_unbroken
 from endonym.errors import MissingLibrary
 from endonym.evaluate.probe_file import WORDS, Example, Probe
 from endonym.evaluate.score import FEWEST_DOCUMENTS, TOO_FEW, wilson
-from endonym.evaluate.tables import aligned, span
+from endonym.evaluate.tables import span
 from endonym.evaluate.writing import units_of
 from endonym.log import number
 
@@ -337,8 +337,3 @@ def cells(found: Sequence[ProbeScore]) -> list[list[str]]:
         spread = " / ".join(f"{each:.4f}" for each in deviations)
         rows.append([*row, spread, scores[0].chosen])
     return rows
-
-
-def table(found: Sequence[ProbeScore]) -> str:
-    """The scores of one probe as aligned text."""
-    return "\n".join(aligned(cells(found), indent=2))

@@ -97,10 +97,6 @@ class Score:
         """Whether its interval rests on so few groups that it is rough."""
         return self.n_groups is not None and self.n_groups < FEW_GROUPS
 
-    def as_dict(self) -> dict[str, Any]:
-        """The form that `--json` prints."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
 class Interval:

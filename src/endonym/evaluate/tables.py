@@ -101,7 +101,7 @@ def table(found: Sequence[Score]) -> str:
             line += [f"{100 * row.of_bytes:.1f} %", number(row.score.n_documents)]
         if text == "block":
             lines += [*([""] if lines else []), folded(f"  {BLOCKS}")]
-        lines += aligned([heads, *cells], indent=2)
+        lines.append(aligned([heads, *cells]))
         lines += [folded(f"  {note}") for note in remarks(rows)]
     return "\n".join(lines)
 
@@ -194,8 +194,8 @@ def rows_with_heads(rows: Sequence[dict[str, str]]) -> list[list[str]]:
     return [heads, *([row.get(head, "") for head in heads] for row in rows)]
 
 
-def aligned(rows: Sequence[Sequence[str]], *, left: int = 1, indent: int = 0) -> list[str]:
-    """Rows of cells as lines: the first `left` columns left-aligned, the others right-aligned.
+def aligned(rows: Sequence[Sequence[str]], *, left: int = 1, indent: int = 2) -> str:
+    """Rows of cells as text: the first `left` columns left-aligned, the others right-aligned.
 
     A table that is wider than the screen becomes several, each with the first column.
     """
@@ -215,4 +215,4 @@ def aligned(rows: Sequence[Sequence[str]], *, left: int = 1, indent: int = 0) ->
                 continue
             cells = [padded(row[n], widths[n], right=n >= left) for n in part]
             lines.append((" " * indent + "  ".join(cells)).rstrip())
-    return lines
+    return "\n".join(lines)

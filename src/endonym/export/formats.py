@@ -1,6 +1,7 @@
 """Every export, from a finished model to a folder whose files are compared with it."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -135,7 +136,7 @@ def make_export(
     is_gguf = is_keyboard or export.format == "gguf"
     about = {"is_gguf": is_gguf, "is_keyboard": is_keyboard}
     write_card(out, card, model, **about, checks=checks, limits=limits)
-    figures = [check.as_dict() for check in checks]
+    figures = [asdict(check) for check in checks]
     record = {"model": made_of, "format": export.format, "limits": limits, "checks": figures}
     if card.merged is not None:
         record["adapter"] = card.merged.id or card.merged.name
@@ -161,7 +162,7 @@ def make_adapter_export(
     checks = making.prove(out, adapter, texts)
     require_ok(checks)
     adapters.write_card(out, adapter, card, is_gguf=export.format == "gguf-adapter", checks=checks)
-    figures = [check.as_dict() for check in checks]
+    figures = [asdict(check) for check in checks]
     files = write_record(out, {"model": made_of, "format": export.format, "checks": figures})
     log.line(f"  verified on the base in {checks[0].runtime}")
     return Exported(files, checks)
@@ -185,7 +186,7 @@ def make_corpus_export(
     record: dict[str, Any] = {"format": export.format, "corpus": corpus.id}
     if isinstance(subject, WordList):
         log.line(f"  {subject.summary()}")
-        record["checks"] = [check.as_dict() for check in checks]
+        record["checks"] = [asdict(check) for check in checks]
     write_record(out, record)
     files = [each.relative_to(out).as_posix() for each in out.rglob("*") if each.is_file()]
     return Exported(sorted(files), checks)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 from endonym.disk import packaged_tables
 from endonym.errors import ExportError
 from endonym.export.refusals import refusal
+from endonym.mappings import without_none
 from endonym.model.config import Activation, AttentionConfig, ExpertsConfig, ModelConfig
 
 Json = dict[str, Any]
@@ -258,7 +259,7 @@ def read_rope(config: Json, *, share: float = 1.0) -> Json:
     parameters.pop("type", None)
 
     ours = {theirs: our for table in SCALING_KEYS.values() for theirs, our in table.items()}
-    scaling = {key: value for key, value in parameters.items() if value is not None}
+    scaling = without_none(parameters)
     strange = sorted(key for key in scaling if key not in ours or kind == "default")
     kinds = ("default", *SCALING_KEYS)
     if kind not in kinds or strange:

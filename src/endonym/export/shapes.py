@@ -19,6 +19,7 @@ from endonym.export.gguf.rows import architecture_of, keyboard_row_of
 from endonym.export.refusals import refusal
 from endonym.export.row import HFArchitecture, Json, nearest, our_activation
 from endonym.export.rows import ROWS
+from endonym.mappings import without_none
 from endonym.model.config import AttentionConfig, ModelConfig, ModelKeys
 from endonym.model.families import resolve
 from endonym.model.foreign import folder as foreign
@@ -179,7 +180,7 @@ def row_that_fits(data: Json, config: ModelConfig, where: str) -> HFArchitecture
 
 def _as_we_write(data: Json, written: Json, config: ModelConfig) -> Json:
     """The keys as given, with equivalent values written as we write them."""
-    plain = {key: value for key, value in data.items() if value is not None}
+    plain = without_none(data)
     mixer = config.mixers[0]
     kind = "linear_attention"
     if isinstance(mixer, AttentionConfig):
@@ -202,7 +203,7 @@ def _as_we_write(data: Json, written: Json, config: ModelConfig) -> Json:
 
 def _read_shape(row: HFArchitecture, data: Json, where: str) -> ModelConfig:
     """The model that a `config.json` describes, with the row's defaults. Raises ExportError."""
-    fields = {key: value for key, value in data.items() if value is not None}
+    fields = without_none(data)
     fields |= {key: None for key in row.may_be_null if key in data and data[key] is None}
     for old, new in row.aliases.items():
         if old in fields:

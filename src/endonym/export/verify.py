@@ -101,10 +101,6 @@ class Check:
     unit: str
     example: str = ""
 
-    def as_dict(self) -> dict[str, Any]:
-        """The form that `--json` prints."""
-        return asdict(self)
-
     def shown(self) -> str:
         """What was measured, in words."""
         if self.check in ("ids", "decoding", "settings", "words"):
@@ -297,7 +293,7 @@ def require_same_ids(config: ModelConfig, tokenizer: Tokenizer, texts: Sequence[
             checks = list(_text_checks(lines, tokenizer, runtime, file="", reading=reading))
     for check in checks:
         if not check.ok:
-            raise refusal("other_ids", "export gguf", **check.as_dict())
+            raise refusal("other_ids", "export gguf", **asdict(check))
 
 
 def require_unchanged(config: AnyModelConfig, tokenizer: Tokenizer, texts: Sequence[str]) -> None:
@@ -318,7 +314,7 @@ def require_unchanged(config: AnyModelConfig, tokenizer: Tokenizer, texts: Seque
     for check in _text_checks(_lines(texts), tokenizer, theirs, file="", reading=Reading()):
         if not check.ok:
             where = "export huggingface"
-            about = check.as_dict()
+            about = asdict(check)
             if changes := theirs.changes(tokenizer):
                 about |= {"family": config.family, "changes": changes}
                 raise refusal("changed_on_loading", where, **about)
@@ -330,7 +326,7 @@ def require_ok(checks: Sequence[Check]) -> None:
     for each in checks:
         if not each.ok:
             bound = "" if each.limit is None else f", not {each.limit:g}"
-            raise refusal("failed_check", each.file, bound=bound, **each.as_dict())
+            raise refusal("failed_check", each.file, bound=bound, **asdict(each))
 
 
 def quantization_of(path: Path) -> tuple[Quantization, str]:

@@ -174,6 +174,7 @@ def parsed_units(
         yield from parsing.go_on()
 
 
+@dataclass
 class Parsing:
     """Where the parsing of a file stands.
 
@@ -182,13 +183,16 @@ class Parsing:
     before it were parsed, not yet sent, and are parsed again.
     """
 
-    def __init__(self, request: dict[str, Any], limits: Limits, seconds: float) -> None:
-        self.request = request
-        self.limits = limits
-        self.seconds = seconds
+    request: dict[str, Any]
+    limits: Limits
+    seconds: float
+
+    def __post_init__(self) -> None:
         self.next = 1
         self.failures = self.timeouts = 0
-        self.spare = limits.lost_cpu_seconds * seconds / max(1e-9, limits.file_seconds)
+        self.spare = (
+            self.limits.lost_cpu_seconds * self.seconds / max(1e-9, self.limits.file_seconds)
+        )
         self.failed_ahead: tuple[int, Refused] | None = None
         self.is_over = False
 

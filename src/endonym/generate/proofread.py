@@ -9,6 +9,7 @@ on development text with planted errors (evaluate/planted_errors.py).
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -63,6 +64,7 @@ class Line(NamedTuple):
     begin: int
 
 
+@dataclass(slots=True)
 class Proofreader:
     """Finds words that are probably wrong.
 
@@ -70,17 +72,10 @@ class Proofreader:
     most_unknown: the largest share of unknown words of a text in this language.
     """
 
-    def __init__(
-        self,
-        model: LanguageModel,
-        words: KnownWords,
-        threshold: float,
-        most_unknown: float = MOST_UNKNOWN,
-    ) -> None:
-        self.model = model
-        self.words = words
-        self.threshold = threshold
-        self.most_unknown = most_unknown
+    model: LanguageModel
+    words: KnownWords
+    threshold: float
+    most_unknown: float = MOST_UNKNOWN
 
     def check(self, text: str) -> list[Finding]:
         """The words of a text that are probably wrong, in their order.

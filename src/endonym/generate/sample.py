@@ -11,6 +11,7 @@ import regex
 from numpy.typing import NDArray
 
 from endonym.errors import RecipeError
+from endonym.mappings import without_none
 from endonym.script.scripts import CODE_POINTS, DENSE_SCRIPTS, UNSPACED_SCRIPTS
 from endonym.store import fingerprint
 
@@ -116,7 +117,7 @@ class Defaults:
 
     def sampling(self, **given: Any) -> Sampling:
         """How the next token is chosen. given: fields of `Sampling`; None gives none."""
-        known = {name: value for name, value in given.items() if value is not None}
+        known = without_none(given)
         return Sampling(**{**self.stated, **known})
 
     def words(self) -> str:

@@ -22,6 +22,7 @@ from endonym.lexicon.edits import COSTS, Near, WordIndex
 from endonym.lexicon.spans import as_listed, have_blanks, in_lower_case, in_upper_case, places
 from endonym.lexicon.typing_errors import Layout, layout_of
 from endonym.lexicon.words import main_script, word_list
+from endonym.mappings import largest_first
 from endonym.script.letters import LETTER
 
 SAMPLE = 2_000
@@ -92,7 +93,7 @@ class KnownWords:
             for word, count in words.items():
                 letters.update(dict.fromkeys(syllables(word), count))
             words = letters
-        for word, count in sorted(words.items(), key=lambda each: (-each[1], each[0])):
+        for word, count in largest_first(words).items():
             lower = in_lower_case(word, language)
             counts[lower] += count
             listed.setdefault(lower, word)

@@ -21,6 +21,7 @@ from endonym.corpus.corpus import Corpus
 from endonym.disk import packaged_tables
 from endonym.lexicon.counting import Counted
 from endonym.lexicon.spans import Place, Spans, as_listed, in_lower_case, places, words_in
+from endonym.mappings import largest_first
 from endonym.script.fold import folded
 from endonym.script.scripts import COMMON_SCRIPTS, script_class, script_share
 
@@ -252,7 +253,7 @@ def _pairs(written: Mapping[str, str], counts: Mapping[tuple[str, str], int]) ->
         for (one, other), count in counts.items()
         if count >= LEAST_PAIRS and one in written and other in written
     }
-    return dict(sorted(kept.items(), key=lambda each: (-each[1], each[0])))
+    return largest_first(kept)
 
 
 def _left_out(

@@ -4,6 +4,7 @@ Each call adds the tokens that follow those in the cache. A call at index 0 star
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol, Self
 
 import torch
@@ -133,12 +134,12 @@ class Ring(_Buffers):
         return self.keys_BGMK[:, :, :filled], self.values_BGMK[:, :, :filled], mask
 
 
+@dataclass(slots=True)
 class TailAndState:
     """The last inputs of a short convolution and a state; their size is constant."""
 
-    def __init__(self, tail_BWC: Tensor, state: Tensor) -> None:
-        self.tail_BWC = tail_BWC
-        self.state = state
+    tail_BWC: Tensor
+    state: Tensor
 
     def at(self, span: Span) -> tuple[Tensor | None, Tensor | None]:
         """Tail and state before a span; None at the start of the rows."""

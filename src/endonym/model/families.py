@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from endonym.config import Config
 from endonym.disk import packaged_tables
+from endonym.mappings import without_none
 from endonym.model import config as shapes
 from endonym.model.refusals import misfit
 
@@ -65,7 +66,7 @@ def resolve(keys: shapes.ModelKeys, *, vocab: int, context: int) -> shapes.Model
         raise misfit("no_size", "model")
     row = FAMILIES[keys.family]
     written = {name: getattr(keys, name) for name in (*SHARED_KEYS, "attention_dropout")}
-    row = replace(row, **{name: value for name, value in written.items() if value is not None})
+    row = replace(row, **without_none(written))
     dim = keys.dim
     layers = keys.layers
     mixers = tuple(

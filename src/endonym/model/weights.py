@@ -120,9 +120,7 @@ def load_decoder(config: ModelConfig, path: Path) -> Decoder:
         raise foreign.damaged(path, f"has {count} tensors for {config.layers} layers")
     skeleton = on_meta(config)
     wanted = {name: tuple(each.shape) for name, each in skeleton.state_dict().items()}
-    # Models of version 8 called the state spaces' A_log decay_log.
-    tensors = read_tensors([path], wanted, named=lambda name: name.replace(".decay_log", ".A_log"))
-    return filled(skeleton, tensors)
+    return filled(skeleton, read_tensors([path], wanted))
 
 
 def decoder_with(config: ModelConfig, tensors: dict[str, Tensor], path: Path) -> Decoder:

@@ -476,8 +476,8 @@ def evaluate_speed(ctx: StageContext) -> Numbers:
     machine = {"processor": device.processor(), "versions": versions}
     line = {"event": speed.SPEED, "at": now, **machine, "rows": [asdict(row) for row in rows]}
     append_jsonl(ctx.journal, line)
-    table = aligned(speed.cells(rows), indent=2)
-    for text_line in (*table, *(f"  {note}" for note in speed.notes(rows))):
+    table = aligned(speed.cells(rows))
+    for text_line in (*table.splitlines(), *(f"  {note}" for note in speed.notes(rows))):
         ctx.log.line(text_line)
     counts = {"documents": len(text.texts), "bytes": text.bytes}
     files = [{"runtime": runtime.name, "bytes": runtime.bytes} for runtime in runtimes]

@@ -30,7 +30,7 @@ from endonym.formats.document import Document, Reject
 from endonym.formats.files import RawFile, source_files
 from endonym.formats.io.formats import file_format
 from endonym.formats.reader import read_file
-from endonym.formats.readers.arrow import is_text
+from endonym.formats.readers.arrow import text_columns
 from endonym.formats.reasons import in_words
 from endonym.formats.source_errors import source_error
 from endonym.log import Log, counted, listed, number
@@ -220,7 +220,7 @@ def texts_to_keep_out(path: Path, *, are_items: bool = False) -> Iterator[str]:
     if kind.format == "parquet" and not kind.compression:
         with suppress(arrow.ArrowException, OSError, ValueError):  # A damaged file is a reject.
             schema = parquet.read_schema(path)
-            names = [field.name for field in schema if is_text(field.type)]
+            names = text_columns(schema)
             sources = [source.model_copy(update={"column": name}) for name in names] or sources
     count = 0
     rejects = list[Reject]()

@@ -7,7 +7,7 @@ it, all that follows has another identity as well, and the same command continue
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -133,6 +133,7 @@ class CodeNotes:
         return self.store.journal(kind, identifier).with_suffix(".code.json")
 
 
+@dataclass
 class Fresh:
     """The artefacts of a run that are made again by other code than before.
 
@@ -141,12 +142,11 @@ class Fresh:
     in those of all that follow.
     """
 
-    def __init__(
-        self, notes: CodeNotes, salts: dict[str, str], names: frozenset[str] = frozenset()
-    ) -> None:
-        self.notes = notes
-        self.salts = salts
-        self.names = names
+    notes: CodeNotes
+    salts: dict[str, str]
+    names: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
         self.renewed: Callable[[Stage], Stage] = cache(self._renewed)
 
     def _renewed(self, stage: Stage) -> Stage:

@@ -1,7 +1,7 @@
 """What each stage receives, a config that is hashed and inputs, and does: it writes an artefact."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -292,7 +292,7 @@ def export_corpus(config: ExportConfig, ctx: StageContext) -> Numbers:
     corpus = ctx.inputs["corpus"]
     card = _card(config)
     made = make_corpus_export(config.export, corpus, ctx.out, card=card, log=ctx.log)
-    checks = [check.as_dict() for check in made.checks]
+    checks = [asdict(check) for check in made.checks]
     return {"format": config.export.format, "files": made.files, "checks": checks}
 
 
@@ -356,5 +356,5 @@ def _exported(
 
     texts = held_out_documents(ctx.inputs["shards"].folder, tokenizer)
     made = make(ctx.out, texts=texts, made_of=ctx.inputs["model"].id, log=ctx.log)
-    checks = [check.as_dict() for check in made.checks]
+    checks = [asdict(check) for check in made.checks]
     return {"format": config.export.format, "files": made.files, "checks": checks}

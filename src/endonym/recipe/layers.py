@@ -40,6 +40,11 @@ def read(path: Path) -> str:
     if len(raw) > LARGEST_BYTES:
         do = "Texts stand in files of their own; a recipe names them."
         raise RecipeError("a recipe holds at most 1 MB.", where=str(path), do=do)
+    return decoded(raw, path)
+
+
+def decoded(raw: bytes, path: Path) -> str:
+    """The text of a file. Raises RecipeError if it is not UTF-8."""
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -43,7 +43,7 @@ def corpus_card(artifact: Artifact | None) -> dict[str, Any] | None:
     total: dict[str, Any] = card["total"]
     dropped: dict[str, dict[str, int]] = total.get("dropped", {})
     rejects = ((reason, some_dropped(corpus.folder, reason, REJECTS_SHOWN)) for reason in dropped)
-    rules: dict[str, dict[str, Any]] = total.get("rules", {})  # a corpus of version 4 has none
+    rules: dict[str, dict[str, Any]] = total["rules"]
     return {
         "card": card,
         "sources": [*sources.items(), *([("all", total)] if len(sources) > 1 else [])],

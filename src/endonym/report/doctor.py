@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from endonym.device import program
 from endonym.log import counted, listed, number
+from endonym.mappings import largest_first
 from endonym.report.changes import kind_of, name_of
 from endonym.report.formatting import cut
 from endonym.report.page import render
@@ -137,7 +138,7 @@ def one_of_each(examples: Sequence[Example]) -> list[Example]:
 
 def shares(counts: Mapping[str, int], total: int) -> list[tuple[str, str, str]]:
     """Names with counts and shares, the most frequent first."""
-    ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    ordered = largest_first(counts).items()
     return [(name, number(n), percent(n / max(1, total))) for name, n in ordered]
 
 

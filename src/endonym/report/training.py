@@ -177,7 +177,7 @@ def with_margin(values: Sequence[float]) -> tuple[float, float]:
 
 
 def dev_baselines(lines: Lines) -> Levels:
-    """Bits per byte of the dev documents under the baselines; empty in an older journal."""
+    """Bits per byte of the dev documents under the baselines; empty without texts."""
     found = events(lines, "baselines")
     return {name: found[-1][name] for name in BASELINES} if found else {}
 

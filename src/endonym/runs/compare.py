@@ -58,7 +58,7 @@ class Beside:
             "family": self.model.family,
             "parameters": self.model.parameters,
             "compared": asdict(self.bits),
-            "score": self.model.score.as_dict(),
+            "score": asdict(self.model.score),
             "difference": self.difference and self.difference.as_dict(),
         }
 
@@ -389,7 +389,7 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
                 "train_tokens": run.tokens,
                 "epochs": run.epochs,
                 "compared": asdict(bits),
-                "score": run.score.as_dict(),
+                "score": asdict(run.score),
                 "dev_bits_per_byte": run.dev_score and run.dev_score.value,
                 "difference": to_best and to_best.as_dict(),
                 "seconds": run.seconds or None,
@@ -402,7 +402,7 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
     return {
         "runs": runs,
         "others": [each.as_dict() for each in comparison.others],
-        "baselines": [line.as_dict() for line in comparison.baselines],
+        "baselines": [asdict(line) for line in comparison.baselines],
         "same_documents": comparison.documents > 0,
         "shared_documents": comparison.documents,
         "shared_groups": comparison.n_groups,

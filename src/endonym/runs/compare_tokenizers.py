@@ -125,7 +125,7 @@ def tokenizer_table(tokenizers: Sequence[tuple[Named, Measured]]) -> str:
                 f"* {named.name} changes {number(total.changed)} of {number(total.documents)} "
                 "documents: what it loses costs it no tokens"
             )
-    return "\n".join([*aligned(rows_with_heads(rows), left=2), "", *map(folded, notes)])
+    return "\n".join([aligned(rows_with_heads(rows), left=2, indent=0), "", *map(folded, notes)])
 
 
 def _fit_cells(fit: Fit) -> dict[str, str]:

@@ -111,6 +111,7 @@ def difference_cells(
 def describe(comparison: Comparison) -> str:
     """The comparison as text: whose documents, aligned tables, and notes."""
     means = recipes(comparison)
-    tables = [*aligned(means), *([""] if means else []), *aligned(cells(comparison))]
+    tables = [aligned(rows, indent=0) for rows in (means, cells(comparison)) if rows]
     notes = map(folded, comparison.notes)
-    return "\n".join([f"{comparison.split} documents", *tables, "", *notes])
+    text = "\n\n".join(tables)
+    return "\n".join([f"{comparison.split} documents", text, "", *notes])

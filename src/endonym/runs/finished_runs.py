@@ -22,6 +22,7 @@ from endonym.evaluate.speed import SPEED_FILE, Efficiency, measured_efficiency
 from endonym.evaluate.tables import MODELS
 from endonym.export import history
 from endonym.log import Log
+from endonym.mappings import without_none
 from endonym.model.count import parameters
 from endonym.model.foreign.folder import AnyModelConfig, read_shape
 from endonym.pipeline.execute import run_folder
@@ -187,7 +188,7 @@ class FinishedRun:
     def scores(self) -> dict[str, Score]:
         """The headline bits per byte, of the model and of each baseline."""
         by_model = {name: headline(self.every_score, model=name) for name in MODELS}
-        return {name: score for name, score in by_model.items() if score is not None}
+        return without_none(by_model)
 
     @property
     def score(self) -> Score:

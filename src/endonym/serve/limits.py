@@ -104,22 +104,17 @@ class Access:
             return False
 
 
+@dataclass(slots=True)
 class Guard:
-    """Reads a whole body, within its limits, before the application sees the request."""
+    """Reads a whole body, within its limits, before the application sees the request.
 
-    def __init__(
-        self,
-        app: App,
-        access: Access,
-        *,
-        answered: Callable[[Scope, int, float], None] = lambda scope, status, seconds: None,
-        report: Callable[[str], None] = lambda text: None,
-    ) -> None:
-        """answered: is told the status and the seconds of each answer; report: of faults."""
-        self.app = app
-        self.access = access
-        self._answered = answered
-        self._report = report
+    answered: is told the status and the seconds of each answer; report: of faults.
+    """
+
+    app: App
+    access: Access
+    answered: Callable[[Scope, int, float], None] = lambda scope, status, seconds: None
+    report: Callable[[str], None] = lambda text: None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. HEAD is answered as GET, without the body. A path may end in a slash."""
@@ -144,7 +139,7 @@ class Guard:
                 is_answered = True
                 added = [(k.lower().encode(), v.encode()) for k, v in HEADERS.items()]
                 message["headers"] = [*message.get("headers", ()), *added]
-                self._answered(scope, message["status"], time.monotonic() - started)
+                self.answered(scope, message["status"], time.monotonic() - started)
             elif is_head and message["type"] == "http.response.body":
                 message = {**message, "body": b""}
             await send(message)
@@ -163,7 +158,7 @@ class Guard:
         except Exception as error:
             last = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{PurePath(last.filename).name}, line {last.lineno}"
-            self._report(f"{scope['method']} {scope['path']!r}: {error!r} in {place}")
+            self.report(f"{scope['method']} {scope['path']!r}: {error!r} in {place}")
             if not is_answered:
                 await _refuse(ApiError(500, "internal error of the server"), send_marked)
             raise

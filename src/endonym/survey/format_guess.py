@@ -41,8 +41,8 @@ from endonym.formats.reader import read_file
 from endonym.formats.readers.arrow import (
     ERRORS,
     batch_rows,
-    is_text,
     open_batches,
+    text_columns,
     texts,
     too_large,
 )
@@ -213,7 +213,7 @@ def parquet_guess(raw: io.BufferedReader) -> Guess:
         schema = parquet.ParquetFile(raw).schema_arrow
         if chat := chat_guess(lists_or_text(schema), "a table"):
             return chat
-        names = [field.name for field in schema if is_text(field.type)]
+        names = text_columns(schema)
         file = parquet.ParquetFile(raw, read_dictionary=names)
         most = min(LOOKED_AT_RECORDS, batch_rows(file))
         for batch in islice(file.iter_batches(batch_size=most, columns=names), 1):
@@ -238,7 +238,7 @@ def arrow_guess(raw: BinaryIO) -> Guess:
         schema, batches = open_batches(raw)
         if chat := chat_guess(lists_or_text(schema), "a table"):
             return chat
-        names = [field.name for field in schema if is_text(field.type)]
+        names = text_columns(schema)
         for batch in islice(batches, 1):
             rows = batch.slice(0, LOOKED_AT_RECORDS)
             n_rows = rows.num_rows

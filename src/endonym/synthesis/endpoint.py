@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from endonym.disk import Json
 from endonym.errors import EndpointError, RecipeError, first_line, printable
 from endonym.log import Log, counted, duration
+from endonym.mappings import without_none
 from endonym.synthesis.shards import Answer, Ask, json_line
 
 if TYPE_CHECKING:
@@ -354,7 +355,7 @@ class Endpoint:
         system = [{"role": "system", "content": self.system}] if self.system else []
         messages = [*system, {"role": "user", "content": ask.prompt}]
         body = {"messages": messages, "seed": ask.seed, **self.fields}
-        return {key: value for key, value in body.items() if value is not None}
+        return without_none(body)
 
     def _raise_for(self, response: "httpx.Response", said: str, sent: Mapping[str, Any]) -> None:
         """Raise for an answer that is an error, unless another form of the request may be taken."""

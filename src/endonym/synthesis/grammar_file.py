@@ -17,6 +17,7 @@ from endonym.config import EXPECTED, Config, value_in_words
 from endonym.disk import Json
 from endonym.errors import RecipeError, did_you_mean
 from endonym.formats.config import require_replacement
+from endonym.recipe.layers import decoded
 
 BLANKS = re.compile(r"[ \t\r\n]+")
 """No-break spaces are part of a text."""
@@ -256,14 +257,7 @@ def _read(path: Path, config: type[Tables]) -> Json:
             do="Divide it, or take fewer words.",
         )
     try:
-        data = tomllib.loads(raw.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise RecipeError(
-            f"byte 0x{raw[error.start]:02X} at position {error.start} is not UTF-8.",
-            where=f"{path}:{line}",
-            do="Save the file as UTF-8.",
-        ) from None
+        data = tomllib.loads(decoded(raw, path).removeprefix("\ufeff"))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise RecipeError(
             f"the file is no TOML: {error}.",

@@ -70,6 +70,7 @@ class Answer:
         return replace(self, text=text, thought=len(self.text) - len(text)) if found else self
 
 
+@dataclass
 class Shards:
     """The answers in a folder. A context manager: the end of it closes the files.
 
@@ -77,16 +78,17 @@ class Shards:
     of all that was paid.
     """
 
-    def __init__(self, folder: Path, plan: Plan, model: str) -> None:
-        self.folder = folder
-        self.plan = plan
-        self.model = model
+    folder: Path
+    plan: Plan
+    model: str
+
+    def __post_init__(self) -> None:
         self.done = set[int]()
         self.rejects = Counter[str]()
         self.texts = self.tokens = 0
         self._files: dict[Path, IO[bytes]] = {}
         self._synced = time.monotonic()
-        self._left = [len(plan.span(shard)) for shard in range(plan.shards)]
+        self._left = [len(self.plan.span(shard)) for shard in range(self.plan.shards)]
         self._read()
 
     def __enter__(self) -> "Shards":

@@ -14,6 +14,7 @@ characters that it lacks. There a frequent character becomes a piece of its own,
 import itertools
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -72,18 +73,20 @@ def extend_tokenizer(base: Tokenizer, config: TokenizerConfig, texts: Texts) -> 
     return extended
 
 
+@dataclass
 class _Pieces:
     """A `tokenizer.json` that grows.
 
     described: its JSON. next_id: of the next new piece. room: how many may still be added.
     """
 
-    def __init__(self, described: Json, next_id: int, room: int) -> None:
-        self.described = described
-        self.next_id = next_id
-        self.room = room
-        self.vocab: dict[str, int] = described["model"]["vocab"]
-        self.merges: list[Any] = described["model"]["merges"]
+    described: Json
+    next_id: int
+    room: int
+
+    def __post_init__(self) -> None:
+        self.vocab: dict[str, int] = self.described["model"]["vocab"]
+        self.merges: list[Any] = self.described["model"]["merges"]
         self.known_merges = {tuple(merge) for merge in self.merges}
 
     def add(self, merge: Merge) -> bool:

@@ -29,6 +29,7 @@ from tokenizers import Tokenizer as Engine
 from tokenizers import decoders, models
 
 from endonym.errors import TokenizerError
+from endonym.mappings import largest_first
 from endonym.tokenizer.bpe import zipf_least
 from endonym.tokenizer.config import BYTE_VOCAB, SPECIALS, TokenizerConfig
 from endonym.tokenizer.words import LINE_END, Counts, Texts
@@ -98,9 +99,7 @@ def single_pieces(
         )
     frequency = counts.characters
     least = max(config.min_count, zipf_least(counts, vocab))
-    frequent = sorted(
-        (c for c in frequency if frequency[c] >= least), key=lambda c: (-frequency[c], c)
-    )
+    frequent = largest_first({c: count for c, count in frequency.items() if count >= least})
     return list(dict.fromkeys([LINE_END, *spelling, *frequent]))[:room], room
 
 
@@ -124,8 +123,8 @@ def trained_scores(
         each: found.get(each, max(rarest, math.log(max(frequency.get(each, 0), 1) / total)))
         for each in single
     }
-    longer = sorted((p for p in found if len(p) > 1), key=lambda p: (-found[p], p))
-    return scores, {piece: found[piece] for piece in longer}
+    longer = {piece: score for piece, score in found.items() if len(piece) > 1}
+    return scores, largest_first(longer)
 
 
 def engine(
@@ -135,9 +134,8 @@ def engine(
 
     unknown: the id of an unknown token, which is never written.
     """
-    pieces = sorted(scores, key=lambda piece: (-scores[piece], piece))
     never = [(name, NEVER) for name in [*specials, *BYTE_TOKENS]]
-    vocab = [*never, *((piece, float(scores[piece])) for piece in pieces)]
+    vocab = [*never, *((piece, float(score)) for piece, score in largest_first(scores).items())]
     made = Engine(models.Unigram(vocab, unk_id=unknown, byte_fallback=True))
     made.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
     made.add_special_tokens(list(specials))

@@ -12,6 +12,7 @@ one hundredth of a run and more, together with learning rate decay).
 import math
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -38,15 +39,17 @@ def newest_share(kind: str, share: float, *, step: int, steps: int) -> float:
     return 0.0
 
 
+@dataclass
 class Average:
     """The average of a phase's weights; the weights themselves before or without averaging.
 
     tensors: the average of each master weight; empty before averaging starts.
     """
 
-    def __init__(self, optimizer: Optimizer, config: TrainConfig) -> None:
-        self.optimizer = optimizer
-        self.config = config
+    optimizer: Optimizer
+    config: TrainConfig
+
+    def __post_init__(self) -> None:
         self.tensors = list[Tensor]()
 
     @torch.no_grad()

@@ -10,6 +10,7 @@ expected with another beginning of the row.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -30,28 +31,26 @@ Teach = Callable[[Batch, Tensor | None], Taught]
 """What a teacher expects of a batch's targets: of all in flat order, or of those at indices."""
 
 
+@dataclass(slots=True)
 class LiveTeacher:
     """Models that read each batch as well. vocab, top_k: as in `likely`. share: as in `Taught`."""
 
-    def __init__(
-        self, decoders: Sequence[AnyDecoder], *, vocab: int, top_k: int, share: float
-    ) -> None:
-        self.decoders = decoders
-        self.vocab = vocab
-        self.top_k = top_k
-        self.share = share
+    decoders: Sequence[AnyDecoder]
+    vocab: int
+    top_k: int
+    share: float
 
     def __call__(self, batch: Batch, learnt_N: Tensor | None) -> Taught:
         found = likely(self.decoders, batch, learnt_N, vocab=self.vocab, top_k=self.top_k)
         return Taught(*found, self.share)
 
 
+@dataclass(slots=True)
 class CachedTeacher:
     """What was kept by `keep_likely`. share: as in `Taught`."""
 
-    def __init__(self, cache: TeacherCache, share: float) -> None:
-        self.cache = cache
-        self.share = share
+    cache: TeacherCache
+    share: float
 
     def __call__(self, batch: Batch, learnt_N: Tensor | None) -> Taught:
         assert batch.places_BT is not None, "orders say where targets are stored"

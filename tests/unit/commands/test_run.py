@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ def scored(run: Run, name: str, values: dict[str, float] | None) -> None:
     folder = run.folder / name
     folder.mkdir(parents=True)
     if values is not None:
-        lines = [score("model", value, split=split).as_dict() for split, value in values.items()]
+        lines = [asdict(score("model", value, split=split)) for split, value in values.items()]
         (folder / "scores.json").write_text(json.dumps(lines), encoding="utf-8")
     stage = Stage(name, "model" if name == "model" else "evaluation", {"for": name}, lambda ctx: {})
     artifact = artefact_of(folder, id=ID, stage="evaluation", numbers={})

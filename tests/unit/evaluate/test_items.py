@@ -21,10 +21,10 @@ from endonym.evaluate.items import (
     judge,
     long_options,
     read_items,
-    table,
     with_tokens,
 )
 from endonym.evaluate.score import BITS, PER_TEXT, TOO_FEW, Measured, find
+from endonym.evaluate.tables import aligned
 from endonym.generate.language_model import LanguageModel
 
 READER = toy_tokenizer("bpe")
@@ -301,7 +301,7 @@ def test_scores_are_of_all_items_of_groups_and_of_their_mean(model: LanguageMode
     assert per_byte is not None
     sizes = [len(option.encode()) for item in items for option in item.options]
     assert per_byte.value == are_right(items, judged.nats / sizes).mean()
-    assert "mean of groups" in table(found)
+    assert "mean of groups" in aligned(cells(found))
 
 
 def wilson(value: float, n: float) -> str:

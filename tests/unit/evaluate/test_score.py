@@ -1,6 +1,7 @@
 """Scores: ratios of sums, with intervals that cover what they claim to."""
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def test_every_metric_is_the_nats_over_its_own_size() -> None:
     for each in found:
         assert (each.n_documents, each.n_bytes, each.n_chars, each.n_tokens) == (2, 48, 24, 8)
         assert (each.model, each.source, each.split) == ("model", "tatar", "val")
-        assert each.as_dict()["low"] is None
+        assert asdict(each)["low"] is None
 
 
 def test_a_score_without_tokens_speaks_of_none() -> None:
@@ -147,7 +148,7 @@ def test_each_metric_says_why_it_has_no_interval() -> None:
     frame = {"model": "model", "source": None, "split": "test"}
     found = scores(measured_of([4.0] * 12, sizes=[40] + [2] * 11), **frame)
     assert [each.no_interval for each in found] == [UNEVEN] * 4
-    assert {each.as_dict()["no_interval"] for each in scores(measured_of([4.0]), **frame)} == {
+    assert {asdict(each)["no_interval"] for each in scores(measured_of([4.0]), **frame)} == {
         TOO_FEW
     }
     assert {each.no_interval for each in scores(measured_of([4.0] * 10), **frame)} == {None}

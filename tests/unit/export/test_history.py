@@ -62,7 +62,7 @@ def test_scores_are_those_of_the_corpuss_test_documents(asked: dict[str, str], w
 def evaluation(folder: Path, models: list[str], split: str = "test") -> Artifact:
     """An evaluation with a score of each of these, and a gain of its split in as many sources."""
     folder.mkdir()
-    write_json(folder / "scores.json", [score(name, 1.5).as_dict() for name in models])
+    write_json(folder / "scores.json", [asdict(score(name, 1.5)) for name in models])
     gains = [asdict(Gain(split, name, 0.1, None, None, 3)) for name in models]
     write_json(folder / "neighbours.json", gains)
     config = {"evaluation": {"kind": "bits", "split": split}}

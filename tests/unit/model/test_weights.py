@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from laws.shapes import SHAPES, shape, some_tokens
-from toys import lively_decoder, toy_config
+from toys import lively_decoder
 
 from endonym.errors import Damaged
 from endonym.model import weights
@@ -171,16 +171,6 @@ def test_a_folder_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) ->
     with pytest.raises(FileNotFoundError) as caught:
         save_tensors({"a": torch.zeros(2)}, tmp_path / "missing" / "weights.safetensors")
     assert caught.value.filename == str(tmp_path / "missing" / "weights.safetensors")
-
-
-@pytest.mark.parametrize("family", ["mamba", "mamba2"])
-def test_weights_with_the_older_name_of_a_parameter_are_read(family: str, tmp_path: Path) -> None:
-    state = dict(lively_decoder(toy_config(family)).state_dict())
-    older = {name.replace("A_log", "decay_log"): each for name, each in state.items()}
-    assert older.keys() != state.keys()
-    save_tensors(older, tmp_path / "weights.safetensors")
-    back = load_decoder(toy_config(family), tmp_path / "weights.safetensors").state_dict()
-    assert all(torch.equal(state[name], back[name]) for name in state)
 
 
 def test_tensors_are_read_from_a_path_that_is_no_utf8(tmp_path: Path):

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -346,7 +346,7 @@ def test_the_card_of_an_exported_model_knows_its_scores_and_what_the_recipe_says
         wanted = context(tmp_path / f"wanted {number}").out
         words: dict[str, Any] = {"card": card, "texts": texts, "made_of": model.id, "log": ctx.log}
         files, checks = formats.make_export(export, loaded, wanted, **words)
-        told = {"files": files, "checks": [check.as_dict() for check in checks]}
+        told = {"files": files, "checks": [asdict(check) for check in checks]}
         assert numbers == {"format": "huggingface", **told}
         found, same = (
             {each.name: each.read_bytes() for each in folder.iterdir()}

@@ -5,6 +5,7 @@ import os
 import random
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -163,7 +164,7 @@ class Workshop:
     def evaluation(self) -> None:
         artifact = self.add("evaluation", "evaluation bits", {})
         found = [score("model", 1.55), *baselines(), score("model", 2.0, split=HOSTILE)]
-        text = json.dumps([each.as_dict() for each in found])
+        text = json.dumps([asdict(each) for each in found])
         (artifact.folder / "scores.json").write_text(text, encoding="utf-8")
         continuation = {"prompt": HOSTILE, "text": KHMER, "finish_reason": "end"}
         text = json.dumps([continuation])

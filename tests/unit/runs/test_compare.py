@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -149,7 +149,7 @@ def test_who_has_dev_scores_is_not_told_to_make_them(tmp_path: Path) -> None:
     for run in runs:
         path = run.folder / "evaluation 2" / "scores.json"
         path.parent.mkdir()
-        path.write_text(json.dumps([score("model", 1.75, split="dev").as_dict()]), "utf-8")
+        path.write_text(json.dumps([asdict(score("model", 1.75, split="dev"))]), "utf-8")
         notes = compare([replace(each) for each in runs]).notes
         assert any("To choose" in note for note in notes), "not all have them yet"
         run.evaluations.append(artefact_of(path.parent))
@@ -228,7 +228,7 @@ def test_what_the_models_need_on_the_compressors_sample_stands_with_its_line(tmp
         for run in made:
             path = run.judged.folder / "scores.json"
             lines = json.loads(path.read_text(encoding="utf-8"))
-            lines.append(score("model_on_sample", 1.25).as_dict())
+            lines.append(asdict(score("model_on_sample", 1.25)))
             path.write_text(json.dumps(lines), "utf-8")
         return made
 

@@ -109,7 +109,7 @@ def test_the_csv_says_how_each_run_was_made_and_the_mean_over_seeds(tmp_path: Pa
         made.append(replace(run, models=models))
     path = made[0].folder / "evaluation 2" / "scores.json"
     path.parent.mkdir()
-    path.write_text(json.dumps([score("model", 1.75, split="dev").as_dict()]), encoding="utf-8")
+    path.write_text(json.dumps([asdict(score("model", 1.75, split="dev"))]), encoding="utf-8")
     made[0].evaluations.append(artefact_of(path.parent))
     page = write_comparison(compare(made))
     one, two, mean, *_ = csv_rows(page)
@@ -278,7 +278,7 @@ def test_the_lines_of_the_curves_are_over_all_bytes_as_the_validations_are(tmp_p
     for run in found.runs:
         path = run.judged.folder / "scores.json"
         lines = json.loads(path.read_text(encoding="utf-8"))
-        lines.append(score("bigram", 2.9, weighting="sources").as_dict())
+        lines.append(asdict(score("bigram", 2.9, weighting="sources")))
         path.write_text(json.dumps(lines), encoding="utf-8")
     again = compare([replace(run) for run in found.runs])
     assert {line.model: line.value for line in again.baselines}["bigram"] == 2.9

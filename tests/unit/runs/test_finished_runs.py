@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -286,7 +286,7 @@ def test_dev_is_scored_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for split, value in (("test", 1.5), ("dev", 1.7), ("far.txt", 3.0)):
         folder = tmp_path / split
         folder.mkdir()
-        write_json(folder / "scores.json", [score("model", value, split=split).as_dict()])
+        write_json(folder / "scores.json", [asdict(score("model", value, split=split))])
         evaluations.append(Artifact(folder, {"files": list_files(folder)}))
     run = a_finished_run(tmp_path, evaluations)
     assert run.dev_score.value == 1.7

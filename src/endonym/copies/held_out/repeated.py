@@ -16,6 +16,7 @@ The third measure compares a candidate with all other texts together: **covered*
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,7 @@ Texts = Callable[[Indices], list[str]]
 Counters = np.ndarray[tuple[int], np.dtype[np.uint32]]
 
 
+@dataclass
 class Index:
     """Candidates, and which of them are nearly repeated by other texts.
 
@@ -79,11 +81,12 @@ class Index:
     counters while the index is made.
     """
 
-    def __init__(self, contained: "Contained", similar: "Similar", covered: Covered) -> None:
-        self.contained = contained
-        self.similar = similar
-        self.covered = covered
-        self.contaminated = unmarked(len(contained.sizes))
+    contained: "Contained"
+    similar: "Similar"
+    covered: Covered
+
+    def __post_init__(self) -> None:
+        self.contaminated = unmarked(len(self.contained.sizes))
 
     @classmethod
     def made(cls, candidates: Iterable[str], every: "Iterable[str] | Counters") -> "Index":
@@ -169,6 +172,7 @@ class Index:
             postings.keep(~self.contaminated[postings.owners])
 
 
+@dataclass
 class Contained:
     """The runs of thirteen letters of the candidates, and which were seen.
 
@@ -181,10 +185,11 @@ class Contained:
     them has one of the first half: only these are used to find c.
     """
 
-    def __init__(self, postings: Postings, sizes: Indices, runs: Indices) -> None:
-        self.postings = postings
-        self.sizes = sizes
-        self.runs = runs
+    postings: Postings
+    sizes: Indices
+    runs: Indices
+
+    def __post_init__(self) -> None:
         self.firsts = np.cumsum(self.sizes) - self.sizes
         self.seen = unmarked(len(self.postings.hashes))
         self.is_in_text = np.zeros_like(self.seen)
@@ -250,16 +255,16 @@ def kept_runs(text: str) -> Hashes:
     return distinct(kept) if len(kept) else distinct(hashes[0])[:1]
 
 
+@dataclass(slots=True)
 class Similar:
     """The candidates by their rarest runs of six letters, for edit distance.
 
     texts: gives chosen candidates, folded.
     """
 
-    def __init__(self, postings: Postings, lengths: Indices, texts: Texts) -> None:
-        self.postings = postings
-        self.lengths = lengths
-        self.texts = texts
+    postings: Postings
+    lengths: Indices
+    texts: Texts
 
     @classmethod
     def made(cls, texts: list[str], rare: Sequence[tuple[Hashes, Indices]]) -> "Similar":

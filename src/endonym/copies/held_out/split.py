@@ -114,11 +114,11 @@ def split_keys(documents: Hashes, blocks: Hashes) -> Hashes:
     return documents if len(np.unique(blocks)) < FEW_BLOCKS else blocks
 
 
+@dataclass
 class NearCopySearch:
     """Looks for near copies in texts, one after the other."""
 
-    def __init__(self, texts: Texts) -> None:
-        self.texts = texts
+    texts: Texts
 
     def index(self, candidates: Marks, every: Marks) -> Index:
         """The index of some documents; every: they and all that they are compared with."""

@@ -10,6 +10,7 @@ from typing import Any
 from endonym.disk import packaged_tables
 from endonym.export.refusals import refusal
 from endonym.export.row import Architecture, Json, nearest, sizes_of, tensor_names
+from endonym.mappings import without_none
 from endonym.model.config import ModelConfig
 
 DATA = packaged_tables("endonym.export.gguf", "rows.toml")
@@ -35,7 +36,7 @@ class GGUFArchitecture(Architecture):
         sizes = sizes_of(config)
         keys = DATA["keys"][self.like] | self.keys
         found = {theirs: sizes.get(ours, ours) for theirs, ours in keys.items()}
-        return {key: value for key, value in found.items() if value is not None}
+        return without_none(found)
 
 
 KEYBOARD = GGUFArchitecture(name="llama", **DATA["keyboard"])

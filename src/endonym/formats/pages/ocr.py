@@ -24,6 +24,7 @@ import regex
 
 from endonym.formats.source_errors import source_error
 from endonym.log import QUIET, Log
+from endonym.mappings import largest_first
 from endonym.script.languages import ocr_packages
 from endonym.script.scripts import script_counts
 
@@ -282,7 +283,7 @@ def candidates(engine: Tesseract, wanted: Counter[str]) -> dict[str, float]:
     covered: dict[str, float] = {}
     for pack, own in letters.items():
         covered[pack] = sum(n for sign, n in wanted.items() if sign in own) / wanted.total()
-    best = sorted(covered, key=lambda pack: (-covered[pack], pack))
+    best = [*largest_first(covered)]
     good = [pack for pack in best if covered[pack] >= LEAST_COVERED * covered[best[0]]]
     return {pack: covered[pack] for pack in good[:MOST_TRIED]}
 

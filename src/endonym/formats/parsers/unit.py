@@ -26,10 +26,14 @@ class Unit:
     data: Any = None
 
 
-class Refused(Exception):
-    """The whole file, or all that is left of it, cannot be read."""
+class WithReason(Exception):
+    """Why something cannot be read: a reason to count by, and a sentence."""
 
     def __init__(self, reason: str, detail: str) -> None:
         self.reason = reason
         self.detail = detail
         super().__init__(detail)
+
+
+class Refused(WithReason):
+    """The whole file, or all that is left of it, cannot be read."""

@@ -5,6 +5,7 @@ are left out; links are their texts. mwparserfromhell reads the markup.
 """
 
 from collections.abc import Set
+from dataclasses import dataclass
 from typing import Any
 
 import mwparserfromhell
@@ -88,11 +89,11 @@ def without_tags(text: str) -> str:
     return "".join([*parts, text[at:]])
 
 
+@dataclass
 class Shown:
     """Writes what a page shows."""
 
-    def __init__(self, names: Set[str]) -> None:
-        self.names = names
+    names: Set[str]
 
     def text(self, code: Any, depth: int = 0) -> str:
         """What a piece of markup shows."""

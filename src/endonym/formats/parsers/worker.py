@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from endonym.formats.parsers.unit import Refused, Unit
@@ -102,16 +103,16 @@ def end_message(end: str, reason: str, detail: str) -> dict[str, str]:
     return {"end": end, "reason": reason, "detail": detail[:DETAIL_CHARS]}
 
 
+@dataclass
 class Worker:
     """Parses files. Units are sent together, some milliseconds' worth of them."""
 
-    def __init__(
-        self, requests: frames.Incoming, answers: int, where: frames.Whereabouts, cpu_seconds: int
-    ) -> None:
-        self.requests = requests
-        self.answers = answers
-        self.where = where
-        self.cpu_seconds = cpu_seconds
+    requests: frames.Incoming
+    answers: int
+    where: frames.Whereabouts
+    cpu_seconds: int
+
+    def __post_init__(self) -> None:
         self.cpu_renewed_at = -1.0
         self.held = bytearray()
         self.sent_at = 0.0

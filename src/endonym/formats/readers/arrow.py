@@ -76,7 +76,7 @@ def read_columns(
 
 def text_column(schema: Any, column: str | int | None) -> str:
     """The name of the string column for `column`. Raises Refused; also if two have this name."""
-    names = [field.name for field in schema if is_text(field.type)]
+    names = text_columns(schema)
     name = column or DEFAULT_FIELD
     if isinstance(name, int):
         name = schema.names[name - 1] if name <= len(schema.names) else ""
@@ -95,6 +95,11 @@ def note_columns(schema: Any, text: str) -> dict[str, str]:
     shown = (is_text, types.is_integer, types.is_floating, types.is_date, types.is_timestamp)
     names = [field.name for field in schema if any(each(field.type) for each in shown)]
     return columns_noted((name for name in names if schema.names.count(name) == 1), text=text)
+
+
+def text_columns(schema: Any) -> list[str]:
+    """The names of the columns that contain strings."""
+    return [field.name for field in schema if is_text(field.type)]
 
 
 def is_text(kind: Any) -> bool:

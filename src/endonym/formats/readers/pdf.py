@@ -8,6 +8,7 @@ it is a reject with its number. So is a page that has nothing but running heads.
 
 import base64
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from endonym.formats import isolation
@@ -45,15 +46,17 @@ def read_pdf(content: Content, origin: Origin, source: Source) -> Records:
     return records_on_disk(content, origin, read)
 
 
+@dataclass
 class Pdf:
     """A PDF on disk."""
 
-    def __init__(self, path: Path, content: Content, origin: Origin, source: Source) -> None:
-        self.path = path
-        self.content = content
-        self.origin = origin
-        self.source = source
-        self.ocr = PageOcr.of(source)
+    path: Path
+    content: Content
+    origin: Origin
+    source: Source
+
+    def __post_init__(self) -> None:
+        self.ocr = PageOcr.of(self.source)
         self.rejects: list[Reject] = []
 
     def pages(self) -> Iterator[Page]:
