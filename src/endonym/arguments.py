@@ -1,6 +1,6 @@
 """Arguments of the Python API that are of another type than meant: what to pass instead."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ def wrong(name: str, value: Any, *, meant: str, do: str) -> RecipeError:
     return RecipeError(f"{name} takes {meant}, not {shown}", where=name, do=do)
 
 
-def require_kind(name: str, value: Any, kinds: Sequence[type[Any]], *, do: str) -> None:
+def require_kind(name: str, value: Any, kinds: tuple[type, ...], *, do: str) -> None:
     """Raise RecipeError if a value is of none of these types. do: what to pass instead."""
-    if not isinstance(value, tuple(kinds)):
+    if not isinstance(value, kinds):
         meant = " or ".join(f"a {each.__name__}" for each in kinds)
         raise wrong(name, value, meant=meant, do=do)
 
@@ -26,7 +26,7 @@ def require_kind(name: str, value: Any, kinds: Sequence[type[Any]], *, do: str) 
 def require_text(name: str, value: Any) -> str:
     """One text. Raises RecipeError for anything else, such as a list of texts."""
     do = f"Call it for each text: [model.{name}(text) for text in texts]"
-    require_kind(name, value, [str], do=do)
+    require_kind(name, value, (str,), do=do)
     return value
 
 

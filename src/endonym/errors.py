@@ -208,3 +208,14 @@ class EndpointError(EndonymError):
 
 class ExportError(EndonymError):
     """The export format cannot represent this model."""
+
+
+def decoded(raw: bytes, path: PurePath) -> str:
+    """The text of a file. Raises RecipeError if it is not UTF-8."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        message = f"byte 0x{raw[error.start]:02X} at position {error.start} is not UTF-8."
+        do = "Save the file as UTF-8."
+        raise RecipeError(message, where=f"{path}:{line}", do=do) from None

@@ -72,7 +72,9 @@ def estimated_examples(
         said = [_said(each.value) for each in made]
         lengths = _lengths([contents for contents, _ in said], bytes_per_token, tokenizer)
         fits = lengths <= context  # the others will be rejected
-        keys = _prompt_keys(made, recipe.split.seed)[fits]
+        seed = recipe.split.seed
+        all_keys = [prompt_key(record.value.prompt, seed) for record in made]
+        keys = np.array(all_keys, dtype=np.uint64)[fits]
         is_dev = np.zeros(len(made), dtype=bool)
         is_dev[fits] = held_out_prompts(keys, recipe.chat.val_share, held_out)
         held_out = np.union1d(held_out, keys[is_dev[fits]])
@@ -128,11 +130,6 @@ def _read(recipe: Recipe, index: int) -> tuple[list[ParsedRecord], list[float], 
     are_all = all(weight == 1 for _, weight in read)
     _require_some(phase, rejects, len(made), most=recipe.chat.max_rejected if are_all else 1)
     return made, [weight for some, weight in read for _ in some], rejects
-
-
-def _prompt_keys(made: Sequence[ParsedRecord], seed: int) -> NDArray[np.uint64]:
-    """The keys of the prompts of records."""
-    return np.fromiter((prompt_key(each.value.prompt, seed) for each in made), dtype=np.uint64)
 
 
 def _system(made: ParsedRecord) -> list[str]:

@@ -77,7 +77,7 @@ def make(
     >>> run = endonym.make(endonym.Recipe.load("my-tatar/recipe.toml"))
     """
     do = "Read it first: endonym.make(endonym.Recipe.load(path)); or write endonym.Recipe(**keys)"
-    require_kind("recipe", recipe, [Recipe], do=do)
+    require_kind("recipe", recipe, (Recipe,), do=do)
     fresh = require_list("fresh", fresh, of="stages", example='fresh=["model"]')
     recipe = recipe.checked()
     return run_and_report(
@@ -99,7 +99,7 @@ def load(
     >>> model = endonym.load("my-tatar")  # or runs/my-tatar, or a folder
     >>> model.generate("Кояшлы көндә", max_tokens=80)
     """
-    require_kind("model", model, [str, Path], do=NAME_A_MODEL)
+    require_kind("model", model, (str, Path), do=NAME_A_MODEL)
     adapter_name = None if adapter is None else str(adapter)
     return load_model(str(model), Store(Path(store)), pick(device), Log(), adapter=adapter_name)
 
@@ -120,8 +120,8 @@ def proofreader(
     >>> for each in endonym.proofreader("my-tatar").check("Мин мэктэпкә барам."):
     ...     print(each.begin, each.end, each.word, [one.word for one in each.corrections])
     """
-    require_kind("model", model, [str, Path], do=NAME_A_MODEL)
-    require_kind("words", words, [str, Path, type(None)], do="Write the words into a file.")
+    require_kind("model", model, (str, Path), do=NAME_A_MODEL)
+    require_kind("words", words, (str, Path, type(None)), do="Write the words into a file.")
     word_file = None if words is None else Path(words)
     given = str(model), Store(Path(store)), pick(device), Log()
     return load_proofreader(*given, word_file=word_file)
@@ -139,7 +139,7 @@ def with_adapter(
     >>> fables = endonym.with_adapter(base, "fables")
     """
     do = "Load it first: endonym.with_adapter(endonym.load(name), adapter)"
-    require_kind("model", model, [LanguageModel], do=do)
+    require_kind("model", model, (LanguageModel,), do=do)
     return loading.with_adapter(model, find_adapter(str(adapter), Store(Path(store))))
 
 
@@ -152,7 +152,7 @@ def words(run: str | Path, *, store: str | Path = "store") -> WordList:
     >>> words.words["китап"].count, words.knows("Китап"), words.left_out["rare"].words
     """
     do = "Pass the name or the folder of a run: endonym.words(run.folder)"
-    require_kind("run", run, [str, Path], do=do)
+    require_kind("run", run, (str, Path), do=do)
     home = Store(Path(store))
     corpus = loading.find_corpus(str(run), home).verify()
     return words_of_corpus(Corpus(corpus.folder), loading.words_of(str(run), home).language)

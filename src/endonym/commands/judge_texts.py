@@ -119,7 +119,13 @@ def write_texts(
     for place, identity, name, make in systems:
         own = replace(plan, model=identity)
         write_answers(own, Prompts(prompts), folder / place, make, model=name, log=log)
-        written.append(_texts_in(folder / place, own))
+        records = records_in(folder / place, own).items()
+        texts = {
+            n: Written(record["text"], record["finish_reason"] != "length")
+            for n, record in records
+            if "reason" not in record  # it was too long for the model
+        }
+        written.append(texts)
     whole = [n for n in range(count) if all(n in texts for texts in written)]
     if not whole:
         do = "Give shorter prompts (--prompts), or a model with a longer context."
@@ -134,15 +140,6 @@ def write_texts(
         [evened([texts[n] for texts in written]) for n in whole],
         held_out,
     )
-
-
-def _texts_in(place: Path, plan: Plan) -> dict[int, Written]:
-    """What stands in a folder, by the number of the prompt; one that is too long has no text."""
-    return {
-        n: Written(each["text"], each["finish_reason"] != "length")
-        for n, each in records_in(place, plan).items()
-        if "reason" not in each
-    }
 
 
 def _writer(

@@ -181,7 +181,10 @@ def make_engine(
     )
     engine.spelled = model.spelled
     engine.turns = model.turns
-    if suggests and weight_bytes(model) <= MOST_SUGGESTING:
+    weights = model.decoder.parameters()
+    if suggests and sum(weight.numel() * weight.element_size() for weight in weights) <= (
+        MOST_SUGGESTING
+    ):
         engine.model = model
     return engine
 
@@ -207,11 +210,6 @@ def _kept_engine(name: str, store: Store, log: Log) -> "Engine | None":
 def _gguf_folder(identity: str, store: Store) -> Path:
     """Where the GGUF file of a model is kept."""
     return store.cache / "gguf" / f"{identity}-{FORMAT}"
-
-
-def weight_bytes(model: LanguageModel) -> int:
-    """What the weights of a model take."""
-    return sum(each.numel() * each.element_size() for each in model.decoder.parameters())
 
 
 def _kept_gguf(name: str, store: Store, log: Log, adapter: str | None = None) -> Path:

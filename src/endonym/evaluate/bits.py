@@ -220,8 +220,9 @@ def read_closely(
 ) -> Iterator[TokenNats]:
     """What the model says of each token of each document. advance: as in `measure_nats`."""
     start = start_of(model, texts)
-    again = model.tokenizer.window_start
-    for part in read_tokens(model.decoder, texts.ids, start, model.window, again=again):
+    for part in read_tokens(
+        model.decoder, texts.ids, start, model.window, again=model.tokenizer.window_start
+    ):
         yield part
         advance(len(part.nats))
 

@@ -118,7 +118,8 @@ def train(
             tuned.train()
             for chosen in _batches(rows["train"]):
                 for group in optimizer.param_groups:
-                    group["lr"] = rate * _scale((step + 0.5) / (epochs * steps))
+                    done = (step + 0.5) / (epochs * steps)
+                    group["lr"] = rate * min(done / WARMUP, (1 - done) / (1 - WARMUP))
                 predicted = tuned([[side[n] for n in chosen] for side in rows["train"]])
                 loss = _loss(predicted, targets[chosen.to(targets.device)])
                 optimizer.zero_grad()
@@ -166,11 +167,6 @@ def _targets(answers: Answers) -> Tensor:
 def _loss(predicted: Tensor, targets: Tensor) -> Tensor:
     """Cross-entropy of classes, or the mean squared difference of cosines from scores."""
     return (mse_loss if targets.is_floating_point() else cross_entropy)(predicted, targets)
-
-
-def _scale(done: float) -> float:
-    """The share of the peak of the learning rate, where a share of the steps is done."""
-    return min(done / WARMUP, (1 - done) / (1 - WARMUP))
 
 
 @torch.inference_mode()

@@ -149,7 +149,9 @@ class Answers:
 
 def frozen(probe: Probe, features: Mapping[str, Array], answers: Answers) -> Iterator[Predicted]:
     """What is fitted on the features of texts, which stay as they are."""
-    sides = {split: _sides(features, part) for split, part in probe.parts.items()}
+    sides: dict[str, list[Array]] = {}
+    for split, part in probe.parts.items():
+        sides[split] = [np.stack([features[text] for text in texts]) for texts in _columns(part)]
     if not probe.is_similarity:
         inputs = {split: each[0] for split, each in sides.items()}
         yield _best("frozen", _logistic, inputs, answers)
@@ -175,11 +177,6 @@ def baselines(probe: Probe, answers: Answers) -> Iterator[Predicted]:
         return
     inputs = {split: each[0] for split, each in sides.items()}
     yield _best("tf-idf", partial(_logistic, is_scaled=False), inputs, answers)
-
-
-def _sides(features: Mapping[str, Array], examples: Sequence[Example]) -> list[Array]:
-    """The features of the first texts of examples, and those of the second ones, if there are."""
-    return [np.stack([features[text] for text in texts]) for texts in _columns(examples)]
 
 
 def _columns(examples: Sequence[Example]) -> list[tuple[str, ...]]:

@@ -243,7 +243,11 @@ def self_bleu(rows: Sequence[Sequence[str]]) -> Iterator[float | None]:
     text without a four in common has 0.
     """
     tops = list[dict[tuple[str, ...], list[int]]]()
-    grams = [[_grams(row, n) for row in rows] for n in range(1, BLEU_ORDER + 1)]
+    # How often each n words in a row occur in each text, for each n.
+    grams = [
+        [Counter(zip(*(row[k:] for k in range(n)), strict=False)) for row in rows]
+        for n in range(1, BLEU_ORDER + 1)
+    ]
     for of_rows in grams:  # of each n-gram its two largest counts, so that a text is left out
         top = dict[tuple[str, ...], list[int]]()
         for counts in of_rows:
@@ -265,11 +269,6 @@ def self_bleu(rows: Sequence[Sequence[str]]) -> Iterator[float | None]:
         others.remove(len(row))
         nearest = min(others, key=lambda n: (abs(n - len(row)), n))
         yield math.exp(logs / BLEU_ORDER + min(0.0, 1 - nearest / len(row)))
-
-
-def _grams(row: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
-    """How often each n words in a row stand in a text."""
-    return Counter(tuple(row[begin : begin + n]) for begin in range(len(row) - n + 1))
 
 
 class Copies:

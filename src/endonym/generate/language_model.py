@@ -231,9 +231,13 @@ class LanguageModel:
         To rank texts of different lengths by likelihood, compare `log_probability`.
         """
         (ids,) = self.tokenizer.encode_documents([require_text("score", text)])
-        start = self.tokenizer.document_start
-        again = self.tokenizer.window_start
-        (nats,) = read_nats(self.decoder, [ids], start, self.window, again=again)
+        (nats,) = read_nats(
+            self.decoder,
+            [ids],
+            self.tokenizer.document_start,
+            self.window,
+            again=self.tokenizer.window_start,
+        )
         return TextScore.of(nats, ids.tolist(), len(text.encode("utf-8")))
 
     def embed(self, texts: Sequence[str]) -> Features:

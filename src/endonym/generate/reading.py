@@ -118,6 +118,7 @@ def _read_group(
     context = window_tokens(decoder, start, window)
     given = max(1, len(start))
     before = np.array(start, dtype=np.int64)
+    later = np.array(again, dtype=np.int64)
     rows = [np.concatenate((before, ids)) for ids in documents]
     results = [np.zeros((3, len(ids))) for ids in documents]
     is_carried = carries_state(decoder)
@@ -131,12 +132,10 @@ def _read_group(
             room = context if len(row) <= context else max(2, context - len(again))
             parts += windows(n, len(row), room, given=given)
     for batch in _longest_first(parts, lambda part: part.end - part.begin):
-        read = [rows[part.document][part.begin : part.end] for part in batch]
-        if again:
-            read = [
-                np.concatenate((again, ids)).astype(np.int64) if part.begin else ids
-                for part, ids in zip(batch, read, strict=True)
-            ]
+        read: list[Ids] = []
+        for n, begin, _, end in batch:
+            ids = rows[n][begin:end]
+            read.append(np.append(later, ids) if begin else ids)
         tokens_BT = _padded(read, decoder.readout)
         judged = _judged(decoder.readout, decoder(tokens_BT[:, :-1])[0], tokens_BT[:, 1:])
         _keep(results, batch, judged, len(start), n_again=len(again))

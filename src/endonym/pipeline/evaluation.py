@@ -185,8 +185,9 @@ def ensemble_scores(
             model = LanguageModel.load(member.folder, device.pick(device_name))
             for (_, texts), added in zip(judged, sums, strict=True):
                 start = bits.start_of(model, texts)
-                again = model.tokenizer.window_start
-                read = read_nats(model.decoder, texts.ids, start, window, again=again)
+                read = read_nats(
+                    model.decoder, texts.ids, start, window, again=model.tokenizer.window_start
+                )
                 for number, nats in enumerate(read):
                     added[number] = np.logaddexp(added[number], -nats)
                     advance(len(nats))

@@ -13,7 +13,7 @@ from typing import Any
 import regex
 
 from endonym.config import Config
-from endonym.errors import RecipeError, did_you_mean, nearest, printable
+from endonym.errors import RecipeError, decoded, did_you_mean, nearest, printable
 from endonym.recipe.messages import findings, shown
 from endonym.recipe.problems import Origin, Problem
 from endonym.recipe.text import KeyPath, dotted, normal, syntax_error
@@ -41,17 +41,6 @@ def read(path: Path) -> str:
         do = "Texts stand in files of their own; a recipe names them."
         raise RecipeError("a recipe holds at most 1 MB.", where=str(path), do=do)
     return decoded(raw, path)
-
-
-def decoded(raw: bytes, path: Path) -> str:
-    """The text of a file. Raises RecipeError if it is not UTF-8."""
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        message = f"byte 0x{raw[error.start]:02X} at position {error.start} is not UTF-8."
-        do = "Save the file as UTF-8."
-        raise RecipeError(message, where=f"{path}:{line}", do=do) from None
 
 
 def _others(path: Path) -> str:

@@ -102,7 +102,7 @@ class Recipe(Config):
         problem of the file, each with its line and what to do.
         """
         do = "Give the path of its file. A recipe of keys is endonym.Recipe(**keys)."
-        require_kind("path", path, [str, Path], do=do)
+        require_kind("path", path, (str, Path), do=do)
         sets = require_list("sets", sets, of="overrides", example='sets=["seed=3"]')
         return cls._of([cls._read(Path(path), variant, sets, text)])[0]
 
@@ -395,17 +395,14 @@ def overrides_name(sets: Sequence[str], *, phase: str = "") -> str:
         name = ",".join(each + seed)
         if len(",".join(each)) <= longest and re.fullmatch(r"[\w.,=+-]*", name, re.ASCII):
             return f"+{name}" if name else ""
-    return "+" + ",".join([_short_hash(",".join(texts)), *seed])
+    given = ",".join(texts).encode("utf-8", "surrogateescape")
+    return "+" + ",".join([hashlib.sha256(given).hexdigest()[:8], *seed])
 
 
 def _override_pairs(sets: Sequence[str]) -> dict[str, str]:
     """Overrides by key, the last one of each, but the recipe's name: it is in the run's already."""
     parts = (override.partition("=") for override in sets)
     return {k: value.strip() for key, _, value in parts if (k := key.strip()) != "name"}
-
-
-def _short_hash(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
 
 
 def _dumped(value: Any) -> Any:

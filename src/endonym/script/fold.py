@@ -114,11 +114,8 @@ def portions(text: str) -> Iterator[str]:
     while start < len(text):
         first = start + PORTION_CHARS
         places = range(first, min(first + PORTION_CHARS, len(text)))
-        end = next((place for place in places if begins_a_letter(text[place])), places.stop)
+        # A character whose decomposition begins with no mark, so that marks before it stay there.
+        begins = (n for n in places if not unicodedata.combining(decomposed(text[n])[0]))
+        end = next(begins, places.stop)
         yield text[start:end]
         start = end
-
-
-def begins_a_letter(character: str) -> bool:
-    """Whether its decomposition begins with no mark, so that marks before it stay before it."""
-    return unicodedata.combining(decomposed(character)[0]) == 0

@@ -15,9 +15,8 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from endonym.config import EXPECTED, Config, value_in_words
 from endonym.disk import Json
-from endonym.errors import RecipeError, did_you_mean
+from endonym.errors import RecipeError, decoded, did_you_mean
 from endonym.formats.config import require_replacement
-from endonym.recipe.layers import decoded
 
 BLANKS = re.compile(r"[ \t\r\n]+")
 """No-break spaces are part of a text."""
