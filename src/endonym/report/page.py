@@ -66,8 +66,7 @@ def render(template: str, values: dict[str, Any]) -> str:
 
 def figures(charts: Sequence[Chart]) -> list[Markup]:
     """Charts for a screen and for a phone; the style sheet shows the ones that fit."""
-    drawn = zip(draw_all(charts, WIDE), draw_all(charts, NARROW), strict=True)
-    return [FIGURE.format(wide, narrow) for wide, narrow in drawn]
+    return [*map(FIGURE.format, draw_all(charts, WIDE), draw_all(charts, NARROW))]
 
 
 def both_bars(bars: Bars) -> Markup:

@@ -140,9 +140,11 @@ class Tokenizer:
     @property
     def window_start(self) -> tuple[int, ...]:
         """The ids before each later window of a long document: what a folder's own tokenizer puts
-        before every text. Of a tokenizer made by endonym there are none: its models read rows of
-        training that begin anywhere."""
-        return () if self.around is None else self.around.before
+        before every text. None if it has `<|endoftext|>`, as those have that endonym made: their
+        models read rows of training that begin anywhere."""
+        if self.around is None or self.id_of(END_OF_TEXT) is not None:
+            return ()
+        return self.around.before
 
     def text_ids(self, text: str) -> list[int]:
         """The ids of a whole text as a model reads it: a prompt.

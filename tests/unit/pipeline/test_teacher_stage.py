@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -184,7 +185,7 @@ def test_a_live_teacher_is_that_of_the_phase(
     found = teaching.teach_of(config, ctx, "there")
     assert asked == [(ctx, tmp_path / "named", 16, "there")]
     assert isinstance(found, LiveTeacher)
-    assert vars(found) == {"decoders": ["a"], "vocab": 9, "top_k": 7, "share": 0.9}
+    assert asdict(found) == {"decoders": ["a"], "vocab": 9, "top_k": 7, "share": 0.9}
 
 
 def model() -> LanguageModel:

@@ -354,7 +354,7 @@ def test_the_members_are_scored_by_the_mean_of_their_probabilities(
     decoder = lively_decoder(toy_config(vocab=tokenizer.vocab, context=32))
     read = [np.array(nats[name]) for name in ("a", "b")]
     monkeypatch.setattr(LanguageModel, "load", lambda *given: LanguageModel(decoder, tokenizer))
-    monkeypatch.setattr(evaluation, "read_nats", lambda *given: [read.pop(0)])
+    monkeypatch.setattr(evaluation, "read_nats", lambda *given, again: [read.pop(0)])
     members = [Artifact(tmp_path, {})] * 2
     given: dict[str, Any] = {"device_name": None, "log": Log(quiet=True)}
     texts = Texts([np.array([65, 66, 67])], ["хат"], tokenizer)

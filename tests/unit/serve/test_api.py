@@ -412,7 +412,7 @@ def test_an_engine_that_fails_is_an_error_and_the_server_lives() -> None:
 def test_a_fault_is_told_to_the_client_in_openais_form_and_to_the_log_with_its_place() -> None:
     with client_of() as (client, service):
         said: list[str] = []
-        client.app._report = said.append
+        client.app.report = said.append
         service.schedulers["тел"].engine.vocabulary = None  # type: ignore[misc]
         answer = client.post("/v1/completions", prompt=PROMPT)
         assert (answer.status_code, answer.json()["error"]["type"]) == (500, "server_error")
