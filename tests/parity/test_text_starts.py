@@ -115,6 +115,17 @@ def test_scoring_starts_with_the_token_between_documents(shape: str, ours: Token
     assert "".join(map(ours.token, ours.document_start)) == SHAPES[shape].start
 
 
+@pytest.mark.parametrize(
+    ("shape", "name"),
+    [("gemma3", "<bos>"), ("llama3", "<|begin_of_text|>"), ("smollm2", ""), ("gpt2", "")],
+    indirect=["shape"],
+)
+def test_later_windows_of_a_document_start_with_what_stands_before_every_text(
+    ours: Tokenizer, name: str
+) -> None:
+    assert "".join(map(ours.name_of, ours.window_start)) == name
+
+
 def test_chats_have_their_ids(shape: str, ours: Tokenizer, theirs: Any) -> None:
     if SHAPES[shape].chat is None:
         pytest.skip("the real folder has no template")
