@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from statistics import median
 
 import pytest
 
@@ -103,7 +102,8 @@ def test_a_real_model_is_loaded_about_as_fast_as_by_transformers(
     for _ in range(3):
         times["theirs"].append(float(str(printed(THEIRS, str(real_model)))))
         times["ours"].append(float(str(printed(OURS, str(real_model), str(store)))))
-    assert median(times["ours"]) <= 1.5 * median(times["theirs"]), times
+    # The fastest: what other programs do at the same time only adds to a time.
+    assert min(times["ours"]) <= 1.5 * min(times["theirs"]), times
     assert is_known or not store.exists(), "loading makes no store"
 
 
