@@ -4,7 +4,6 @@ import copy
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -658,8 +657,10 @@ def _decoded(token: str, steps: list[Json]) -> bytes:
     """The bytes of one token, by the steps of the decoder."""
     for step in steps:
         if step["type"] == "ByteLevel":
-            with suppress(KeyError):  # a token with other letters stands for itself
-                return bytes(map(byte_alphabet().__getitem__, token))
+            alphabet = byte_alphabet()
+            values = [alphabet.get(sign, -1) for sign in token]
+            if -1 not in values:  # else the token is written with other letters
+                return bytes(values)
         if step["type"] == "ByteFallback" and BYTE_TOKEN.fullmatch(token):
             return bytes([int(token[3:5], 16)])
         if step["type"] == "Replace":
