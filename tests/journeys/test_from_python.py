@@ -53,7 +53,7 @@ def test_the_examples_of_the_page_run_one_after_the_other(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     examples = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(examples) == 8
+    assert len(examples) == 10
     whole = endonym.Recipe.load
 
     def small(path: Path) -> endonym.Recipe:

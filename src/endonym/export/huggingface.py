@@ -37,7 +37,7 @@ from endonym.model.foreign.origin import GENERATION, Origin
 from endonym.model.foreign.weights import load_tried, require_harmless, stored_weights
 from endonym.model.vocabulary import with_vocabulary
 from endonym.model.weights import filled, read_tensors, require_tied, save_tensors
-from endonym.tokenizer.chat_template import template_of
+from endonym.tokenizer.chat_template import exported_template
 from endonym.tokenizer.spelling import spelled
 from endonym.tokenizer.tokenizer import CHAT_TEMPLATE, SETTINGS, Tokenizer
 
@@ -117,10 +117,8 @@ def write_tokenizer(
         content["post_processor"] = _start_first(tokenizer, content["post_processor"])
     text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
     (out / "tokenizer.json").write_text(text, encoding="utf-8")
-    if tokenizer.chat_template is not None:
-        template = template_of(tokenizer)
-        written = template.text if tokenizer.around is not None else template.opened
-        (out / CHAT_TEMPLATE).write_text(written, encoding="utf-8")
+    if template := exported_template(tokenizer):
+        (out / CHAT_TEMPLATE).write_text(template, encoding="utf-8")
     reserved = tokenizer.conversation_tokens
     write_json(
         out / SETTINGS,

@@ -23,7 +23,7 @@ from endonym.generate.language_model import LanguageModel
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.folder import CONFIG
 from endonym.model.foreign.origin import GENERATION, MOST_BYTES, TOKENIZER_FILES, Origin
-from endonym.tokenizer.chat_template import template_of
+from endonym.tokenizer.chat_template import exported_template
 from endonym.tokenizer.tokenizer import (
     CHAT_TEMPLATE,
     SETTINGS,
@@ -148,9 +148,8 @@ def write_same_tokenizer(origin: Origin, tokenizer: Tokenizer, out: Path) -> Non
         settings = origin.json(SETTINGS)
         if settings.pop("chat_template", None) is not None:
             write_json(out / SETTINGS, settings)
-        if tokenizer.chat_template is not None:
-            opened = template_of(tokenizer).opened
-            (out / CHAT_TEMPLATE).write_text(opened, encoding="utf-8")
+        if template := exported_template(tokenizer):
+            (out / CHAT_TEMPLATE).write_text(template, encoding="utf-8")
 
 
 def kept_settings(origin: Origin) -> Json:

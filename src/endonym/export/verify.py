@@ -36,7 +36,7 @@ from endonym.generate.sample import log_softmax
 from endonym.log import listed
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.folder import CONFIG, AnyModelConfig
-from endonym.tokenizer.chat_template import template_of
+from endonym.tokenizer.chat_template import exported_template
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import STRANGE
 from endonym.tokenizer.unigram import SPACE
@@ -134,14 +134,11 @@ class Ours:
         a text; llama.cpp's programs always read them as the tokens.
         """
         tokenizer = self.model.tokenizer
-        template = tokenizer.chat_template
-        if template is not None and tokenizer.around is None:
-            template = template_of(tokenizer).opened
         settings = {
             "start": tokenizer.text_ids(PROBE),
             "end": tokenizer.end_id,
             "stops": sorted(tokenizer.stop_ids),
-            "template": template,
+            "template": exported_template(tokenizer),
         }
         if keeps_tokenizer(self.model):  # its files are copies, and say the rest as before
             return settings

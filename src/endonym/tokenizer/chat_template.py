@@ -149,6 +149,17 @@ def template_of(tokenizer: Tokenizer) -> ChatTemplate:
     return ChatTemplate(tokenizer.chat_template, tokenizer.start_name, tokenizer.end)
 
 
+def exported_template(tokenizer: Tokenizer) -> str | None:
+    """The chat template as an export has it; None of a base model.
+
+    That of a tokenizer from elsewhere stays as it is: it says itself what a conversation starts
+    with.
+    """
+    if tokenizer.chat_template is None or tokenizer.around is not None:
+        return tokenizer.chat_template
+    return template_of(tokenizer).opened
+
+
 def ids_of(
     parts: Sequence[Part], contents: Sequence[str], plain: Encode, markup: EncodeMarkup
 ) -> list[int]:
