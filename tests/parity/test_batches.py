@@ -40,9 +40,8 @@ def test_prompts_of_several_lengths_are_continued_in_a_batch_as_alone(
             prompt, max_tokens=12, sampling=Sampling(temperature=0, inside_word=True)
         )
         "".join(alone)
-        end = ours.tokenizer.end_id
         assert ids[: len(alone.ids)] == alone.ids
-        assert set(ids[len(alone.ids) :]) <= {end}
+        assert set(ids[len(alone.ids) :]) <= {ours.tokenizer.end_id, tokenizer.pad_token_id}
 
 
 def test_the_settings_of_sampling_are_ours_and_are_accepted(
@@ -59,7 +58,7 @@ def test_the_settings_of_sampling_are_ours_and_are_accepted(
     )
     assert found.do_sample
     assert 100 <= found.max_new_tokens <= ours.decoder.config.context // 2
-    assert found.pad_token_id == ours.tokenizer.end_id
+    assert found.pad_token_id != ours.tokenizer.end_id, "or collators would mask every end"
     theirs = transformers.AutoModelForCausalLM.from_pretrained(folder)
     assert theirs.config.pad_token_id is None, "or its embedding would not learn"
 

@@ -1,7 +1,7 @@
 """Bits per byte of a text by torch and transformers alone: nothing of endonym is imported.
 
-A text's documents stand between blank lines. A document is read after end-of-text, which is given
-and counts for nothing; the end-of-text that would close it is not asked for. The model sees at most
+A text's documents stand between blank lines. A document is read after the token that starts one
+(`document_start`), which is given and counts for nothing; the end-of-text that would close it is not asked for. The model sees at most
 its context, or 2,048 tokens. A document that is no longer is seen whole; else the first window
 holds as many tokens as the model can see, and each window after it lies half a context further
 on, the last one as far as the document goes. A token is predicted in the first window that holds
@@ -9,10 +9,12 @@ it, from all that stands before it there. Bytes are those of the documents in UT
 """
 
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -49,13 +51,18 @@ def judge(folder: Path, text: str) -> Judged:
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    context = min(model.config.max_position_embeddings, LONGEST_CONTEXT)
+    # A state has no end: such a model is given each document whole.
+    if model.config.model_type in ("mamba", "mamba2"):
+        context = sys.maxsize
+    else:
+        context = min(model.config.max_position_embeddings, LONGEST_CONTEXT)
+    start = document_start(tokenizer)
     nats, n_tokens, documents = 0.0, 0, split(text)
     for document in documents:
         ids = tokenizer(document, add_special_tokens=False)["input_ids"]
         if tokenizer.decode(ids, clean_up_tokenization_spaces=False) != document:
             raise ValueError(f"the tokenizer changes {document[:80]!r}")
-        nats += sum(costs(model, [tokenizer.eos_token_id, *ids], context))
+        nats += sum(costs(model, [start, *ids], context))
         n_tokens += len(ids)
     return Judged(
         nats,
@@ -64,6 +71,16 @@ def judge(folder: Path, text: str) -> Judged:
         n_chars=sum(map(len, documents)),
         n_tokens=n_tokens,
     )
+
+
+def document_start(tokenizer: Any) -> int:
+    """What the tokenizer puts before a text, else what stood between documents, else bos or eos."""
+    whole, bare = (tokenizer("a", add_special_tokens=adds)["input_ids"] for adds in (True, False))
+    if whole[: len(bare)] != bare:
+        return whole[0]
+    if "<|endoftext|>" in tokenizer.get_vocab():
+        return tokenizer.convert_tokens_to_ids("<|endoftext|>")
+    return tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
 
 
 def split(text: str) -> list[str]:

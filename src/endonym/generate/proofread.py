@@ -64,7 +64,7 @@ class Line(NamedTuple):
     begin: int
 
 
-@dataclass(slots=True)
+@dataclass
 class Proofreader:
     """Finds words that are probably wrong.
 
