@@ -19,7 +19,15 @@ from endonym.recipe.recipe import Recipe
 
 NUMBERS = ["nan", "inf", "-inf", "1e-300", "1e300", "-1", "0", str(2**63), str(2**1024), "1e400"]
 DEEP = ["[" * 5_000, "[" * 900 + "]" * 900, "[" * 40 + "]" * 40, "{a=" * 3_000, "'" * 5_000]
-SAMPLING = ("--temperature", "--top-k", "--top-p", "--repetition-penalty", "--seed", "-n")
+SAMPLING = (
+    "--min-p",
+    "--temperature",
+    "--top-k",
+    "--top-p",
+    "--repetition-penalty",
+    "--seed",
+    "-n",
+)
 LENGTHS = ("--max-tokens", "--min-tokens")
 
 

@@ -1,11 +1,12 @@
 """Bits per byte of a text by torch and transformers alone: nothing of endonym is imported.
 
 A text's documents stand between blank lines. A document is read after the token that starts one
-(`document_start`), which is given and counts for nothing; the end-of-text that would close it is not asked for. The model sees at most
-its context, or 2,048 tokens. A document that is no longer is seen whole; else the first window
-holds as many tokens as the model can see, and each window after it lies half a context further
-on, the last one as far as the document goes. A token is predicted in the first window that holds
-it, from all that stands before it there. Bytes are those of the documents in UTF-8, each once.
+(`document_start`), which is given and counts for nothing; the end-of-text that would close it is
+not asked for. The model sees at most its context, or 2,048 tokens; one of states sees all. A
+document that is no longer is seen whole; else the first window holds as many tokens as the model
+can see, and each window after it lies half a context further on, the last one as far as the
+document goes. A token is predicted in the first window that holds it, from all that stands before
+it there. Bytes are those of the documents in UTF-8, each once.
 """
 
 import math

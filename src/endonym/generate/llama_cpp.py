@@ -484,12 +484,12 @@ def require_openable(path: Path, adapter: Path | None = None, opened: Opened = N
         return
     seconds = SECONDS + SECONDS_PER_GB * size / 1e9
     limits = Limits(MEMORY + 2 * size, seconds, 4 * seconds)
+    question = {"files": [sendable(str(each.resolve())) for each in files]}
     try:
-        _process.ask({"files": [sendable(str(each.resolve())) for each in files]}, limits)
+        # The memory of a model is not kept.
+        _process.ask(question, limits, is_last=True)
     except Failure as failure:
         raise damage("harmful", " with ".join(map(str, files)), failure=failure) from failure
-    finally:
-        _process.close()  # the memory of a model is not kept
     _tried.add(key)
     opened.note(key)
 
