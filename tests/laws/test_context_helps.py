@@ -31,7 +31,7 @@ MARGIN = 1.01
 BLOCK_LINES = 4
 SENTENCE = re.compile(r"(?<=[.!?»។]) +")
 PHASE = train_config(
-    tokens=120_000, batch_tokens=1024, lr=6e-3, embedding_lr=2.4e-2, warmup_steps=20,
+    context=256, tokens=120_000, batch_tokens=1024, lr=6e-3, embedding_lr=2.4e-2, warmup_steps=20,
     number_format="fp32", compile="off", eval_every_steps=10_000,
 )  # fmt: skip
 

@@ -17,7 +17,7 @@ from endonym.data.example_tokens import ExampleOrder, ExampleTokens
 from endonym.data.examples import make_examples, with_template
 from endonym.export.gguf.write import Provenance, export_gguf
 from endonym.export.huggingface import export_huggingface, import_huggingface
-from endonym.export.kept import keeps_specials
+from endonym.export.kept import origin_kept_by
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.llama_cpp import LlamaCpp
 from endonym.model.families import FAMILIES
@@ -197,10 +197,10 @@ def test_special_tokens_that_only_the_settings_name_are_special(
     assert chat_ids(engine, messages) == ids["input_ids"]
     assert model.tokenizer.decode([1, 2]) == ""
     assert [model.tokenizer.id_of(each) for each in ("<|im_start|>", "<|im_end|>")] == [1, 2]
-    assert keeps_specials(model)
+    assert origin_kept_by(model)
     another = starting_with("<s>", tokenizers["char"], tmp_path)
     model.tokenizer = another
-    assert keeps_specials(model)  # it has these tokens with the same ids
+    assert origin_kept_by(model)  # it has these tokens with the same ids
     without = json.loads(another.to_json())
     vocab = without["model"]["vocab"]
     vocab["<|was_im_end|>"] = vocab.pop("<|im_end|>")
@@ -209,7 +209,7 @@ def test_special_tokens_that_only_the_settings_name_are_special(
     path = tmp_path / "without" / "tokenizer.json"
     path.write_text(json.dumps(without), encoding="utf-8")
     model.tokenizer = Tokenizer.load(path)
-    assert not keeps_specials(model)
+    assert not origin_kept_by(model)
 
 
 def starting_with(start: str, tokenizer: Tokenizer, folder: Path) -> Tokenizer:

@@ -141,7 +141,7 @@ def _only_one(
 @click.option(
     "--context",
     "context_tokens",
-    type=click.IntRange(2),
+    type=click.IntRange(2, 1 << 30),
     metavar="N",
     help="Tokens that the model reads at once (default: its context, but at most 2,048). Longer "
     "documents are read in windows.",

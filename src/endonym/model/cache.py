@@ -134,7 +134,7 @@ class Ring(_Buffers):
         return self.keys_BGMK[:, :, :filled], self.values_BGMK[:, :, :filled], mask
 
 
-@dataclass(slots=True)
+@dataclass
 class TailAndState:
     """The last inputs of a short convolution and a state; their size is constant."""
 
