@@ -5,30 +5,33 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from endonym.cpu_contention import OtherProcesses
 
 THEIRS = """
 import json, sys, time, torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.models.llama import modeling_llama
 
-started = time.process_time()
+started = time.perf_counter()
 model = AutoModelForCausalLM.from_pretrained(sys.argv[1])
 tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
-print(json.dumps(time.process_time() - started))
+print(json.dumps(time.perf_counter() - started))
 """
 OURS = """
 import json, resource, sys, time, torch
 import endonym
 from endonym.commands import api
 
-started = time.process_time()
+started = time.perf_counter()
 model = endonym.load(sys.argv[1], store=sys.argv[2])
-print(json.dumps(time.process_time() - started))
+print(json.dumps(time.perf_counter() - started))
 """
-"""Time of the processor in this process; that in which a tokenizer is tried works beside it."""
+"""Wall-clock time: a tokenizer is tried in another process while the weights are read."""
 MEMORY = """
 import json, sys
 from pathlib import Path
@@ -93,6 +96,10 @@ def test_a_real_model_is_loaded_about_as_fast_as_by_transformers(
     is_known: bool, real_model: Path, tmp_path: Path
 ) -> None:
     """Three times each in turn, in new processes, whether a store knows the files or not."""
+    others = OtherProcesses()
+    time.sleep(1.0)
+    if (others.cores_used() or 0.0) > 0.3:
+        pytest.skip("other programs use the processor: run this file alone to time it")
     store = tmp_path / "store"
     if is_known:
         store.mkdir()
