@@ -53,14 +53,44 @@ FLORES, SIB = "parallel/flores200_devtest.jsonl", "eval/sib200.jsonl.gz"
 RO_STS, RO_STS_DEV = "eval/ro_sts_train.jsonl", "eval/ro_sts_dev.jsonl"
 JUDGING_FILES = (FLORES, SIB, RO_STS, RO_STS_DEV)
 """What flores.py and probes.py judge these models by."""
+TINY_RECIPE = """name = "tiny-{language}"
+language = "{language}"
+
+[[source]]
+name = "texts"
+path = "{texts}"
+document = "line"
+
+[tokenizer]
+kind = "bpe"
+vocab = 400
+
+[pack]
+context = 256
+
+[model]
+dim = 32
+layers = 1
+mixer.heads = 1
+
+[[phase]]
+tokens = 2_048
+batch_tokens = 256
+
+[[evaluate]]
+kind = "bits"
+
+[[export]]
+format = "huggingface"
+"""
 PROMISED = ("start", "training", "validations", "samples", "evaluation", "export")
 
 
 def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
-    """Ours of every language first: other benchmarks use the models."""
+    """Ours of every language first: other benchmarks use the models. nanoGPT takes ten minutes."""
     languages = ["tt"] if bench.tiny else list(LANGUAGES)
     ours = {f"{language} endonym": partial(our_cell, bench, language) for language in languages}
-    peers = {f"{language} nanoGPT": partial(peer_cell, bench, language) for language in languages}
+    peers = {f"{language} nanoGPT": partial(peer_cell, bench, language) for language in languages if language != "km"}
     return ours | peers
 
 
@@ -77,14 +107,23 @@ def work_folder(bench: Bench) -> Path:
 
 
 def recipe_of(bench: Bench, language: str) -> Path:
-    """The recipe that `new` writes for these minutes of this machine; written once."""
+    """The recipe that `new` writes for these minutes of this machine; written once.
+
+    In tiny form it is a fixed one: `new` would measure the machine for a minute.
+    """
     work, name = work_folder(bench), f"{language}-{minutes_of(bench):g}"
-    if not (work / name / "recipe.toml").exists():
-        texts = [part for text in bench.texts(language) for part in ("--text", text)]
-        bench.quiet(f"{language} endonym")
-        hours = minutes_of(bench) / 60
-        endonym(work, "new", name, "--language", language, *texts, "--hours", hours)
-    return work / name / "recipe.toml"
+    path = work / name / "recipe.toml"
+    if path.exists():
+        return path
+    if bench.tiny:
+        path.parent.mkdir()
+        (texts,) = bench.texts(language)
+        path.write_text(TINY_RECIPE.format(language=language, texts=texts), encoding="utf-8")
+        return path
+    texts = [part for text in bench.texts(language) for part in ("--text", text)]
+    bench.quiet(f"{language} endonym")
+    endonym(work, "new", name, "--language", language, *texts, "--hours", minutes_of(bench) / 60)
+    return path
 
 
 def finished_run(bench: Bench, language: str, *options: str) -> dict[str, Any]:
@@ -127,7 +166,7 @@ def our_cell(bench: Bench, language: str) -> Cell:
         "seconds": seconds,
         "step_seconds": training_seconds(work / "store", finished["stages"]),
         "threads": device.threads(),
-        "promised_seconds": round(sum(promised[part] for part in PROMISED), 1),
+        "promised_seconds": round(sum(promised.get(part, 0.0) for part in PROMISED), 1),
         "taken_seconds": round(
             sum(seconds.get(n, 0.0) for n in ("model", "evaluation", "export")), 1
         ),

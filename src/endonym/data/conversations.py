@@ -147,8 +147,8 @@ def pair_of(record: Any) -> Pair:
     """The preference pair in a record. Raises Unfit."""
     fields = _pair_fields(_fields(record))
     if missing := [name for name in SIDES if fields.get(name) is None]:
-        raise _no_columns(fields, f"no {' and no '.join(missing)}")
-    _require_unattached(fields)
+        raise _no_columns(record, f"no {' and no '.join(missing)}")
+    _require_good(fields)
     if _given(fields):
         raise Unfit("tools", '"tools" is not read in preference pairs')
     sides = [_messages_of(fields[name], name, ANSWERING) for name in SIDES]
@@ -167,7 +167,8 @@ def pair_of(record: Any) -> Pair:
     if not asking:
         _require_unused(fields, "chosen")
     chosen, rejected = (_with_system(_joined(question, side), fields) for side in sides)
-    if thoughts := [message.role for message in (*chosen, *rejected) if message.role in THOUGHTS]:
+    thoughts = [message.role for message in (*chosen, *rejected) if message.role in THOUGHTS]
+    if thoughts := [*_said(fields, TEXT_COLUMNS), *thoughts]:
         raise Unfit("thoughts", f'"{thoughts[0]}" is not read in preference pairs')
     if _stripped(chosen) == _stripped(rejected):
         raise Unfit("equal_sides", "chosen and rejected are the same, but for blanks at the ends")
@@ -204,7 +205,8 @@ def written(names: Iterable[str], name: str) -> str | None:
 def unread_fields(record: Any) -> Counter[str]:
     """How often a record and its turns have fields that say something and are not read, by name.
 
-    A record is learnt as if its own weight were 1, and all that is no answer as if it were 0.
+    A record is learnt as if its own weight were 1 if it is not 0, and all that is no answer as if
+    it were 0.
     """
     unread = Counter[str]()
     if not isinstance(record, dict):
@@ -230,8 +232,9 @@ def _turns(fields: Fields) -> Iterator[Fields]:
     for value in fields.values():
         items: Sequence[Any] = value if isinstance(value, list) else [value]
         for item in items:
-            if isinstance(item, dict) and ("role" in item or "from" in item):
-                yield item
+            turn = _lowered(item) if isinstance(item, dict) else {}
+            if "role" in turn or "from" in turn:
+                yield turn
             elif isinstance(item, dict) and isinstance(value, dict) and "messages" in item:
                 yield from _turns({"messages": item["messages"]})
 
@@ -267,8 +270,12 @@ def _fields(record: Any) -> Fields:
     if not isinstance(record, dict):
         raise Unfit("not_object", f"this is a {type(record).__name__}, not an object")
     fields: Fields = record
-    usual = {composed(name).strip().lower(): value for name, value in fields.items()}
-    return {name: value for name, value in usual.items() if name in NAMES} | {**fields}
+    return {name: each for name, each in _lowered(fields).items() if name in NAMES} | {**fields}
+
+
+def _lowered(fields: Fields) -> Fields:
+    """A record or a turn with its names in small letters."""
+    return {composed(name).strip().lower(): value for name, value in fields.items()}
 
 
 def _conversation(fields: Fields, columns: tuple[str, str] | None) -> Messages:
@@ -296,7 +303,7 @@ def _answered(fields: Fields, asking: str, answering: str) -> Messages:
     thoughts = _said(fields, TEXT_COLUMNS)
     if thoughts and isinstance(fields[answering], list):
         raise _without_place(thoughts[0], answering)
-    thought = [Message(name, text_of(fields[name], name)) for name in thoughts[:1]]
+    thought = _thoughts({name: fields[name] for name in thoughts}, "the record")
     return _with_system((*question, *thought, *answer), fields)
 
 
@@ -333,17 +340,15 @@ def _without_place(name: str, beside: str) -> Unfit:
     return Unfit("unused_column", f'"{name}" has no place beside the messages of "{beside}"')
 
 
-def _require_unattached(fields: Fields) -> None:
-    """Raise Unfit for pictures and the like, which cannot be read."""
+def _require_good(fields: Fields) -> None:
+    """Raise Unfit if a record is not to be learnt, or has pictures and the like."""
     if attached := _said(fields, COLUMNS["attached"]):
         raise Unfit("unused_column", f'"{attached[0]}" cannot be read')
-
-
-def _require_good(fields: Fields) -> None:
-    """Raise Unfit if a record says that it, or its answer, is not to be learnt."""
-    _require_unattached(fields)
     for name in (*VERDICTS, *FLAGS):
-        if name != "weight" and _says_learnt(name, value := fields.get(name)) is False:
+        value = fields.get(name)
+        if isinstance(value, list):
+            raise Unfit("bad_weight", f'"{name}" is a list: it belongs into the turns, one in each')
+        if _says_learnt(name, value) is False:
             if name in VERDICTS:
                 raise Unfit("unwanted_answer", f'"{name}" is false: the answer is not one to learn')
             raise Unfit("nothing_learnt", f'the record has "{name}": {json.dumps(value)}')
@@ -355,7 +360,7 @@ def _says_learnt(name: str, value: Any) -> bool | None:
     A truth may be written as a table does. A verdict is no number, which would be of a class.
     """
     if isinstance(value, str):
-        value = {"true": True, "false": False}.get(value.strip().lower())
+        value = {"true": True, "1": True, "false": False, "0": False}.get(value.strip().lower())
     if name in VERDICTS:
         return value if isinstance(value, bool) else None
     if name not in FLAGS or value not in (0, 1):
@@ -493,7 +498,7 @@ def _messages(value: Any, name: str) -> Messages:
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         raise Unfit("not_messages", f'"{name}" is no list of messages')
     messages = list[Message]()
-    for number, each in enumerate(value, 1):
+    for number, each in enumerate(map(_lowered, value), 1):
         where = f"message {number}"
         role = _role(each)
         if role == "calling":

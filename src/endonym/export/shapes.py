@@ -134,7 +134,7 @@ def without_own_code(config_json: Json) -> Json:
     needed, as `tokenizer.json` has all of it.
     """
     named = config_json.get("auto_map")
-    if not isinstance(named, dict) or not named:
+    if not isinstance(named, dict):
         return config_json
     own = {row.architecture for row in ROWS if row.model_type == config_json.get("model_type")}
     model = str(named.get("AutoModelForCausalLM")).rpartition(".")[2]
@@ -236,22 +236,21 @@ def is_metadata(key: str, value: Any) -> bool:
 
     A number or a switch can change a computation, whatever it is called; so it is metadata only
     under the name of a tool, of a version, of a date or of a special token. Text can choose among
-    ways to compute only if its key says which part of the model it is about.
+    ways to compute only if its key, or a key within it, says which part of the model it is about.
     """
     words = set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower()))
+    if words & {*UNLISTED["computing"]}:
+        return False
     tools = tuple(UNLISTED["tools"])
     if key.removeprefix("_").startswith(tools) or key.endswith(("_token_id", "_token_ids")):
         return True
-    if words & {*UNLISTED["computing"]}:
-        return False
-    is_private = key.startswith("_") and isinstance(value, bool)
-    return is_private or _is_text(value) or bool(words & {*UNLISTED["provenance"]})
+    return _is_text(value) or bool(words & {*UNLISTED["provenance"]})
 
 
 def _is_text(value: Any) -> bool:
-    """Whether a JSON value is text, or a list or table of texts."""
+    """Whether a JSON value is text, or a list or a table with metadata alone."""
     if isinstance(value, dict):
-        value = [*value.values()]
+        return all(is_metadata(key, each) for key, each in value.items())
     if isinstance(value, list):
         return all(map(_is_text, value))
     return isinstance(value, str)

@@ -1,9 +1,9 @@
 """Takes from this process, for good, what a parser never needs: Landlock, of Linux since 5.13.
 
 No file can be made, opened for writing, renamed or deleted, no program started; since 6.7 no TCP
-connection opened; since 6.12 no signal sent to others. Nothing below /proc can be read, where other
-processes show their environment. What is already open, such as pipes, stays. Not covered: UDP,
-reading other files, and changing modes and times of files.
+connection opened; since 6.12 no signal sent to others. Below /proc, where other processes show
+their environment, only the description of the processor can be read. What is already open, such as
+pipes, stays. Not covered: UDP, reading other files, and changing modes and times of files.
 
 Source: Linux, Documentation/userspace-api/landlock.rst and include/uapi/linux/landlock.h.
 """
@@ -19,6 +19,8 @@ ADD_RULE = 445
 RESTRICT_SELF = 446
 """Numbers of system calls, the same on every machine of today."""
 SAY_VERSION = 1
+PROCESSOR = "proc/cpuinfo"
+"""torch reads it when it first converts fp16, and fails without it."""
 PR_SET_NO_NEW_PRIVS = 38
 BELOW = 1
 """The kind of rule that gives rights for a folder and all in it."""
@@ -60,10 +62,10 @@ def restrict_by_landlock() -> bool:
     ruleset = libc.syscall(CREATE_RULESET, attributes, len(attributes), 0)
     if ruleset < 0:
         return False
-    for name in sorted(set(os.listdir("/")) - {"proc"}):  # noqa: PTH208
+    for name in sorted({*os.listdir("/"), PROCESSOR} - {"proc"}):  # noqa: PTH208
         with suppress(OSError):
-            folder = os.open(f"/{name}", os.O_PATH | os.O_CLOEXEC)
-            rule = struct.pack("=Qi", READ_FILE, folder)  # struct landlock_path_beneath_attr
+            path = os.open(f"/{name}", os.O_PATH | os.O_CLOEXEC)
+            rule = struct.pack("=Qi", READ_FILE, path)  # struct landlock_path_beneath_attr
             libc.syscall(ADD_RULE, ruleset, BELOW, rule, 0)
-            os.close(folder)
+            os.close(path)
     return libc.syscall(RESTRICT_SELF, ruleset, 0) == 0

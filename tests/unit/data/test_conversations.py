@@ -222,7 +222,7 @@ def test_an_answer_of_weight_0_is_unlearnt(weights: tuple[Any, ...], learnt: str
     assert found.cut == cut
 
 
-@pytest.mark.parametrize("weight", [0.5, 2, -1, "0", [], float("nan")])
+@pytest.mark.parametrize("weight", [0.5, 2, -1, "0.5", [], float("nan")])
 def test_another_weight_is_a_reject(weight: Any) -> None:
     said = r"message 4, an answer, has the weight .* known are 0 .* and 1"
     with pytest.raises(Unfit, match=said) as caught:
