@@ -1,15 +1,16 @@
 """Which files of the package can influence what a stage makes, and what the autopilot chooses.
 
 They are found without running the code: from a function to the definitions that it names, to those
-that these name, and so on, with the data files (tables, templates) whose names stand in them. What
-is reached only by a name that is put together while the program runs is not seen.
+that these name, and so on, with the data files (tables, templates) whose names stand in them, and
+the functions that these tables name. What is reached only by a name that is put together while the
+program runs is not seen.
 
 `python tests/code_reach.py` writes them to `src/endonym/pipeline/code.toml`.
 """
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -41,6 +42,9 @@ FUNCTIONS = {
     ),
 }
 """The functions whose code is noted, by their names in the table."""
+NOTHING = "nothing"
+"""The name in the table of the files that count for no function. A file that the table does not
+have at all was added later."""
 NO_RESULT = frozenset(
     {
         f"{PACKAGE}.errors",
@@ -58,6 +62,7 @@ DOTTED = re.compile(r"[\w./:-]{2,80}")
 HEAD = """\
 # The files of the package that can influence what a stage makes, by the stage's function, and what
 # is chosen for a recipe (choices). Runs note their hashes for each artefact (pipeline/made_by.py).
+# The files that count for nothing come last; one that is not here at all may count for all.
 # Written by `python tests/code_reach.py`; a law fails when it is not current.
 """
 
@@ -91,7 +96,15 @@ def reach(functions: Iterable[str]) -> set[str]:
         todo += targets(module, parsed(module).parts[name].takes, {})
     reached: dict[str, set[str]] = {}
     words = set[str]()
-    while todo:
+    tables = set[Path]()
+    while True:
+        if not todo:
+            new = data_reached(reached, words) - tables
+            if not new:
+                break
+            tables |= new
+            todo += [place for table in new for place in named_functions(table)]
+            continue
         module, name = todo.pop()
         names = reached.setdefault(module, set())
         if name in names or not NO_RESULT.isdisjoint((module, f"{module}:{name}")):
@@ -103,12 +116,26 @@ def reach(functions: Iterable[str]) -> set[str]:
             todo += [(module, TOP), *targets(module, [*part.names, *places], part.imports)]
             words.update(word for each in part.strings for word in (each, *each.split("/")))
     paths = {modules()[module] for module, names in reached.items() if names}
+    return {path.relative_to(SOURCE).as_posix() for path in paths | tables}
+
+
+def data_reached(reached: Mapping[str, set[str]], words: set[str]) -> set[Path]:
+    """The data files that count for these definitions of modules, in which these words stand."""
+    paths = {modules()[module] for module, names in reached.items() if names}
     folders = {path.parent for path in paths}
-    for path, (package, means) in data_files().items():
-        is_own = path.with_suffix(".py") in paths
-        if package in folders and (is_own or not words.isdisjoint(means)):
-            paths.add(path)
-    return {path.relative_to(SOURCE).as_posix() for path in paths}
+    return {
+        path
+        for path, (package, means) in data_files().items()
+        if package in folders
+        if path.with_suffix(".py") in paths or not words.isdisjoint(means)
+    }
+
+
+def named_functions(table: Path) -> list[tuple[str, str]]:
+    """The definitions that a table names as "endonym.module:function"."""
+    text = table.read_text(encoding="utf-8") if table.suffix == ".toml" else ""
+    found = (place.split(":") for place in re.findall(rf'"({PACKAGE}[.][\w.]+:\w+)"', text))
+    return [(module, name) for module, name in found if module in modules()]
 
 
 def targets(
@@ -280,12 +307,15 @@ def is_for_types(node: ast.AST) -> bool:
 def table() -> str:
     """The table as it should be: for each function a line of names for every folder."""
     tables = [HEAD]
-    for function, places in FUNCTIONS.items():
+    counting = {function: reach(places) for function, places in FUNCTIONS.items()}
+    known = {path.relative_to(SOURCE).as_posix() for path in (*modules().values(), *data_files())}
+    counting[NOTHING] = known.difference(*counting.values())
+    for function, files in counting.items():
         by_folder: dict[str, list[str]] = {}
-        for name in sorted(reach(places)):
+        for name in sorted(files):
             folder, _, file = name.rpartition("/")
             by_folder.setdefault(folder, []).append(file)
-        lines = [f'"{folder}" = "{" ".join(files)}"' for folder, files in by_folder.items()]
+        lines = [f'"{folder}" = "{" ".join(names)}"' for folder, names in by_folder.items()]
         tables.append("\n".join([f"[{function}]", *lines, ""]))
     return "\n".join(tables)
 

@@ -7,7 +7,18 @@ Thus a run knows of each stage whether other code made it (pipeline/made_by.py).
 from pathlib import Path
 
 import pytest
-from code_reach import FUNCTIONS, NO_DATA, NO_RESULT, SOURCE, TABLE, modules, parsed, reach, table
+from code_reach import (
+    FUNCTIONS,
+    NO_DATA,
+    NO_RESULT,
+    NOTHING,
+    SOURCE,
+    TABLE,
+    modules,
+    parsed,
+    reach,
+    table,
+)
 
 from endonym.pipeline import plan, stages
 from endonym.pipeline.made_by import CODE, FIXED, files_of
@@ -30,14 +41,14 @@ def test_every_function_of_a_stage_is_in_the_table() -> None:
     text = Path(plan.__file__).read_text(encoding="utf-8")
     used = {name for name in vars(stages) if f"stages.{name}" in text}
     assert used - {"source", "named_files", "pretrained"} == FUNCTIONS.keys() - {"choices"}
-    assert CODE.keys() == FUNCTIONS.keys()
+    assert CODE.keys() == {*FUNCTIONS, NOTHING}
     assert {*FIXED} < VERSIONS.keys()
 
 
 @pytest.mark.parametrize(
     ("function", "within", "without"),
     [
-        ("corpus", ["cleaning/rules.py", "formats/parsers/pdf.py"], ["train/", "model/"]),
+        ("corpus", ["cleaning/rules.py", "formats/parsers/pdf.py", "formats/parsers/html.py"], ["train/", "model/"]),
         ("tokenizer", ["tokenizer/bpe.py", "tokenizer/strange.toml"], ["cleaning/", "train/"]),
         ("shards", ["data/shards.py"], ["cleaning/", "train/", "model/"]),
         ("model", ["train/muon.py", "model/init.py", "seed.py"], ["cleaning/rules.py", "report/"]),
@@ -52,6 +63,17 @@ def test_a_stage_has_its_code_and_not_that_of_others(
     files = files_of(function)
     assert {*within} <= {*files}
     assert not [name for name in files if name.startswith(tuple(without))]
+
+
+@pytest.mark.parametrize(
+    "package",
+    ["cleaning", "copies", "corpus", "data", "export", "formats", "limited", "model", "script"]
+    + ["tokenizer", "train"],
+)
+def test_all_modules_of_what_stages_are_made_of_count_for_one(package: str) -> None:
+    """Also those that only a table names, such as the parsers."""
+    idle = [name for name in files_of(NOTHING) if name.startswith(f"{package}/")]
+    assert [name for name in idle if not name.endswith("__init__.py")] == []
 
 
 def test_what_names_nothing_reaches_nothing_else() -> None:

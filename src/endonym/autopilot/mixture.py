@@ -1,6 +1,7 @@
 """The sources of a phase: their shares, how much text they are, and whether it suffices."""
 
 import math
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -76,9 +77,10 @@ def with_sources(
 ) -> tuple[TrainConfig, ...]:
     """The phases with their shares, and the rows with which they begin.
 
-    Each order of rows continues from one phase to the next: that of a source with a share, that of
-    all texts together, and that of the same conversations or pairs.
+    Each order of rows continues from one phase to the next: that of all texts together, or that of
+    each source if a phase has shares, and that of the same conversations or pairs.
     """
+    are_apart = any(shares_of(phase, facts) for phase in phases)
     rows_of_sources = Counter[str]()
     rows_of_data = Counter[tuple[object, ...]]()
     with_shares: list[TrainConfig] = []
@@ -87,6 +89,8 @@ def with_sources(
             rows_of_sources.clear()
             rows_of_data.clear()
         rows = config.steps * config.batch_tokens // context
+        if are_apart and phase.reads_texts:
+            phase = phase.model_copy(update={"temperature": phase.temperature or 1.0})
         if shares := shares_of(phase, facts):
             shares_of_phase = [
                 SourceShare(name=name, share=share, first_row=rows_of_sources[name])
@@ -105,7 +109,7 @@ def _data_of(phase: Phase) -> tuple[object, ...]:
     """What a phase without shares reads: phases with the same data read them in one order."""
     if phase.reads_texts:
         return ()
-    return (phase.objective, phase.data_patterns, phase.columns)
+    return (phase.objective, *map(os.path.normpath, phase.data_patterns), phase.columns)
 
 
 def epochs_before(phase: Phase, facts: Facts, read: Mapping[str, float]) -> float:
@@ -160,7 +164,7 @@ def require_enough_text(
         slack += config.batch_tokens  # A batch is whole rows, and steps are rounded up.
         read = texts_read(phase, config.steps * config.batch_tokens // context, facts, context)
         so_far = summed(so_far, read)
-        is_shared = bool(config.sources)
+        is_shared = bool(shares_of(phase, facts))
         given = phase.sources if isinstance(phase.sources, dict) else {}
         for name, tokens in read.items():
             text_tokens = facts.sources[name].positions

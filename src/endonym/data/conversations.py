@@ -346,7 +346,7 @@ def _require_good(fields: Fields) -> None:
         raise Unfit("unused_column", f'"{attached[0]}" cannot be read')
     for name in (*VERDICTS, *FLAGS):
         value = fields.get(name)
-        if isinstance(value, list):
+        if isinstance(value, list) and value:
             raise Unfit("bad_weight", f'"{name}" is a list: it belongs into the turns, one in each')
         if _says_learnt(name, value) is False:
             if name in VERDICTS:

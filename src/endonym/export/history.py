@@ -154,9 +154,8 @@ class History:
         """Of each phase that learned answers: its data files, and what was counted of them."""
         store = Store.of(self.corpus.folder)
         found: list[tuple[list[str], dict[str, Any]]] = []
-        for examples in filter(None, map(_examples_of, self.phases)):
-            inputs = examples.manifest["inputs"].items()
-            data = [store.find("source", each) for name, each in inputs if name.startswith("data")]
+        for examples in filter(None, map(examples_of, self.phases)):
+            data = [store.find("source", each) for each in data_of(examples).values()]
             files = [file for each in data if each for file in each.manifest["config"]["files"]]
             found.append(([file["name"] for file in files], examples.numbers))
         return found
@@ -203,6 +202,12 @@ def is_of_split(config: dict[str, Any], split: str = "test") -> bool:
 def reads_texts(phase: Artifact) -> bool:
     """Whether a phase learnt from texts, and not from conversations or pairs."""
     return phase.manifest["config"]["phase"]["objective"] not in RECORDS
+
+
+def data_of(examples: Artifact | None) -> dict[str, str]:
+    """The identities of the files that examples were made of; empty for a phase without any."""
+    inputs = examples.manifest["inputs"].items() if examples else ()
+    return {name: identity for name, identity in inputs if name.startswith("data")}
 
 
 def shares_read(phase: Artifact) -> dict[str, float]:
@@ -390,11 +395,11 @@ def turns_of(model: Artifact) -> int:
 
     0 if it has learnt none, or if its store has them no more.
     """
-    learnt = filter(None, map(_examples_of, reversed(phases_of(model))))
+    learnt = filter(None, map(examples_of, reversed(phases_of(model))))
     return next((int(turns) for each in learnt if (turns := each.numbers.get("turns"))), 0)
 
 
-def _examples_of(phase: Artifact) -> Artifact | None:
+def examples_of(phase: Artifact) -> Artifact | None:
     """The examples that a phase has learnt; None if it has learnt none, or if they are lost."""
     identity = phase.manifest["inputs"].get("examples")
     return Store.of(phase.folder).find("examples", identity) if identity else None

@@ -35,10 +35,20 @@ def files_of(function: str) -> list[str]:
     return [f"{folder}/{name}".strip("/") for folder, names in folders for name in names.split()]
 
 
+KNOWN = {name for function in CODE for name in files_of(function)}
+
+
+def counting_files(function: str, code: SourceCode) -> list[str]:
+    """`files_of`, with those that were added to the package since: they may count for any stage."""
+    files = files_of(function)
+    names = sorted(code.contents.keys() - KNOWN) if files else []
+    return [*files, *(name for name in names if name.endswith((".py", ".toml")))]
+
+
 def code_hash(function: str) -> str:
     """The hash of the code that counts for a function of the table."""
     code = source_code.source_code(source_code.ROOT)
-    return fingerprint([code.hash_of(name) for name in files_of(function)])
+    return fingerprint([code.hash_of(name) for name in counting_files(function, code)])
 
 
 class OtherCode(NamedTuple):
@@ -84,7 +94,7 @@ class CodeNotes:
 
         continues: parts of it are there, which what is noted already has made.
         """
-        files = self.code.noted(files_of(stage.make.__name__))
+        files = self.code.noted(counting_files(stage.make.__name__, self.code))
         if files:
             path = self._file(stage.kind, stage.id)
             makers = read_if_whole(path).get("makers", []) if continues else []

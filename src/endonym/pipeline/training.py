@@ -26,7 +26,7 @@ from endonym.evaluate.score import find
 from endonym.export.adapters import FOLDER as ADAPTER
 from endonym.export.adapters import base_name_of, hub_name, read_changes, write_adapter
 from endonym.export.formats import require_adapter_formats, require_formats
-from endonym.export.history import phases_of, reads_texts, shares_read
+from endonym.export.history import data_of, examples_of, phases_of, shares_read
 from endonym.export.huggingface import pretrained_decoder
 from endonym.log import append_jsonl, number
 from endonym.model.config import AttentionConfig, ModelConfig
@@ -65,7 +65,7 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
     """
     device.prepare()
     if "start" in ctx.inputs:
-        config = after_earlier(config, phases_of(ctx.inputs["start"]))
+        config = after_earlier(config, phases_of(ctx.inputs["start"]), ctx.inputs)
     phase = config.phase
     # With the chat template of the examples, or of what the phase starts from.
     source = next(name for name in ("examples", "start", "tokenizer") if name in ctx.inputs)
@@ -129,22 +129,26 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
     return _keep(training, weights, config, ctx) if group.is_first else {}
 
 
-def after_earlier(config: PhaseTraining, earlier: Sequence[Artifact]) -> PhaseTraining:
+def after_earlier(
+    config: PhaseTraining, earlier: Sequence[Artifact], inputs: Mapping[str, Artifact]
+) -> PhaseTraining:
     """The training with the rows of its texts that follow those which earlier phases have read.
 
     The plan knows how many steps a phase has at most. One that ended earlier, for want of patience,
-    has left rows unread: these come next.
+    has left rows unread: these come next. inputs: of this phase; only phases with examples of the
+    same files, or with texts, read the same rows.
     """
+    data = data_of(inputs.get("examples"))
     unread = Counter[str]()  # rows of each source; under "", of all texts together
     for model in earlier:
         keys = model.manifest["config"]
-        if reads_texts(model):
+        if data_of(examples_of(model)) == data:
             rows_a_step = keys["phase"]["batch_tokens"] // keys["pack"]["context"]
             shares = shares_read(model) or {"": 1.0}
             unread.update(rows_by_source(shares, keys["phase"]["steps"] * rows_a_step))
             unread.subtract(rows_by_source(shares, model.numbers["steps"] * rows_a_step))
     phase = config.phase
-    if not phase.reads_texts or not any(unread.values()):
+    if not any(unread.values()):
         return config
     sources = tuple(
         source.model_copy(update={"first_row": max(0, source.first_row - unread[source.name])})

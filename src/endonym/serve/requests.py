@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from endonym.disk import packaged_tables
 from endonym.generate.sample import LEAST_PENALTY, MOST_PENALTY, Defaults, Sampling
+from endonym.mappings import without_none
 
 OWN = Defaults()
 """endonym's own, of models whose files say nothing."""
@@ -59,7 +60,8 @@ class Body(BaseModel):
 
 
 def asks_for_nothing(name: str, value: Any, unused: frozenset[str]) -> bool:
-    """Whether a value of a field that is not supported asks for nothing."""
+    """Whether a value of a field that is not supported asks for nothing. Null in it is left out."""
+    value = without_none(value) if isinstance(value, dict) else value
     if value in EMPTY:
         return name not in FIELDS["asks_when_empty"]
     return name in unused or value in FIELDS["off"].get(name, ())

@@ -33,6 +33,8 @@ BYTE_TOKEN = re.compile(r"<0x[0-9A-F]{2}>")
 
 
 LLAMA_CLASS = "LlamaTokenizer"
+BYTES_CLASS = "GPT2Tokenizer"
+"""In `transformers` 5 it takes from the settings whether a space is put before a text."""
 UNPROCESSED_CLASS = "GPTNeoXTokenizer"
 """A class of `transformers` 5 that takes no post-processor from tokenizer.json."""
 AROUND_KEY = "around_text"
@@ -259,6 +261,9 @@ class Tokenizer:
                 engine.post_processor = None
             if kind == LLAMA_CLASS and config.get("model_type") == "llama":
                 _read_as_llama_class(engine, settings)
+            adds_space = bool(settings.get("add_prefix_space"))
+            if kind == BYTES_CLASS and adds_space != bool(_spaces_before(engine)):
+                engine.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=adds_space)
             end, start = _ends(path.parent, engine)
             found = cls(engine, end, start)
             found.around = _around(settings, config, engine)
@@ -515,10 +520,12 @@ def _around(
         return Around(*(tuple(index for index in ids if index is not None) for ids in named))
     if "model_type" not in config:
         return None
-    ids = engine.encode("a", add_special_tokens=True).ids
-    own = engine.encode("a", add_special_tokens=False).ids
-    first = next(n for n in range(len(ids) + 1) if ids[n : n + len(own)] == own)
-    return Around(tuple(ids[:first]), tuple(ids[first + len(own) :]))
+    encoding = engine.encode("a", add_special_tokens=True)
+    own = [place for place, is_around in enumerate(encoding.special_tokens_mask) if not is_around]
+    first, end = (own[0], own[-1] + 1) if own else (0, 0)
+    if encoding.ids[first:end] != engine.encode("a", add_special_tokens=False).ids:
+        raise ValueError("its post-processor puts more around a text than tokens")
+    return Around(tuple(encoding.ids[:first]), tuple(encoding.ids[end:]))
 
 
 def is_panic(error: BaseException) -> bool:

@@ -241,12 +241,52 @@ WEIGHED = [
 
 
 @pytest.mark.parametrize("record", WEIGHED)
-@pytest.mark.parametrize("weight", [None, 1, 1.0, 0, 0.7, "1", 72, "72 kg", [], float("nan")])
+@pytest.mark.parametrize("weight", [None, 1, 1.0, 0.7, "1", 72, "72 kg", [], float("nan")])
 def test_a_weight_of_a_record_changes_nothing_and_is_noted(record: dict[str, Any], weight: Any):
     read = pair_of if "chosen" in record else conversation_of
     weighed = {**record, "weight": weight}
     assert read(weighed) == read(record)
     assert unread_fields(weighed)["weight"] == (weight not in (None, 1))
+
+
+@pytest.mark.parametrize("record", WEIGHED)
+@pytest.mark.parametrize(
+    "said",
+    [{"weight": 0}, {"train": False}, {"label": "false"}, {"mask": True}, {"loss_mask": [0, 1]}],
+)
+def test_a_record_that_is_not_to_be_learnt_is_a_reject_that_names_the_field(
+    record: dict[str, Any], said: dict[str, Any]
+) -> None:
+    read = pair_of if "chosen" in record else conversation_of
+    with pytest.raises(Unfit, match=f'"{next(iter(said))}"'):
+        read({**record, **said})
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "thinking", "documents", "tools"])
+def test_what_a_pair_cannot_hold_is_a_reject_that_names_the_field(name: str) -> None:
+    pair = {"prompt": "Bună!", "chosen": "Salut!", "rejected": "Nu."}
+    with pytest.raises(Unfit, match=f'"{name}"'):
+        pair_of({**pair, name: [{"name": "a"}] if name in ("tools", "documents") else "Să văd."})
+
+
+def test_two_thoughts_of_a_record_are_a_reject_and_one_is_read() -> None:
+    record = {"prompt": "Сәлам!", "response": "Рәхмәт, яхшы.", "reasoning_content": "Уйлыйм."}
+    assert conversation_of({**record, "thinking": "Уйлыйм."}) == conversation_of(record)
+    with pytest.raises(Unfit, match="several thoughts"):
+        conversation_of({**record, "thinking": "Башка уй."})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"Weight": 0}, {"TRAIN": False}, {"is_masked": True}, {"compute_loss": "0"}, {"no_loss": 1}],
+)
+def test_a_turn_says_in_any_case_and_by_any_usual_name_that_it_is_not_learnt(
+    said: dict[str, Any],
+) -> None:
+    first, answer, question, last = weighed(1, 1)
+    read = conversation_of({"messages": [first, {**answer, **said}, question, last]})
+    assert [each.is_learnt for each in read.messages if each.role == "assistant"] == [False, True]
+    assert not unread_fields({"messages": [first, {**answer, **said}, question, last]})
 
 
 @pytest.mark.parametrize("weight", [None, 0, 0.0, 1, 0.7, "1", 72, float("nan")])

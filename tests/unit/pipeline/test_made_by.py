@@ -170,6 +170,24 @@ def tripled(summed_nats: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *given: 3 * summed_nats(*given)
 
 
+def test_a_module_that_was_added_counts_for_what_is_made_with_it(project: Project) -> None:
+    project.run()
+    added = project.code.root / "train" / "my_loss.py"
+    added.write_text("SCALE = 3\n", encoding="utf-8")
+    try:
+        project.code.edit(*LOSS)
+        first = project.ids(project.run("--fresh", "model"))
+        project.code.edit("train/my_loss.py", "3", "50")
+        lines = project.warned(project.run())
+        assert lines[0].startswith("warning: model pretrain: ")
+        assert all("train/my_loss.py" in line for line in lines)
+        second = project.run("--fresh", "model")
+        assert project.ids(second)["model pretrain"] != first["model pretrain"]
+        assert "model pretrain" in project.made(second)
+    finally:
+        added.unlink()
+
+
 def test_fresh_of_an_early_stage_makes_all_again_and_unknown_ones_are_refused(
     project: Project,
 ) -> None:

@@ -41,7 +41,7 @@ def planned(*phases: tuple[Phase, int, int]) -> list[TrainConfig]:
     ("phases", "firsts"),
     [
         ([(ALL, 5, 4), (ALL, 7, 2), (ALL, 3, 4)], [None, 20, 34]),
-        ([(ALL, 5, 4), (BOOKS, 9, 4), (ALL, 3, 4)], [None, None, 20]),
+        ([(CHAT, 5, 4), (Phase(objective="chat", data="./chats.jsonl"), 1, 2)], [None, 20]),
         ([(ALL, 5, 4), (CHAT, 6, 2), (ALL, 3, 4), (CHAT, 1, 2)], [None, None, 20, 12]),
         ([(ALL, 5, 4), (ANEW, 2, 4), (ALL, 3, 4)], [None, None, 8]),
         ([(ALL, 5, 4), (TYPED, 2, 4), (ALL, 3, 4)], [None, 20, 28]),
@@ -52,6 +52,18 @@ def test_each_phase_begins_after_the_rows_of_those_before(
     phases: list[tuple[Phase, int, int]], firsts: list[int | None]
 ) -> None:
     assert [config.first_row for config in planned(*phases)] == firsts
+
+
+def test_where_a_phase_has_shares_each_source_continues_in_all_phases() -> None:
+    """Both sources are of one size, so that a phase without shares reads as much of each."""
+    configs = planned((ALL, 5, 4), (BOOKS, 9, 4), (ALL, 3, 4), (BOOKS, 1, 4))
+    firsts = [{each.name: each.first_row for each in config.sources} for config in configs]
+    assert firsts == [
+        {"web": 0, "books": 0},
+        {"books": 10},
+        {"web": 10, "books": 46},
+        {"books": 52},
+    ]
 
 
 @pytest.mark.parametrize("seed", [3, 4])
@@ -135,12 +147,16 @@ def test_a_run_continues_through_a_phase_of_conversations_and_one_of_other_sourc
     for name in ("tatar", "romanian"):
         project.edit((f'name = "{name}"', f'name = "{name}"\nrepeatable = true'))
     found, _ = first_rows(project, monkeypatch)
-    assert found["pretrain"] is None
-    assert found["more"] == 8 * ROWS
-    assert found["mixed"] == {"romanian": 0, "tatar": 0}
-    assert found["last"] == 12 * ROWS
+    names = ("pretrain", "more", "mixed", "last")
+    tatar, romanian, others = (
+        [found[name].get(source) for name in names] for source in ("tatar", "romanian", "others")
+    )
+    assert (tatar[0], romanian[0], others[0], others[2]) == (0, 0, 0, None)
+    assert tatar[1] + romanian[1] + others[1] == 8 * ROWS
+    assert tatar[2] + romanian[2] + others[3] == 12 * ROWS
+    assert (tatar[3] - tatar[2], romanian[3] - romanian[2]) == (2 * ROWS, 2 * ROWS)
     log = (project.recipe.parent / "runs" / "kechkena" / "log.txt").read_text("utf-8")
-    assert re.findall(r"after ([0-9.]+) in earlier phases", log) == ["0.7", "1.0"]
+    assert re.findall(r"after ([0-9.]+) in earlier phases", log) == ["0.7", "1.0", "1.0"]
 
 
 def test_after_a_phase_that_ended_early_the_next_one_reads_what_was_left(
@@ -165,6 +181,38 @@ def test_after_a_phase_that_ended_early_the_next_one_reads_what_was_left(
     monkeypatch.setattr(training.TrainingInputs, "validate", worse)
     found, said = first_rows(project, monkeypatch)
     assert "8 steps" in said.err
-    assert found["more"] == 8 * ROWS
-    assert found["mixed"] == {"tatar": 0, "romanian": 0}
-    assert found["later"] == {"tatar": 6 * ROWS, "romanian": 2 * ROWS}
+    assert sum(found["more"].values()) == 8 * ROWS
+    assert found["mixed"].keys() == {"tatar", "romanian"}
+    later = {name: found["later"][name] - found["mixed"][name] for name in found["mixed"]}
+    assert later == {"tatar": 6 * ROWS, "romanian": 2 * ROWS}
+
+
+def test_after_conversations_that_ended_early_the_next_phase_learns_those_that_were_left(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chats = [{"question": f"{n} + 1?", "answer": f"{n + 1}."} for n in range(60)]
+    write_lines(project.recipe.parent / "chats.jsonl", chats)
+    chat = (
+        '[[phase]]\nname = "{}"\nobjective = "chat"\ndata = "chats.jsonl"\nsteps = {}\n'
+        'batch_tokens = 128\nlr = 1e-3\nnumber_format = "fp32"\neval_every_steps = 4\n'
+    )
+    text = f"{chat.format('first', 40)}patience = 1\n\n{chat.format('second', 2)}\n"
+    project.edit(("steps = 40", "steps = 8"), ("[[evaluate]]", f"{text}\n[[evaluate]]"))
+    validate = training.ExampleInputs.validate
+    nats = iter(range(99))
+
+    def worse(*given: Any) -> Any:
+        return replace(validate(*given), nats=float(next(nats)))
+
+    monkeypatch.setattr(training.ExampleInputs, "validate", worse)
+    found = set[int | None]()
+    make = ExampleInputs.batches
+
+    def noted(self: ExampleInputs, config: TrainConfig, context: int, seed: int) -> Any:
+        found.add(config.first_row)
+        return make(self, config, context, seed)
+
+    monkeypatch.setattr(ExampleInputs, "batches", noted)
+    said = project.run()
+    assert said.code == 0, said.err
+    assert found == {None, 4 * 128 // 32}
