@@ -1,6 +1,7 @@
 """Arguments of the Python API that are of another type than meant: what to pass instead."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,9 @@ def require_text(name: str, value: Any) -> str:
 
 def require_list(name: str, values: Any, *, of: str, example: str) -> list[Any]:
     """Several values as a list. Raises RecipeError for a single text, whose letters they would be,
-    and for what holds no values. of: what each is; example: of such a list.
+    and for what holds no values, or in no order. of: what each is; example: of such a list.
     """
-    if isinstance(values, str | bytes | Path) or not isinstance(values, Iterable):
+    if isinstance(values, str | bytes | Path | Mapping | Set) or not isinstance(values, Iterable):
         raise wrong(name, values, meant=f"a list of {of}", do=f"Put it into a list: {example}")
     return list(values)
 
@@ -51,24 +52,14 @@ def require_paths(name: str, values: Any) -> list[str | Path]:
     write = 'Path("texts.txt").write_text("\\n".join(sentences), encoding="utf-8")'
     do = f"Write texts into a file first, one a line ({write}), and pass its path: {example}"
     for path in paths:
-        if not isinstance(path, str | Path) or (isinstance(path, str) and is_text(path)):
-            raise wrong(name, path, meant="paths of files and folders", do=do)
+        if not isinstance(path, str | Path) or (isinstance(path, str) and not is_there(path)):
+            raise wrong(name, path, meant="paths of files and folders that exist", do=do)
     return paths
 
 
-ENDS = tuple(".!?…。！？।॥۔؟።។")
-"""Signs that end a sentence."""
-FEWEST_WORDS = 4
-"""Words from which on something without a slash is a sentence."""
-
-
-def is_text(value: str) -> bool:
-    """Whether a string is a text itself, rather than the path of a file or its address."""
+def is_there(path: str) -> bool:
+    """Whether a string names a file or a folder, or is an address ("leipzig:…", "https://…")."""
     try:
-        if "\n" not in value and ("://" in value or Path(value).exists()):
-            return False
+        return bool(re.match(r"[a-z]+:[^\s]+$", path)) or (path != "" and Path(path).exists())
     except OSError:  # no file has so long a name
-        return True
-    is_sentence = value.strip("./") != "" and value.rstrip("\"'»”)").endswith(ENDS)
-    has_words = "/" not in value and len(value.split()) >= FEWEST_WORDS
-    return "\n" in value or is_sentence or has_words
+        return False

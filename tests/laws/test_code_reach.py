@@ -48,7 +48,11 @@ def test_every_function_of_a_stage_is_in_the_table() -> None:
 @pytest.mark.parametrize(
     ("function", "within", "without"),
     [
-        ("corpus", ["cleaning/rules.py", "formats/parsers/pdf.py", "formats/parsers/html.py"], ["train/", "model/"]),
+        (
+            "corpus",
+            ["cleaning/rules.py", "formats/parsers/pdf.py", "formats/parsers/html.py"],
+            ["train/", "model/"],
+        ),
         ("tokenizer", ["tokenizer/bpe.py", "tokenizer/strange.toml"], ["cleaning/", "train/"]),
         ("shards", ["data/shards.py"], ["cleaning/", "train/", "model/"]),
         ("model", ["train/muon.py", "model/init.py", "seed.py"], ["cleaning/rules.py", "report/"]),
@@ -67,8 +71,7 @@ def test_a_stage_has_its_code_and_not_that_of_others(
 
 @pytest.mark.parametrize(
     "package",
-    ["cleaning", "copies", "corpus", "data", "export", "formats", "limited", "model", "script"]
-    + ["tokenizer", "train"],
+    ["cleaning", "copies", "corpus", "data", "export", "formats", "limited", "model", "script", "tokenizer", "train"],
 )
 def test_all_modules_of_what_stages_are_made_of_count_for_one(package: str) -> None:
     """Also those that only a table names, such as the parsers."""

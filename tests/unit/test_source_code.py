@@ -6,10 +6,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from code_reach import FUNCTIONS
 from package_copy import SOURCE, PackageCopy
 
 from endonym import source_code
-from endonym.pipeline.made_by import CODE, files_of
+from endonym.pipeline.made_by import files_of
 from endonym.source_code import Noted, SourceCode
 
 EXPORTS = {"export", "export_corpus", "export_adapter"}
@@ -22,7 +23,7 @@ TOKENIZERS = {"tokenizer", "changed_tokenizer", "pretrained_tokenizer"}
 
 @pytest.fixture(scope="module")
 def before() -> dict[str, Noted]:
-    return {name: SourceCode(SOURCE).noted(files_of(name)) for name in CODE}
+    return {name: SourceCode(SOURCE).noted(files_of(name)) for name in FUNCTIONS}
 
 
 @pytest.fixture(scope="module")

@@ -47,6 +47,9 @@ def new(
 
     Raises RecipeError if `texts` are sentences and not paths.
     """
+    require_kind("folder", folder, (str, Path), do="Give the path of a new folder.")
+    require_kind("language", language, (str,), do='Give the code of the language, such as "tt".')
+    require_kind("hours", hours, (int, float), do="Give a number of hours, such as 0.5.")
     texts = require_paths("texts", texts)
     path, _ = write_recipe(
         Path(folder),

@@ -172,7 +172,9 @@ def plain(data: Mapping[str, Any]) -> tuple[list[Problem], dict[str, Any]]:
             return refused(path, f"{value} is not a number one can use.", "Write a finite number.")
         if value is None or isinstance(value, str | int | float):
             return value
-        return refused(path, f"{value} is a date or a time.", f'Write it in quotes: "{value}"')
+        kind = type(value).__name__
+        message = f"{value} is a {kind}, which no key takes."
+        return refused(path, message, f'Write it in quotes: "{value}"')
 
     def refused(path: KeyPath, message: str, do: str) -> None:
         problems.append(Problem(path, f"{shown(path, data)} = {message}", do, at_value=True))

@@ -11,7 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import (
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 
 from endonym.arguments import require_kind, require_list
 from endonym.config import Config, written_value
@@ -78,6 +83,17 @@ class Recipe(Config):
     _origin: Origin = PrivateAttr(default_factory=Origin)
     _as_read: dict[str, Any] | None = PrivateAttr(default=None)
 
+    def __new__(cls, **keys: Any) -> Self:
+        """An empty recipe. Raises RecipeError with every problem of keys that are given in Python,
+        which pydantic would tell in its own words."""
+        if keys:
+            try:
+                cls.model_validate(keys)
+            except ValidationError:
+                unusable, values = plain({name: _dumped(value) for name, value in keys.items()})
+                refuse([([*unusable, *findings(cls, values)], Origin(Path("Recipe")))])
+        return super().__new__(cls)
+
     @model_validator(mode="after")
     def masks_know_the_language(self) -> Self:
         """Masks, and sources in other languages, need the recipe's if [clean] says none."""
@@ -112,6 +128,7 @@ class Recipe(Config):
 
         Raises RecipeError with every problem of all of them.
         """
+        sets = require_list("sets", sets, of="overrides", example='sets=["seed=3"]')
         names = [None, *cls.variants(path)]
         return cls._of([cls._read(Path(path), name, sets) for name in names])
 
@@ -295,13 +312,15 @@ class Recipe(Config):
     @property
     def _is_of_file(self) -> bool:
         """Whether the text that it was read from, with variant and overrides, says what it does."""
-        return self._as_read == self.model_dump(warnings=False)
+        is_known = self.model_fields_set <= type(self).model_fields.keys()
+        return is_known and self._as_read == self.model_dump(warnings=False)
 
     def _written(self) -> dict[str, Any]:
         """The keys that were given, as plain data. None stands for a key that is left out."""
         # A copy with other values may hold plain tables, of which pydantic would warn.
         keys = self.model_dump(exclude_unset=True, warnings=False)
-        return plain(keys)[1]
+        strange = self.model_fields_set - type(self).model_fields.keys()
+        return plain(keys | {name: self.__dict__[name] for name in strange})[1]
 
     def with_values(self, changes: Mapping[str, Any]) -> Self:
         """A copy with these dotted keys replaced, such as "phase.0.lr"; None removes a key.

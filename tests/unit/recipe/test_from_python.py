@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import endonym
 from endonym.errors import RecipeError
 from endonym.recipe.recipe import Recipe
 
@@ -109,3 +110,60 @@ def test_every_recipe_of_the_project_is_written_as_what_it_is() -> None:
             copy = Recipe(**recipe.model_dump(exclude_unset=True))
             again = Recipe.load(path, text=copy.as_run())
             assert same(again, recipe), path
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"modle": {}}, "Did you mean `model`"),
+        ({"model": {"dmi": 3}}, "Did you mean `dim`"),
+        ({"phase": {"steps": 5}}, "phase must be a list"),
+        ({"source": [{"name": "b", "path": Path("b.txt")}]}, "b.txt"),
+        ({"seed": -1}, "seed"),
+    ],
+)
+def test_a_wrong_key_of_a_recipe_made_in_python_is_told_as_one_of_a_file(
+    keys: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(RecipeError, match=said):
+        Recipe(**KEYS | keys)
+
+
+def test_a_key_that_a_copy_does_not_have_is_not_lost(tatar: Path) -> None:
+    copy = Recipe.load(tatar).model_copy(update={"seeed": 3})
+    with pytest.raises(RecipeError, match="Did you mean `seed`"):
+        copy.checked()
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["Кояш чыкты", "Балалар китте"],
+        ["Смотрите сайт https://example.com он очень хороший"],
+        [""],
+        {"texts": 1},
+        {"texts"},
+        "texts",
+        ["нет/такого/файла"],
+    ],
+)
+def test_texts_that_are_no_paths_are_an_error_that_says_what_to_pass(
+    texts: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(RecipeError, match=r'texts=\["folder/of/texts"\]'):
+        endonym.new(tmp_path / "project", language="tt", texts=texts)
+
+
+@pytest.mark.parametrize(
+    "given", [{"language": None}, {"hours": "1"}, {"folder": None}, {"language": 5}]
+)
+def test_an_argument_of_another_type_is_named(given: dict[str, Any], tmp_path: Path) -> None:
+    (name,) = given
+    arguments: dict[str, Any] = {"language": "tt", "texts": [tmp_path], "folder": tmp_path} | given
+    with pytest.raises(RecipeError, match=f"{name} takes"):
+        endonym.new(**arguments)
+
+
+def test_overrides_of_all_variants_are_a_list(tatar: Path) -> None:
+    with pytest.raises(RecipeError, match="sets takes a list"):
+        Recipe.load_all(tatar, sets="seed=3")

@@ -142,7 +142,7 @@ NO_VARIANTS = [
     ("[variant]\nbpe = 3", "10: variant.bpe must be a table."),
     ("[variant.x]\nname = 'y'", "10: a variant cannot rename the recipe."),
     ("[variant.x.tokeniser]\nvocab = 300", "9: tokeniser is not a key of a recipe."),
-    ("[variant.x]\nseed = 2024-05-01", "10: seed = 2024-05-01 is a date or a time."),
+    ("[variant.x]\nseed = 2024-05-01", "10: seed = 2024-05-01 is a date, which no key takes."),
     ("[[variant]]\nname = 'x'", "9: variant must be a table of variants."),
 ]
 

@@ -120,7 +120,7 @@ sources = "leipzig"
     7 ¦ "leipzig" ¦ phase.0.sources must be a table or a list, not the text "leipzig".
     More: endonym explain phase.sources
 name = 2024-05-01
-    7 ¦ 2024-05-01 ¦ phase.0.name = 2024-05-01 is a date or a time.
+    7 ¦ 2024-05-01 ¦ phase.0.name = 2024-05-01 is a date, which no key takes.
     Write it in quotes: "2024-05-01"
 lr = inf
     7 ¦ inf ¦ phase.0.lr = inf is not a number one can use.

@@ -64,6 +64,11 @@ ASKS_FOR_NOTHING: tuple[tuple[str, Any], ...] = (
     *((name, empty) for name in ("tools", "suffix", "format", "a_new_field") for empty in ("", [])),
     ("chat_template_kwargs", {}),
     ("function_call", "none"),
+    ("audio", {"voice": None}),
+    ("chat_template_kwargs", {"enable_thinking": None}),
+    ("reasoning", {"effort": None, "summary": None}),
+    ("response_format", {"type": "text", "json_schema": None}),
+    ("thinking", {"type": "disabled", "budget_tokens": None}),
     ("keep_alive", "5m"),
     ("logit_bias", {}),
     ("metadata", {"topic": "кояш"}),
@@ -176,6 +181,8 @@ MESSAGES = [
     )),
     {"role": "assistant", "content": FRENCH[0], "tool_calls": [], "annotations": []},
     {"role": "assistant", "content": FRENCH[0], "name": "endonym", "id": "msg_1"},
+    {"role": "assistant", "content": FRENCH[0], "weight": 1, "status": "completed", "phase": None},
+    {"type": "message", "role": "assistant", "content": FRENCH[0], "stop_reason": None},
     {"role": "assistant", "content": FRENCH[0], "annotations": [{"type": "url_citation"}]},
     {"role": "assistant", "content": FRENCH[0], "prefix": False, "images": []},
     {"role": "assistant", "content": [{"type": "text", "text": FRENCH[0]}]},
@@ -230,6 +237,9 @@ def test_a_message_that_cannot_be_read_is_refused_by_its_place(
 def test_an_answer_is_read_when_it_is_sent_back_unchanged(client: Client) -> None:
     answer = asked(client, [QUESTION], n=2)["choices"]
     for choice in answer:
+        asked(
+            client, [QUESTION, choice["message"] | {"index": 0, "finish_reason": "stop"}, QUESTION]
+        )
         asked(client, [QUESTION, choice["message"], {"role": "user", "content": ROMANIAN[0][:40]}])
     streamed = client.post(
         "/v1/chat/completions", messages=[QUESTION], seed=1, max_tokens=4, stream=True
