@@ -86,20 +86,21 @@ LLAMA_3_SPECIALS = [
     "<|end_header_id|>",
     "<|eot_id|>",
 ]
+GPT_2 = {
+    "tokenizer_class": "GPT2Tokenizer",
+    "bos_token": EOT,
+    "eos_token": EOT,
+    "unk_token": EOT,
+    "add_prefix_space": False,
+    "add_bos_token": False,
+}
 SHAPES = {
-    "gpt2": Shape(
-        "gpt2",
-        [EOT],
-        {
-            "tokenizer_class": "GPT2Tokenizer",
-            "bos_token": EOT,
-            "eos_token": EOT,
-            "unk_token": EOT,
-            "add_prefix_space": False,
-            "add_bos_token": False,
-        },
-        start=EOT,
-        is_gguf=True,
+    "gpt2": Shape("gpt2", [EOT], GPT_2, start=EOT, is_gguf=True),
+    "gpt2 with a space": Shape(  # its settings say so, and its rules do not
+        "gpt2", [EOT], GPT_2 | {"add_prefix_space": True}, start=EOT
+    ),
+    "gpt2 without the space": Shape(  # that its rules have
+        "gpt2", [EOT], GPT_2, start=EOT, rules="bytes with space", is_gguf=True
     ),
     "llama2": Shape("llama", SENTENCEPIECE, LLAMA_2, start="<s>", rules="prepend", before=["<s>"]),
     "llama2 with both": Shape(

@@ -325,3 +325,17 @@ def test_huge_pages_are_asked_for_unless_set_otherwise(monkeypatch: pytest.Monke
     assert (found["GLIBC_TUNABLES"], found["АВЫЛ"]) == ("glibc.malloc.hugetlb=1", "Казан арты")
     monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.arena_max=1")
     assert device.with_huge_pages()["GLIBC_TUNABLES"] == "glibc.malloc.arena_max=1"
+
+
+def test_an_apple_cpu_says_its_name_and_no_other_system_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "sysctl"
+    program.write_text('#!/bin/sh\necho "$2: Apple M2"\n', encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    for system, name in (("darwin", "machdep.cpu.brand_string: Apple M2"), ("linux", "")):
+        monkeypatch.setattr(device.sys, "platform", system)
+        device._apple_name.cache_clear()
+        assert device._apple_name() == name
+    device._apple_name.cache_clear()

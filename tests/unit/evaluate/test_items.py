@@ -238,6 +238,24 @@ def test_a_context_that_does_not_fit_loses_its_beginning_as_in_the_harness(
         assert nats == pytest.approx(sum(expected), rel=1e-5)
 
 
+def test_a_context_that_just_fits_keeps_its_beginning(wide: LanguageModel) -> None:
+    """With the token that opens a text, the ids are as many as the window has, or one more."""
+    window, option = wide.decoder.config.context, " Балалар мәктәпкә баралар."
+    words = " ".join(each["good"] for each in PAIRS).split(" ")
+    for surplus in (0, 1):
+        context = next(
+            text
+            for n in range(len(words))
+            for more in ("", " а", " а а", " а а а")
+            if len(READER.encode((text := " ".join(words[:n]) + more) + option))
+            == window - 1 + surplus
+        )
+        (nats, _) = judge(wide, [Item(context, (option, " б"), 0)], lambda _: None).nats
+        begin, ids = len(READER.encode(context)), READER.encode(context + option)
+        read = document_nats(wide.decoder, ids[surplus:], READER.end_id)
+        assert nats == pytest.approx(sum(read[begin - surplus :]), rel=1e-5)
+
+
 def test_options_longer_than_the_context_are_read_in_windows_and_counted(
     wide: LanguageModel,
 ) -> None:

@@ -73,6 +73,7 @@ def test_the_tokenizer_of_a_folder_begins_every_text(model: LanguageModel, folde
     assert engine.encode(text).ids.count(end) == 2, "the library alone takes the name for the token"
     engine.encode_special_tokens = True
     assert engine.encode(text).ids == [end, *ids]
+    assert "\\u" not in (folder / "tokenizer.json").read_text(encoding="utf-8"), "people read it"
     assert Tokenizer.load(folder / "tokenizer.json").encode(text) == ids
 
 

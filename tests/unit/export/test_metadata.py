@@ -16,6 +16,11 @@ METADATA: dict[str, Any] = {
     "_model_name_or_path": "Smollm2 135M 8k Lc100K Mix1 Ep2",  # transformers, from a GGUF file
     "_from_pipeline": "text-generation",
     "_is_converted": True,
+    "auto_map": {},
+    "_attn_implementation": "kernels-community/flash-attn",
+    "loss_type": "ForCausalLMLoss",
+    "max_new_tokens": 20,
+    "num_parameters": 135_000_000,
     "base_name": "HuggingFaceTB/SmolLM2-135M",
     "model_name": "Tatar 135M",
     "license": "apache-2.0",
@@ -31,6 +36,16 @@ METADATA: dict[str, Any] = {
     "im_end_token_id": 2,
 }
 COMPUTATION: dict[str, Any] = {
+    "_layernorm_first": True,
+    "_bidirectional": True,
+    "nonlinearity": "relu",
+    "relu": "squared",
+    "text_config": {"hidden_act": "relu"},
+    "overrides": {"model": {"hidden_act": "relu"}},
+    "compression_config": {"quant_method": "compressed-tensors"},
+    "unsloth_rope_scale": 2.0,
+    "xpos_version": 2,
+    "softcap_token_id": 50,
     "logit_scale": 0.0625,
     "logits_scaling": 8.0,
     "attn_logit_softcapping": 50.0,

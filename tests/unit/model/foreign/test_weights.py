@@ -291,6 +291,15 @@ def test_what_the_other_process_refuses_is_the_same_error_here(tmp_path: Path):
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("kind", ["gemma3", "bloom", "falcon_mamba"])
+def test_weights_in_fp16_are_opened_in_the_other_process(kind: str, tmp_path: Path) -> None:
+    """torch reads the description of the processor before it first converts fp16."""
+    write_model(kind, tmp_path)
+    network = quiet_transformers().AutoModelForCausalLM.from_pretrained(tmp_path)
+    network.to(torch.float16).save_pretrained(tmp_path)
+    assert all(each.dtype == torch.float32 for each in load_tried(tmp_path).parameters())
+
+
 def test_a_folder_is_tried_anew_when_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     asked: list[Mapping[str, Any]] = []
 
