@@ -253,7 +253,7 @@ def growths(cells: Cells) -> str:
 
 BENCHMARK = Benchmark(
     name="architectures",
-    code=("endonym.model",),
+    code=("endonym.model", "endonym.export.huggingface", "endonym.device"),
     cells=cells,
     tables={
         ("docs/architectures.md", "cost"): costs,

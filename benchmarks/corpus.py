@@ -43,6 +43,7 @@ import zstandard
 from benchmark import TINY, TINY_TEXTS, Bench, Benchmark, Unavailable, Watch, main
 from cells import Cell, Cells
 from copied_lines import opened
+from named_texts import NAMED
 from pages import markdown
 
 from endonym.demo.grammar import fables
@@ -139,7 +140,7 @@ def in_process(bench: Bench, name: str) -> Cell:
     """The cell, measured in a fresh process, whose children are those of this cell alone."""
     if name == "ray" and find_spec("ray") is None:
         raise Unavailable("no Ray: pip install 'endonym[cluster]'")
-    work = bench.work / ("corpus-tiny" if bench.tiny else "corpus")
+    work = bench.kept_folder("corpus", BENCHMARK.code_hash())
     megabytes = TINY_MEGABYTES if bench.tiny else MEGABYTES
     if not (work / "raw").is_dir():
         texts = raw_texts(bench)
@@ -158,6 +159,8 @@ def raw_texts(bench: Bench) -> dict[str, list[str]]:
         stories = list(fables(40))
         long = ["\n\n".join(stories[n : n + 4]) for n in range(0, len(stories), 4)]
         return {"stories": long} | {code: texts_of(TINY_TEXTS / TINY[code]) for code in TINY}
+    if not bench.has(*TEXTS.values()):
+        return {"stories": list(fables(5_000))} | {code: bench.lines(code) for code in NAMED}
     return {name: texts_of(bench.file(path)) for name, path in TEXTS.items()}
 
 
@@ -434,6 +437,7 @@ BENCHMARK = Benchmark(
         "endonym.copies",
         "endonym.corpus",
         "endonym.formats",
+        "endonym.pipeline",
         "endonym.workers",
     ),
     cells=cells,
