@@ -388,10 +388,13 @@ def run(
 def keep(
     benchmark: Benchmark, cells: Cells, name: str, cell: Cell, *, code: str, seconds: float
 ) -> None:
-    """Add a repeat to the file, with what it holds for and with the figures that got worse."""
+    """Add a repeat to the file, with what it holds for and with the figures that got worse.
+
+    A cell may have counted its minutes itself.
+    """
     date = time.strftime("%Y-%m-%d", time.gmtime())
     kept = {"code": code, "date": date, "elapsed_minutes": round(seconds / 60, 2)}
-    cell = cell | kept | surroundings()
+    cell = kept | cell | surroundings()
     worse = worse_figures(benchmark, cell, cells.repeats(name))
     cells.keep(name, cell | ({"worse": worse} if worse else {}))
 

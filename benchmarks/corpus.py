@@ -49,7 +49,7 @@ from pages import markdown
 from endonym.demo.grammar import fables
 from endonym.formats.document_files import read_lines
 
-MEGABYTES, TINY_MEGABYTES = 50.0, 0.2
+MEGABYTES, TINY_MEGABYTES = 50.0, 0.1
 WINDOW = 2_000
 LONG = 1_000
 """A source whose texts are longer on average is written as documents, others as lines."""
@@ -127,7 +127,7 @@ steps = 1
 
 def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
     """A cell for each way to make the same corpus."""
-    names = ("1 worker", "2 workers") if bench.tiny else tuple(WORKERS)
+    names = ("2 workers",) if bench.tiny else tuple(WORKERS)
     return {key_of(name, bench.tiny): partial(in_process, bench, name) for name in names}
 
 

@@ -81,7 +81,8 @@ def recipe_of(bench: Bench, row: str, *, model: list[str], tokens: int, context:
         f'[tokenizer]\nkind = "bpe"\nvocab = {300 if bench.tiny else 4000}\n',
         f"[pack]\ncontext = {context}\n",
         "[model]\n" + "\n".join(keys) + "\n",
-        f'[[phase]]\nname = "pretrain"\ntokens = {tokens}\nbatch_tokens = 2048\nlr = 2e-3\n',
+        f'[[phase]]\nname = "pretrain"\ntokens = {tokens}\nbatch_tokens = 2048\nlr = 2e-3\n'
+        + ('number_format = "fp32"\n' if bench.tiny else ""),
     ]
     return "\n".join(parts)
 

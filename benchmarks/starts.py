@@ -91,10 +91,9 @@ def continued_cell(bench: Bench, language: str) -> Cell:
     work, folder = bench.folder(name), published_model(bench)
     tokens = TINY_TOKENS if bench.tiny else CONTINUED_TOKENS
     texts = texts_of(bench, language, max(MEGABYTES), work)
-    (work / "recipe.toml").write_text(
-        CONTINUED.format(name=name, language=language, texts=texts, folder=folder, tokens=tokens),
-        encoding="utf-8",
-    )
+    keys = {"name": name, "language": language, "texts": texts, "folder": folder, "tokens": tokens}
+    text = CONTINUED.format(**keys) + ('number_format = "fp32"\n' if bench.tiny else "")
+    (work / "recipe.toml").write_text(text, encoding="utf-8")
     return trained(bench, work, "recipe.toml", language)
 
 
