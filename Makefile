@@ -47,7 +47,7 @@ docs: $(VENV)/endonym.installed
 	$(BIN)/python -m endonym.recipe.reference docs/
 
 # Every figure of the pages, cell by cell; the same command continues. ARGUMENTS: programs, --again, --data FOLDER …
-figures: $(VENV)/endonym.tests-installed
+figures: $(VENV)/endonym.tests-installed $(VENV)/real-model
 	$(BIN)/python benchmarks/figures.py $(ARGUMENTS)
 
 clean:

@@ -1,4 +1,4 @@
-"""What the benchmarks share: resumable cells in one JSON file, a quiet machine, intervals."""
+"""What the benchmarks share: resumable cells in one JSON file, and a quiet machine."""
 
 import contextlib
 import json
@@ -11,7 +11,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from endonym import device
@@ -19,9 +18,6 @@ from endonym.cpu_contention import OtherProcesses
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-DRAWS = 2000
-SAME = 0.03
-"""How far the ratio of a contender to itself may lie from 1."""
 
 
 Cell = dict[str, Any]
@@ -84,8 +80,8 @@ class Cells:
         return chosen
 
     def keep(self, key: str, cell: Cell) -> None:
-        """Add a repeat with what it holds for, and write the file."""
-        self.all.setdefault(key, []).append(cell | surroundings())
+        """Add a repeat, and write the file."""
+        self.all.setdefault(key, []).append(cell)
         self.write()
 
     def write(self) -> None:
@@ -135,17 +131,3 @@ def busy_cores(seconds: float = 3.0) -> float:
     time.sleep(seconds)
     found = others.cores_used()
     return os.getloadavg()[0] if found is None else found
-
-
-def median_interval(values: list[float]) -> dict[str, float]:
-    """The median and its 95 % interval by bootstrap, with a fixed seed (Efron 1979).
-
-    Of fewer than six values it is no more than their span, which holds the median less often (of
-    three in 75 of 100).
-    """
-    generator = np.random.Generator(np.random.Philox(key=0))
-    given = np.array(values)
-    drawn = np.median(given[generator.integers(0, len(given), (DRAWS, len(given)))], axis=1)
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    numbers = {"median": float(np.median(given)), "low": float(low), "high": float(high)}
-    return {name: round(number, 4) for name, number in numbers.items()}

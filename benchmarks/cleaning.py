@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmark import TINY_TEXTS, Bench, Benchmark, Watch, main
+from benchmark import MAKES_A_MODEL, TINY_TEXTS, Bench, Benchmark, Watch, main
 from cells import Cell, Cells
 from copied_lines import opened
 from dirty_web import Web, web
@@ -76,6 +76,8 @@ def raw_web(bench: Bench) -> Web:
     """The raw pages and the clean ones that judge; in tiny form of words in random order."""
     if bench.tiny:
         return web([drawn_lines("tatar.txt")], [drawn_lines("romanian.txt")])
+    if not bench.has(*LISTS, *FOREIGN, PAIRS):
+        return web([bench.lines("tt")], [bench.lines(code) for code in ("ro", "fr", "en")])
     rows = map(json.loads, opened(bench.file(PAIRS)).splitlines())
     russian = [row["src"] for row in rows if row["pair"] == "ru-tt"]
     foreign = [lines_of(bench.file(name)) for name in FOREIGN]
@@ -95,11 +97,10 @@ def lines_of(path: Path) -> list[str]:
 
 def both_arms(bench: Bench) -> Cell:
     """Both models, what they cost, and the bits of each text that judges, with the difference."""
-    made, work = raw_web(bench), bench.work / ("cleaning-tiny" if bench.tiny else "cleaning")
-    work.mkdir(parents=True, exist_ok=True)
+    made, work = raw_web(bench), bench.folder("cleaning")
     write_recipe(made, work)
     judging = {"pages": made.held_out[:: -(-len(made.held_out) // MOST_PAGES)]}
-    if not bench.tiny:
+    if not bench.tiny and bench.has(FLORES):
         sentences = map(json.loads, opened(bench.file(FLORES)).splitlines())
         judging["flores"] = [row["tt"] for row in sentences]
     arms, read = dict[str, Cell](), dict[str, dict[str, Documents]]()
@@ -124,11 +125,8 @@ def both_arms(bench: Bench) -> Cell:
 
 
 def write_recipe(made: Web, work: Path) -> None:
-    """The recipe that `new` and `doctor` write for the raw text, once, with a variant that cleans
-    nothing."""
+    """The recipe that `new` and `doctor` write for the raw text; a variant cleans nothing."""
     recipe = work / "recipe.toml"
-    if recipe.exists():
-        return
     rows = (json.dumps({"text": page}, ensure_ascii=False) + "\n" for page in made.raw)
     (work / "pages.jsonl").write_text("".join(rows), encoding="utf-8")
     written = endonym(work, "doctor", "pages.jsonl", "--language", "tt", "--json")
@@ -191,14 +189,7 @@ def gains(cells: Cells) -> str:
 
 BENCHMARK = Benchmark(
     name="cleaning",
-    code=(
-        "endonym.cleaning",
-        "endonym.copies",
-        "endonym.corpus",
-        "endonym.survey",
-        "endonym.model",
-        "endonym.train",
-    ),
+    code=(*MAKES_A_MODEL, "endonym.commands.doctor"),
     cells=cells,
     tables={
         ("docs/cleaning.md", "raw text"): raw_text,

@@ -43,12 +43,13 @@ import zstandard
 from benchmark import TINY, TINY_TEXTS, Bench, Benchmark, Unavailable, Watch, main
 from cells import Cell, Cells
 from copied_lines import opened
+from named_texts import NAMED
 from pages import markdown
 
 from endonym.demo.grammar import fables
 from endonym.formats.document_files import read_lines
 
-MEGABYTES, TINY_MEGABYTES = 50.0, 0.2
+MEGABYTES, TINY_MEGABYTES = 50.0, 0.1
 WINDOW = 2_000
 LONG = 1_000
 """A source whose texts are longer on average is written as documents, others as lines."""
@@ -126,7 +127,7 @@ steps = 1
 
 def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
     """A cell for each way to make the same corpus."""
-    names = ("1 worker", "2 workers") if bench.tiny else tuple(WORKERS)
+    names = ("2 workers",) if bench.tiny else tuple(WORKERS)
     return {key_of(name, bench.tiny): partial(in_process, bench, name) for name in names}
 
 
@@ -139,7 +140,7 @@ def in_process(bench: Bench, name: str) -> Cell:
     """The cell, measured in a fresh process, whose children are those of this cell alone."""
     if name == "ray" and find_spec("ray") is None:
         raise Unavailable("no Ray: pip install 'endonym[cluster]'")
-    work = bench.work / ("corpus-tiny" if bench.tiny else "corpus")
+    work = bench.kept_folder("corpus", BENCHMARK.code_hash())
     megabytes = TINY_MEGABYTES if bench.tiny else MEGABYTES
     if not (work / "raw").is_dir():
         texts = raw_texts(bench)
@@ -158,6 +159,8 @@ def raw_texts(bench: Bench) -> dict[str, list[str]]:
         stories = list(fables(40))
         long = ["\n\n".join(stories[n : n + 4]) for n in range(0, len(stories), 4)]
         return {"stories": long} | {code: texts_of(TINY_TEXTS / TINY[code]) for code in TINY}
+    if not bench.has(*TEXTS.values()):
+        return {"stories": list(fables(5_000))} | {code: bench.lines(code) for code in NAMED}
     return {name: texts_of(bench.file(path)) for name, path in TEXTS.items()}
 
 
@@ -434,6 +437,7 @@ BENCHMARK = Benchmark(
         "endonym.copies",
         "endonym.corpus",
         "endonym.formats",
+        "endonym.pipeline",
         "endonym.workers",
     ),
     cells=cells,

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import regex
-from benchmark import Bench, Benchmark, Unavailable, Watch, main
+from benchmark import MAKES_A_MODEL, Bench, Benchmark, Unavailable, Watch, main
 from cells import Cell, Cells
 from five_minutes import LANGUAGES, finished_run, work_folder
 from pages import markdown, percent
@@ -46,7 +46,7 @@ def words_cell(bench: Bench, language: str) -> Cell:
         raise Unavailable("no hunspell: apt-get install hunspell hunspell-ro")
     finished = finished_run(bench, language, "--until", "corpus")
     (stage,) = [stage for stage in finished["stages"] if stage["name"].split()[0] == "corpus"]
-    corpus = Corpus(work_folder(bench) / "store" / "corpus" / stage["id"])
+    corpus = Corpus(work_folder(bench, language) / "store" / "corpus" / stage["id"])
     words = words_of_corpus(corpus, language)
     texts = [document.text for document in corpus.documents("test")]
     running = [[place.word for place in words.places(text)] for text in texts]
@@ -129,7 +129,7 @@ def coverage(cells: Cells) -> str:
 
 BENCHMARK = Benchmark(
     name="dictionaries",
-    code=("endonym.lexicon", "endonym.export.dictionary"),
+    code=(*MAKES_A_MODEL, "endonym.lexicon"),
     cells=cells,
     tables={("docs/dictionaries.md", "dictionaries"): coverage},
     watched={"covered/0": Watch("higher", 0.02)},

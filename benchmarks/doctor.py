@@ -36,6 +36,15 @@ from made_documents import pdf
 
 SEEDS = (1, 2)
 CLEAN = ("common_voice_sentences", "tatoeba_sentences", "mediawiki_messages")
+DIRTIED = (
+    *(f"tt/{name}.txt" for name in CLEAN[:2]),
+    "other/ba_common_voice.txt",
+    "other/kk_common_voice.txt",
+    "parallel/tatoeba_pairs.jsonl.gz",
+)
+"""What dirty texts are made of."""
+CLEAN_LINES = 20_000
+"""Of texts that are fetched, where there are no files."""
 TWINS = dict(zip("аеорсухАВЕКМНОРСТХ", "aeopcyxABEKMHOPCTX", strict=True))
 MENU = "Баш бит | Яңалыклар | Мәкаләләр | Безнең турында | Элемтә"
 COPYRIGHT = "© 2019 «Туган як» газетасы. Барлык хокуклар да сакланган, күчереп басу тыела."
@@ -426,7 +435,8 @@ def texts_by_place(folder: Path) -> dict[str, str]:
 
 def dirty_cell(bench: Bench, seed: int) -> Cell:
     """A corpus that is dirtied on purpose."""
-    data, work = bench.file("tt").parent, bench.folder(f"doctor-dirty-{seed}")
+    files = [bench.file(name) for name in DIRTIED]
+    data, work = files[0].parents[1], bench.folder(f"doctor-dirty-{seed}")
     folder = work / "texts"
     folder.mkdir()
     dirt = Dirt(data, seed)
@@ -451,9 +461,12 @@ def clean_cell(bench: Bench) -> Cell:
     folder.mkdir()
     if bench.tiny:
         shutil.copytree(bench.texts("tt")[0], folder, dirs_exist_ok=True)
-    else:
+    elif bench.has(*(f"tt/{name}.txt" for name in CLEAN)):
         for name in CLEAN:
             shutil.copy(bench.file(f"tt/{name}.txt"), folder)
+    else:
+        lines = bench.lines("tt")[:CLEAN_LINES]
+        (folder / "lines.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     report = doctor(folder, work / "doctor.html")
     return {"clean": alarms(report, texts_by_place(folder), set()), **costs(report)}
 

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmark import Bench, Benchmark, main
+from benchmark import MAKES_A_MODEL, Bench, Benchmark, Watch, main
 from cells import Cell, Cells
 from pages import markdown
 from runs import endonym, last_json
@@ -81,21 +81,16 @@ def recipe_of(bench: Bench, row: str, *, model: list[str], tokens: int, context:
         f'[tokenizer]\nkind = "bpe"\nvocab = {300 if bench.tiny else 4000}\n',
         f"[pack]\ncontext = {context}\n",
         "[model]\n" + "\n".join(keys) + "\n",
-        f'[[phase]]\nname = "pretrain"\ntokens = {tokens}\nbatch_tokens = 2048\nlr = 2e-3\n',
+        f'[[phase]]\nname = "pretrain"\ntokens = {tokens}\nbatch_tokens = 2048\nlr = 2e-3\n'
+        + ('number_format = "fp32"\n' if bench.tiny else ""),
     ]
     return "\n".join(parts)
 
 
-def work_folder(bench: Bench) -> Path:
-    """The folder of recipes, runs and their store."""
-    folder = bench.work / ("exports-tiny" if bench.tiny else "exports")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def export_cell(bench: Bench, row: str) -> Cell:
     """Train, export, verify."""
-    work, model_keys = work_folder(bench), ["dim = 256", "layers = 2"]
+    work = bench.kept_folder("exports", BENCHMARK.code_hash())
+    model_keys = ["dim = 256", "layers = 2"]
     recipe = work / f"{row}.toml"
     tokens = 2048 if bench.tiny else 120_000
     text = recipe_of(bench, row, model=model_keys, tokens=tokens, context=256)
@@ -111,12 +106,19 @@ def export_cell(bench: Bench, row: str) -> Cell:
             card = Card(recipe.stem, "tt")
             MAKING[export.format].write(export, model, Path(folder), card=card)
             checks += [asdict(check) for check in verify_export(Path(folder), model, texts)]
+    named = [named_check(check, recipe.stem) for check in checks]
     return {
         "export_seconds": round(time.perf_counter() - started, 1),
         "vocab": model.tokenizer.vocab,
         "lines": min(LINES, sum(len(text.splitlines()) for text in texts)),
         "bytes": sum(len(text.encode()) for text in texts),
-        "checks": [named_check(check, recipe.stem) for check in checks],
+        "checks": named,
+        "checks_failed": sum(not check["ok"] for check in named),
+        "bits_ratio": {
+            check["format"]: 1 + check["value"]
+            for check in named
+            if check["check"] == "bits_per_byte"
+        },
     }
 
 
@@ -143,7 +145,7 @@ def named_check(check: dict[str, Any], stem: str) -> dict[str, Any]:
 def runtimes_cell(bench: Bench) -> Cell:
     """One model and its exports, in endonym, transformers and llama.cpp."""
     bench.quiet("runtimes")
-    work = work_folder(bench)
+    work = bench.folder("exports runtimes")
     recipe = work / "runtimes.toml"
     keys = ["dim = 256", "layers = 4"]
     text = recipe_of(bench, "qwen3", model=keys, tokens=200_000, context=1024)
@@ -188,11 +190,16 @@ def runtimes(cells: Cells) -> str:
 
 BENCHMARK = Benchmark(
     name="exports",
-    code=("endonym.export", "endonym.model", "endonym.tokenizer"),
+    code=(*MAKES_A_MODEL, "endonym.evaluate.runtimes", "endonym.evaluate.speed"),
     cells=cells,
     tables={
         ("docs/exports.md", "exports"): comparisons,
         ("docs/exports.md", "runtimes"): runtimes,
+    },
+    watched={
+        "checks_failed": Watch("lower", 0.0, bound=0),
+        "bits_ratio/*": Watch("lower", 0.005),
+        "rows/*/*_tokens_per_second": Watch("higher", 0.2, timed=True),
     },
 )
 

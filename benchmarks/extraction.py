@@ -231,8 +231,8 @@ def processor_seconds() -> float:
 def large_file(bench: Bench, kind: str) -> Path:
     """A large file of a kind without faults, made of those of the data."""
     path = bench.folder(f"isolation {kind}") / f"large.{kind}"
-    if bench.tiny:
-        path.write_text(made_page(20 * sentences()), encoding="utf-8")
+    if bench.tiny or not bench.has("raw"):
+        write_made(path, kind, copies=2 if bench.tiny else 400)
         return path
     raw = bench.file("raw").resolve()
     if kind == "pdf":
@@ -250,6 +250,22 @@ def large_file(bench: Bench, kind: str) -> Path:
         first, last = dump.index(b"<page>"), dump.rindex(b"</mediawiki>")
         path.write_bytes(dump[:first] + dump[first:last] * 150 + dump[last:])
     return path
+
+
+def write_made(path: Path, kind: str, copies: int) -> None:
+    """A file of a kind, of sentences of the project, so many times as large as a small one."""
+    texts = 10 * sentences()
+    page = made_page(texts).encode()
+    if kind == "html":
+        path.write_text(made_page(copies * texts), encoding="utf-8")
+    elif kind == "warc":
+        answer = ("response", "https://example.org/", made_documents.http(page))
+        path.write_bytes(made_documents.warc(copies * [answer]))
+    elif kind == "wiki":
+        pages = [(f"Таң {number}", "0", "\n\n".join(texts)) for number in range(copies)]
+        path.write_text(made_documents.dump(pages), encoding="utf-8")
+    else:
+        path.write_bytes(made_documents.pdf(copies * [made_documents.lines(sentences())]))
 
 
 def files(cells: Cells) -> str:

@@ -5,10 +5,12 @@
 
 Cells are measured one after another, and each is kept at once: after an interruption the same
 command continues. A cell that was measured with today's code on a processor of this kind is not
-measured again. The exit status is 1 if a figure got worse by more than its noise, if a program
-failed, or if nothing was measured.
+measured again. The exit status is 0 if each program has measured all cells that this machine can
+have, now or before, and none of them got worse by more than its noise. `--accept` accepts what got
+worse: from then on it is what others are compared with.
 """
 
+import difflib
 import os
 import sys
 import time
@@ -16,7 +18,16 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from benchmark import Benchmark, Outcome, arguments, bench_of, report, run
+from benchmark import (
+    Benchmark,
+    Outcome,
+    accept,
+    arguments,
+    bench_of,
+    report,
+    run,
+    say_accepted,
+)
 from cells import RESULTS, ROOT, Cells
 from pages import Table, renewed
 
@@ -75,25 +86,30 @@ def write_tables() -> None:
 def main() -> None:
     """Measure, write the tables, and say what got worse."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    parser = arguments(__doc__.splitlines()[0])
+    parser = arguments(__doc__.splitlines()[0], "programs")
     parser.add_argument("--tables", action="store_true", help="write the tables and no more")
     parser.epilog = f"programs: {', '.join(PROGRAMS)}"
     asked = parser.parse_args()
     if asked.tables:
         write_tables()
         return
-    unknown = set(asked.cells) - set(PROGRAMS)
-    if unknown:
-        parser.error(f"no such program: {', '.join(sorted(unknown))}")
+    for unknown in sorted(set(asked.programs) - set(PROGRAMS)):
+        near = difflib.get_close_matches(unknown, PROGRAMS, 1)
+        parser.error(f"no such program: {unknown}" + (f"; is it {near[0]}?" if near else ""))
     bench, outcomes, began = bench_of(asked), list[Outcome](), time.time()
-    for program in asked.cells or PROGRAMS:
+    programs = asked.programs or PROGRAMS
+    if asked.accept:
+        files = [asked.results / benchmark_of(program).file.name for program in programs]
+        say_accepted([line for file in files for line in accept(file)])
+        return
+    for program in programs:
         benchmark = benchmark_of(program)
         results = asked.results / benchmark.file.name
         outcomes.append(run(benchmark, bench, results, again=asked.again))
         print(f"{program}: {(time.time() - began) / 60:.1f} minutes since the start", flush=True)
     if not asked.tiny:
         write_tables()
-    sys.exit(report(outcomes))
+    sys.exit(report(outcomes, tiny=asked.tiny))
 
 
 if __name__ == "__main__":

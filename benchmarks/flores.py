@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from benchmark import Bench, Benchmark, Watch, main
+from benchmark import MAKES_A_MODEL, Bench, Benchmark, Watch, main
 from cells import Cell, Cells
 from five_minutes import FLORES, LANGUAGES, WITHOUT_SPACES, model_of, work_folder
 from pages import interval, markdown
@@ -36,7 +36,7 @@ def flores_cell(bench: Bench, language: str) -> Cell:
         path, column = bench.file(FLORES).resolve(), ["--column", language]
         lines = path.read_text(encoding="utf-8").splitlines()
         sentences = [json.loads(line)[language] for line in lines]
-    model, work = model_of(bench, language), work_folder(bench)
+    model, work = model_of(bench, language), work_folder(bench, language)
     evaluated = last_json(endonym(work, "evaluate", model, "--flores", path, *column, "--json"))
     words = None if language in WITHOUT_SPACES else sum(len(text.split()) for text in sentences)
     size = sum(len(text.encode()) for text in sentences)
@@ -71,7 +71,7 @@ def scoreboard(cells: Cells) -> str:
 
 BENCHMARK = Benchmark(
     name="flores",
-    code=("endonym.evaluate.halves", "endonym.generate.reading", "endonym.train", "endonym.model"),
+    code=(*MAKES_A_MODEL, "endonym.commands.evaluate", "endonym.evaluate.halves"),
     cells=cells,
     tables={("README.md", "flores"): scoreboard, ("docs/tasks.md", "flores"): scoreboard},
     watched={"scores/*/value": Watch("lower", 0.02)},

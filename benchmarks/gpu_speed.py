@@ -5,16 +5,19 @@
 
 from collections.abc import Callable, Mapping
 
-from benchmark import Bench, Benchmark, Unavailable, main
+from benchmark import Bench, Benchmark, NotThisMachine, Watch, main
 from cells import Cell, Cells
 from pages import markdown
+
+MEASURED_BY = "measure.py"
+"""In benchmarks/gpu."""
 
 
 def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
     """None of them is measured here."""
 
     def unavailable() -> Cell:
-        raise Unavailable("benchmarks/gpu/run.sh measures this, on a machine with a GPU")
+        raise NotThisMachine("benchmarks/gpu/run.sh measures this, on a machine with a GPU")
 
     return {"50M ours": unavailable}
 
@@ -42,9 +45,13 @@ def speeds(cells: Cells) -> str:
 
 BENCHMARK = Benchmark(
     name="gpu-speed",
-    code=("endonym.train", "endonym.model"),
+    code=("endonym.train", "endonym.model", "endonym.autopilot", "endonym.tokenizer"),
     cells=cells,
     tables={("docs/training.md", "gpu"): speeds},
+    watched={
+        "tokens_per_second": Watch("higher", 0.05, timed=True),
+        "bits_per_byte": Watch("lower", 0.02, timed=True),
+    },
 )
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from benchmark import Bench, Benchmark, Watch, main
+from benchmark import MAKES_A_MODEL, Bench, Benchmark, Watch, main
 from cells import Cell, Cells
 from five_minutes import LANGUAGES, model_of, work_folder
 from pages import markdown, percent
@@ -29,7 +29,7 @@ def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
 
 def typing_cell(bench: Bench, language: str) -> Cell:
     """What `endonym evaluate --typing --json` says."""
-    model, work = model_of(bench, language), work_folder(bench)
+    model, work = model_of(bench, language), work_folder(bench, language)
     return last_json(endonym(work, "evaluate", model, "--typing", "--json"))
 
 
@@ -72,9 +72,10 @@ def next_words(cells: Cells) -> str:
 BENCHMARK = Benchmark(
     name="key-presses",
     code=(
+        *MAKES_A_MODEL,
+        "endonym.commands.evaluate",
+        "endonym.commands.typing",
         "endonym.evaluate.key_presses",
-        "endonym.evaluate.typing_scores",
-        "endonym.generate.suggest",
         "endonym.lexicon",
     ),
     cells=cells,

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from benchmark import TINY, TINY_TEXTS, Bench, Benchmark, Watch, main
 from cells import Cell, Cells
 from copied_lines import opened
+from named_texts import NAMED
 from pages import markdown
 
 from endonym.cleaning.language import identify
@@ -80,6 +81,8 @@ def target_cell(bench: Bench, target: str, *, on_flores: bool = False) -> Cell:
         if getattr(identify, vote.__name__) is vote:
             setattr(identify, vote.__name__, cache(vote))  # each line is asked about once
     parts = flores(bench) if on_flores else halves(bench)
+    if target not in parts[0].learning:
+        bench.file(FILES[target])  # says where it can be had
     kept, kept_by_new = kept_lines(target, parts, (LEAST_SCORE, SUSPECT_SCORE))
     accuracy = {
         length: round(
@@ -98,13 +101,17 @@ def target_cell(bench: Bench, target: str, *, on_flores: bool = False) -> Cell:
 
 
 def lines_by_language(bench: Bench) -> dict[str, list[str]]:
-    """The lines of each language, in random order."""
-    paths = {code: TINY_TEXTS / name for code, name in TINY.items()}
-    if not bench.tiny:
-        paths = {code: bench.file(name) for code, name in FILES.items()}
+    """The lines of each language, in random order; without the files, those that have a name."""
+    if not bench.tiny and not bench.has(*FILES.values()):
+        raw = {code: bench.lines(code) for code in FILES if code in NAMED}
+    else:
+        paths = {code: TINY_TEXTS / name for code, name in TINY.items()}
+        if not bench.tiny:
+            paths = {code: bench.file(name) for code, name in FILES.items()}
+        raw = {code: opened(path).split("\n") for code, path in paths.items()}
     by_language: dict[str, list[str]] = {}
-    for code, path in paths.items():
-        lines = distinct([line for line in opened(path).split("\n") if line.strip()])
+    for code, every in raw.items():
+        lines = distinct([line for line in every if line.strip()])
         random.Random(f"language {code}").shuffle(lines)
         by_language[code] = lines
     return by_language

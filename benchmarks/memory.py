@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from benchmark import Bench, Benchmark, Unavailable, Watch, main
+from benchmark import Bench, Benchmark, NotThisMachine, Watch, main
 from cells import Cell, Cells
 from pages import markdown
 
@@ -62,7 +62,7 @@ def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
 def in_process(name: str) -> Cell:
     """The cell, measured in a fresh process."""
     if not Path("/proc/self/clear_refs").exists():
-        raise Unavailable("the peak of memory is read from /proc, which is on Linux alone")
+        raise NotThisMachine("the peak of memory is read from /proc, which is on Linux alone")
     command = [sys.executable, __file__, "--in-this-process", name]
     output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     return json.loads(output.splitlines()[-1])

@@ -33,6 +33,8 @@ from copied_lines import (
     words_of,
     write_lines,
 )
+from copied_lines import LINES as REAL
+from named_texts import NAMED
 from pages import markdown
 from runs import peer_python
 
@@ -62,9 +64,12 @@ def written_lines(bench: Bench) -> tuple[Path, list[Record]]:
         paths = [TINY_TEXTS / name for name in TINY.values()]
         texts = [line for path in paths for line in path.read_text("utf-8").splitlines()]
         records = with_copies(texts, TINY_LINES)
+    elif bench.data is not None and bench.has(*REAL):
+        records = with_copies(real_lines(bench.data), LINES)
     else:
-        records = with_copies(real_lines(bench.file("tt").parent), LINES)
-    path = bench.work / f"near-copies-{len(records)}.jsonl"
+        records = with_copies([line for code in NAMED for line in bench.lines(code)], LINES)
+    folder = bench.kept_folder("near-copies", BENCHMARK.code_hash())
+    path = folder / f"{len(records)}.jsonl"
     if not path.exists():
         write_lines(path, records)
     return path, records

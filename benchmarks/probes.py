@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from benchmark import TINY_TEXTS, Bench, Benchmark, Watch, main
+from benchmark import MAKES_A_MODEL, TINY_TEXTS, Bench, Benchmark, Watch, main
 from cells import Cell, Cells
 from five_minutes import LANGUAGES, RO_STS, SIB, model_of, work_folder
 from pages import interval, markdown
@@ -30,7 +30,7 @@ def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
 def probe_cell(bench: Bench, file: str, language: str) -> Cell:
     """What `endonym evaluate --probe --json` says."""
     path = bench.file(file).resolve()
-    model, work = model_of(bench, language), work_folder(bench)
+    model, work = model_of(bench, language), work_folder(bench, language)
     return last_json(endonym(work, "evaluate", model, "--probe", path, "--json"))
 
 
@@ -45,7 +45,7 @@ def tiny_cell(bench: Bench) -> Cell:
     ]
     lines = [json.dumps(record, ensure_ascii=False) for record in records]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    model, work = model_of(bench, "tt"), work_folder(bench)
+    model, work = model_of(bench, "tt"), work_folder(bench, "tt")
     return last_json(endonym(work, "evaluate", model, "--probe", path, "--json"))
 
 
@@ -71,7 +71,12 @@ def with_interval(row: Mapping[str, Any]) -> str:
 
 BENCHMARK = Benchmark(
     name="probes",
-    code=("endonym.evaluate.probes", "endonym.evaluate.probe_file", "endonym.generate.reading"),
+    code=(
+        *MAKES_A_MODEL,
+        "endonym.commands.evaluate",
+        "endonym.evaluate.probes",
+        "endonym.evaluate.probe_file",
+    ),
     cells=cells,
     tables={("docs/probes.md", "probes"): results},
     watched={"scores/*/value": Watch("higher", 0.1)},

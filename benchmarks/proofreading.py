@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from benchmark import Bench, Benchmark, Watch, main
+from benchmark import MAKES_A_MODEL, Bench, Benchmark, Watch, main
 from cells import Cell, Cells
 from five_minutes import LANGUAGES, model_of, work_folder
 from pages import interval, markdown
@@ -53,7 +53,7 @@ def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
 
 def proofreading_cell(bench: Bench, language: str, share: str) -> Cell:
     """Proofread unseen text with a model, with a word list, and with Hunspell."""
-    work = work_folder(bench)
+    work = work_folder(bench, language)
     store, run = Store(work / "store"), str(work / model_of(bench, language))
     model = load_model(run, store, "cpu", Log(quiet=True))
     history = card_of(run, store).history
@@ -203,7 +203,7 @@ def kinds(cells: Cells) -> str:
 
 BENCHMARK = Benchmark(
     name="proofreading",
-    code=("endonym.generate.proofread", "endonym.evaluate.planted_errors", "endonym.lexicon"),
+    code=(*MAKES_A_MODEL, "endonym.lexicon"),
     cells=cells,
     tables={
         ("docs/proofreading.md", "proofreading"): shares,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from benchmark import TINY, TINY_TEXTS, Bench, Benchmark, Unavailable, Watch, main
+from benchmark import MAKES_A_MODEL, TINY, TINY_TEXTS, Bench, Benchmark, Unavailable, Watch, main
 from cells import Cell, Cells
 from five_minutes import FLORES, finished_run, model_of, totals, work_folder
 from pages import interval, markdown
@@ -68,10 +68,10 @@ def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
 def published_model(bench: Bench) -> Path:
     """The folder of the published model; in tiny form the export of a tiny model of ours."""
     if bench.tiny:
-        folder = work_folder(bench) / "published"
+        folder = bench.kept_folder("starts", BENCHMARK.code_hash()) / "published"
         if not folder.exists():
             options = ["--to", "huggingface", "--out", folder]
-            endonym(work_folder(bench), "export", model_of(bench, "tt"), *options)
+            endonym(work_folder(bench, "tt"), "export", model_of(bench, "tt"), *options)
         return folder
     if not (REAL_MODEL / "config.json").is_file():
         raise Unavailable("no SmolLM2-135M: make the target .venv/real-model")
@@ -80,48 +80,41 @@ def published_model(bench: Bench) -> Path:
 
 def published_cell(bench: Bench, language: str) -> Cell:
     """The published model without any training."""
-    return judged(bench, str(published_model(bench)), language) | {
-        "read_bytes": 0,
-        "step_seconds": 0.0,
-    }
+    work, model = bench.folder(f"starts-published-{language}"), str(published_model(bench))
+    return judged(bench, work, model, language) | {"read_bytes": 0, "step_seconds": 0.0}
 
 
 def continued_cell(bench: Bench, language: str) -> Cell:
     """The published model after some tokens of the language."""
     bench.quiet(f"{language} continued")
-    name, work = f"starts-continued-{language}", work_folder(bench)
-    (work / name).mkdir(exist_ok=True)
-    recipe = work / name / "recipe.toml"
+    name = f"starts-continued-{language}"
+    work, folder = bench.folder(name), published_model(bench)
     tokens = TINY_TOKENS if bench.tiny else CONTINUED_TOKENS
-    texts = texts_of(bench, language, max(MEGABYTES))
-    folder = published_model(bench)
-    recipe.write_text(
-        CONTINUED.format(name=name, language=language, texts=texts, folder=folder, tokens=tokens),
-        encoding="utf-8",
-    )
-    return trained(bench, recipe, language)
+    texts = texts_of(bench, language, max(MEGABYTES), work)
+    keys = {"name": name, "language": language, "texts": texts, "folder": folder, "tokens": tokens}
+    text = CONTINUED.format(**keys) + ('number_format = "fp32"\n' if bench.tiny else "")
+    (work / "recipe.toml").write_text(text, encoding="utf-8")
+    return trained(bench, work, "recipe.toml", language)
 
 
 def new_cell(bench: Bench, language: str, megabytes: float) -> Cell:
     """A model from nothing, of some of the texts."""
     bench.quiet(f"{language} from nothing")
-    name, work = f"starts-new-{language}-{megabytes:g}", work_folder(bench)
-    if not (work / name / "recipe.toml").exists():
-        texts = texts_of(bench, language, megabytes)
-        options = ["--language", language, "--text", texts, "--hours", MINUTES / 60]
-        endonym(work, "new", name, *options)
-    return trained(bench, work / name / "recipe.toml", language)
+    work = bench.folder(f"starts-new-{language}-{megabytes:g}")
+    texts = texts_of(bench, language, megabytes, work)
+    options = ["--language", language, "--text", texts, "--hours", MINUTES / 60]
+    endonym(work, "new", "new", *options)
+    return trained(bench, work, "new/recipe.toml", language)
 
 
-def trained(bench: Bench, recipe: Path, language: str) -> Cell:
-    """Run a recipe and judge its model."""
-    work = work_folder(bench)
+def trained(bench: Bench, work: Path, recipe: str, language: str) -> Cell:
+    """Run a recipe in its own folder and judge its model."""
     finished = last_json(endonym(work, "run", recipe, *kept_out(bench), "--json", "-q"))
     stages = {stage["name"].split()[0]: stage for stage in finished["stages"]}
     model, shards = (
         manifest(work / "store", stages[name])["numbers"] for name in ("model", "shards")
     )
-    return judged(bench, finished["run"], language) | {
+    return judged(bench, work, finished["run"], language) | {
         "parameters": model["parameters"],
         "tokens": model["tokens"],
         "read_bytes": round(min(1.0, model["epochs"]) * totals(shards["train"])["bytes"]),
@@ -136,17 +129,15 @@ def kept_out(bench: Bench) -> list[str]:
     return list(sets_of({"clean.decontaminate": [str(bench.file(FLORES).resolve())]}))
 
 
-def texts_of(bench: Bench, language: str, megabytes: float) -> Path:
-    """A file with so many megabytes of training documents, drawn at random; written once."""
-    path = work_folder(bench) / f"starts-{language}-{megabytes:g}" / "texts.jsonl"
-    if path.exists():
-        return path
+def texts_of(bench: Bench, language: str, megabytes: float, folder: Path) -> Path:
+    """A file with so many megabytes of training documents, drawn at random."""
     finished = finished_run(bench, language, "--until", "corpus")
     (corpus,) = [stage for stage in finished["stages"] if stage["name"] == "corpus"]
-    documents = Corpus(work_folder(bench) / "store" / "corpus" / corpus["id"]).documents("train")
+    store = work_folder(bench, language) / "store"
+    documents = Corpus(store / "corpus" / corpus["id"]).documents("train")
+    path = folder / "texts.jsonl"
     texts = [document.text for document in documents]
     random.Random(0).shuffle(texts)
-    path.parent.mkdir()
     size = 0
     with path.open("w", encoding="utf-8") as file:
         for text in texts:
@@ -157,12 +148,12 @@ def texts_of(bench: Bench, language: str, megabytes: float) -> Path:
     return path
 
 
-def judged(bench: Bench, model: str, language: str) -> Cell:
+def judged(bench: Bench, work: Path, model: str, language: str) -> Cell:
     """What `endonym evaluate --flores --json` says of a model."""
     sentences = sentences_of(bench, language)
-    path = bench.folder("starts sentences") / f"{language}.txt"
+    path = work / f"{language}.txt"
     path.write_text("\n".join(sentences) + "\n", encoding="utf-8")
-    output = endonym(work_folder(bench), "evaluate", model, "--flores", path, "--json")
+    output = endonym(work, "evaluate", model, "--flores", path, "--json")
     evaluated = last_json(output)
     words = sum(len(text.split()) for text in sentences)
     return evaluated | {"language": language, "words": words, "bytes": path.stat().st_size}
@@ -200,7 +191,7 @@ def table(cells: Cells) -> str:
 
 BENCHMARK = Benchmark(
     name="starts",
-    code=("endonym.autopilot", "endonym.evaluate.halves", "endonym.model", "endonym.train"),
+    code=(*MAKES_A_MODEL, "endonym.commands.evaluate", "endonym.evaluate.halves"),
     cells=cells,
     tables={("README.md", "starts"): table, ("docs/continued.md", "starts"): table},
     watched={"scores/*/value": Watch("lower", 0.03)},

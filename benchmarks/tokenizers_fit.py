@@ -7,7 +7,6 @@ in a process of its own on 100 MB: the texts of all languages, again and again, 
 on coming: one letter of every line is changed from the second repetition on.
 """
 
-import gzip
 import itertools
 import json
 import random
@@ -19,8 +18,7 @@ from functools import partial
 from pathlib import Path
 
 import tokenizers
-import zstandard
-from benchmark import Bench, Benchmark, Unavailable, Watch, main
+from benchmark import Bench, Benchmark, NotThisMachine, Watch, main
 from cells import Cell, Cells
 from memory import peak, resident
 from pages import markdown
@@ -57,25 +55,9 @@ def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
     return every
 
 
-def lines_of(bench: Bench, language: str) -> Iterator[str]:
-    """The lines of the texts of a language."""
-    for text in bench.texts(language):
-        if ":" in text:
-            raise Unavailable(f"no folder of texts of {language!r}: give one with --data")
-        for path in sorted(Path(text).iterdir()):
-            data = path.read_bytes()
-            if path.suffix == ".gz":
-                data = gzip.decompress(data)
-            elif path.suffix == ".zst":
-                data = zstandard.ZstdDecompressor().decompressobj().decompress(data)
-            for record in filter(None, data.decode("utf-8").split("\n")):
-                document = json.loads(record)["text"] if ".jsonl" in path.name else record
-                yield from filter(None, document.split("\n"))
-
-
 def fit_cell(bench: Bench, language: str, vocab: int, kind: str) -> Cell:
     """Tokens of lines that training did not see, a character and a byte."""
-    lines = list(lines_of(bench, language))
+    lines = bench.lines(language)
     held = lines[::HELD_EVERY]
     rest = [line for number, line in enumerate(lines) if number % HELD_EVERY]
     every = max(1, sum(len(line.encode()) for line in rest) // TRAINED_BYTES)
@@ -122,7 +104,7 @@ def library_tokenizer(texts: list[str], vocab: int, split: str) -> tokenizers.To
 def memory_cell(bench: Bench, kind: str) -> Cell:
     """Seconds and peak memory of training, in a process of its own."""
     if not Path("/proc/self/clear_refs").exists():
-        raise Unavailable("the peak of memory is read from /proc, which is on Linux alone")
+        raise NotThisMachine("the peak of memory is read from /proc, which is on Linux alone")
     path = bench.folder("tokenizers") / "text"
     write_mixed(bench, path, MEMORY_MEGABYTES * 1_000_000)
     command = [sys.executable, __file__, "--in-this-process", kind, str(path)]
@@ -155,7 +137,7 @@ def trained_here(kind: str, path: Path) -> Cell:
 def write_mixed(bench: Bench, path: Path, size: int) -> None:
     """All texts, again and again with changed letters, until there are so many bytes."""
     generator = random.Random(0)
-    lines = [line for language in LANGUAGES for line in lines_of(bench, language)]
+    lines = [line for language in LANGUAGES for line in bench.lines(language)]
     generator.shuffle(lines)
     again = (changed(line, generator) for _ in itertools.count() for line in lines)
     with path.open("wb") as file:

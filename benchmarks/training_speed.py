@@ -27,9 +27,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from benchmark import Bench, Benchmark, Unavailable, Watch, main
-from cells import SAME, Cell, Cells, median_interval
+from benchmark import Bench, Benchmark, NotThisMachine, Unavailable, Waiting, Watch, main
+from cells import Cell, Cells
 from contenders import Shape, Spec, same_work
 from nanogpt import has_bf16_units
 from pages import interval, markdown
@@ -52,7 +53,10 @@ MEASURED = (
     ("6 × 512", "fp32", "nanoGPT"),
 )
 MINUTES, TINY_MINUTES = 1.5, 0.02
-FEWEST_ROUNDS = 6
+FEWEST_ROUNDS, TINY_ROUNDS = 6, 2
+DRAWS = 2000
+SAME = 0.03
+"""How far the ratio of a contender to itself may lie from 1."""
 EQUAL = ", equal settings"
 """What ends the name of a peer's variant that has them."""
 PEAK_SHAPE = (8192, 1024, 2048)
@@ -91,7 +95,10 @@ def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
 
 
 def lineup(peer: str, kind: str, *, compiles: bool) -> dict[str, dict[str, Any]]:
-    """Who takes part in a cell: names, and what each is built with. kind: the format of all."""
+    """Who takes part in a cell: names, and what each is built with. kind: the format of all.
+
+    compiles: in tiny form nobody does, and the peer has equal settings alone.
+    """
     ours = {"network": "ours", "row": "gptneox", "compiled": compiles, "format": kind}
     contenders: dict[str, dict[str, Any]] = {"ours": ours, "ours again": ours}
     if compiles:
@@ -105,7 +112,8 @@ def lineup(peer: str, kind: str, *, compiles: bool) -> dict[str, dict[str, Any]]
             settings = {"network": peer, "format": format_, "compiled": compiled}
             settings |= {"attention": attention} if attention else {}
             name = f"{peer} {attention}".strip() + (" compiled" if compiled else "")
-            contenders[name] = settings
+            if compiles:
+                contenders[name] = settings
             contenders[name + EQUAL] = settings | {"equal": True}
     return contenders
 
@@ -122,7 +130,7 @@ def peers_folder(bench: Bench, peer: str, folder: str) -> str:
 def speed_cell(bench: Bench, shape: Shape, kind: str, peer: str) -> Cell:
     """One cell: every contender in turns until its minutes are spent."""
     if kind == "bf16" and not has_bf16_units():
-        raise Unavailable("this processor has no units for bf16")
+        raise NotThisMachine("this processor has no units for bf16")
     bench.quiet(f"{kind} {peer}")
     threads = device.threads()
     torch.set_num_threads(threads)
@@ -140,7 +148,9 @@ def speed_cell(bench: Bench, shape: Shape, kind: str, peer: str) -> Cell:
         try:
             begun, failed = begin(workers)
             minutes = TINY_MINUTES if bench.tiny else MINUTES
-            rounds, peak = in_turns(workers, kind, time.perf_counter() + 60 * minutes)
+            least = TINY_ROUNDS if bench.tiny else FEWEST_ROUNDS
+            ends = time.perf_counter() + 60 * minutes
+            rounds, peak = in_turns(workers, kind, ends, least)
             memory = {name: worker.ask("memory") for name, worker in workers.items()}
         finally:
             for worker in workers.values():
@@ -149,7 +159,7 @@ def speed_cell(bench: Bench, shape: Shape, kind: str, peer: str) -> Cell:
     cell = summary(specs, facts, rounds, peak)
     same = cell["contenders"]["ours again"]["ours_to_it"]["median"]
     if abs(same - 1) > SAME and not (bench.tiny or bench.anyway):
-        raise Unavailable(f"ours next to itself is {same:.3f}: this machine is not quiet")
+        raise Waiting(f"ours next to itself is {same:.3f}: this machine is not quiet")
     return cell | {"failed": failed, "format": kind, "threads": threads}
 
 
@@ -171,13 +181,13 @@ def begin(workers: dict[str, Worker]) -> tuple[dict[str, dict[str, Any]], dict[s
 
 
 def in_turns(
-    workers: dict[str, Worker], kind: str, ends: float
+    workers: dict[str, Worker], kind: str, ends: float, least: int
 ) -> tuple[dict[str, list[float]], float]:
     """Seconds of each contender's turns, of which the first is discarded; and the fastest rate of a
-    matrix product, in operations a second."""
+    matrix product, in operations a second. least: how many turns count at least."""
     seconds: dict[str, list[float]] = {name: [] for name in workers}
     started, count, a_round, peak = time.perf_counter(), 0, 0.0, 0.0
-    while count <= FEWEST_ROUNDS or time.perf_counter() + a_round < ends:
+    while count <= least or time.perf_counter() + a_round < ends:
         order = list(workers.items())
         for name, worker in order if count % 2 else reversed(order):
             seconds[name].append(worker.ask("steps", count=1)["seconds"])
@@ -230,6 +240,20 @@ def summary(
 def compared(ours: list[float], its: list[float]) -> dict[str, float]:
     """How many times as fast ours is, round by round."""
     return median_interval([b / a for a, b in zip(ours, its, strict=True)])
+
+
+def median_interval(values: list[float]) -> dict[str, float]:
+    """The median and its 95 % interval by bootstrap, with a fixed seed (Efron 1979).
+
+    Of fewer than six values it is no more than their span, which holds the median less often (of
+    three in 75 of 100).
+    """
+    generator = np.random.Generator(np.random.Philox(key=0))
+    given = np.array(values)
+    drawn = np.median(given[generator.integers(0, len(given), (DRAWS, len(given)))], axis=1)
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    numbers = {"median": float(np.median(given)), "low": float(low), "high": float(high)}
+    return {name: round(number, 4) for name, number in numbers.items()}
 
 
 def parts_cell(bench: Bench, shape: Shape, network: str) -> Cell:

@@ -74,7 +74,6 @@ def test_the_hash_of_code_counts_what_it_does_and_not_how_it_is_written(
 
     def hash_of(text: str) -> str:
         path.write_text(text, encoding="utf-8")
-        frame._meaning.cache_clear()
         return frame.hash_of_files([path])
 
     plain = hash_of("def half(x: int) -> float:\n    return x / 2\n")
@@ -106,9 +105,9 @@ def test_a_timing_is_compared_on_the_same_machine_alone(benchmarks: Any, tmp_pat
     benchmark = one_of(benchmarks, {}, watched={"speed": frame.Watch("higher", 0.1, timed=True)})
     here = {"machine": {"processor": "EPYC"}, "speed": 50.0}
     before = {"machine": {"processor": "EPYC"}, "speed": 100.0}
-    assert frame.worse_figures(benchmark, "one", here, before)
+    assert frame.worse_figures(benchmark, here, [before])
     there = before | {"machine": {"processor": "Xeon"}}
-    assert not frame.worse_figures(benchmark, "one", here, there)
+    assert not frame.worse_figures(benchmark, here, [there])
 
 
 def test_a_program_that_measures_nothing_says_so_and_fails(

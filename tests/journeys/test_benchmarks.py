@@ -2,10 +2,13 @@
 
 import ast
 import importlib
+import io
 import json
 import os
 import subprocess
 import sys
+import tarfile
+from fnmatch import fnmatch
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from toys import toy_texts, toy_tokenizer
 
 from endonym.data.batches import Batch
 from endonym.data.shards import ShardDocument, TokenShards, write_shards
+from endonym.errors import SourceError
 from endonym.generate.reading import read_nats
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,20 +97,29 @@ def tiny_spec(benchmarks: Any, network: str, **fields: Any) -> Any:
 @pytest.mark.timeout(3600)
 def test_every_program_of_make_figures_runs_in_a_tiny_form(tmp_path: Path, benchmarks: Any) -> None:
     """In a clone without ../shared and without network: on texts of the project itself."""
-    figures, nowhere, results = benchmarks("figures"), tmp_path / "nowhere", tmp_path / "results"
+    figures, empty, results = benchmarks("figures"), tmp_path / "empty", tmp_path / "results"
+    empty.mkdir()
     script = str(ROOT / "benchmarks" / "figures.py")
-    options = ["--tiny", "--work", str(tmp_path), "--data", str(nowhere), "--peers", str(nowhere)]
+    options = ["--tiny", "--work", str(tmp_path), "--data", str(empty), "--peers", str(empty)]
     command = [sys.executable, script, *options, "--results", str(results)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # Where no byte code is kept, each of many processes compiles all modules again.
+    environment = {key: os.environ[key] for key in os.environ if key != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-6000:]
     for program in figures.PROGRAMS:
         if program == "gpu_speed":
             continue  # It has the table alone: run.sh measures, and is tried below.
-        file = results / figures.benchmark_of(program).file.name
+        benchmark = figures.benchmark_of(program)
+        file = results / benchmark.file.name
         cells = json.loads(file.read_text(encoding="utf-8"))
         assert cells, program
         for (cell,) in cells.values():
             assert {"code", "date", "elapsed_minutes", "commit", "machine", "versions"} <= set(cell)
+        paths = benchmarks("benchmark").figures_of(cells)
+        watched = [
+            path for path in paths for each in benchmark.watched if fnmatch(path, f"*{each}")
+        ]
+        assert watched, f"{program}: no figure is one of those that are watched"
 
 
 def test_benchmarks_do_not_import_one_another_in_a_circle() -> None:
@@ -117,6 +130,363 @@ def test_benchmarks_do_not_import_one_another_in_a_circle() -> None:
         modules = {str(each.module) for each in tree if isinstance(each, ast.ImportFrom)}
         graph[name] = modules & set(files)
     assert set(TopologicalSorter(graph).static_order()) >= {"worker", "peers", "trainer"}
+
+
+def made_up(benchmarks: Any, cells: dict[str, Any], **fields: Any) -> Any:
+    """A benchmark with these cells, of the code of one small module."""
+    described = {"name": "intervals", "code": ("endonym.seed",), "tables": {}} | fields
+    return benchmarks("benchmark").Benchmark(cells=lambda bench: cells, **described)
+
+
+def measuring(*figures: float) -> Any:
+    """What measures one figure after another."""
+    left = [*figures]
+    return lambda: {"bits": left.pop(0)}
+
+
+# What is reused was made by the code at hand.
+
+
+def test_a_model_of_other_code_is_not_reused(
+    benchmarks: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every program that uses a five-minute model finds it in a folder that its code names."""
+    frame, five_minutes = benchmarks("benchmark"), benchmarks("five_minutes")
+    bench = frame.Bench(tmp_path, tiny=True)
+    monkeypatch.setattr(frame.Benchmark, "code_hash", lambda benchmark: "before")
+    old = five_minutes.recipe_of(bench, "tt")
+    assert old.is_relative_to(tmp_path / "five-minutes-tiny" / "before" / "tt")
+    monkeypatch.setattr(frame.Benchmark, "code_hash", lambda benchmark: "now")
+    ran: list[Path] = []
+
+    def ends(work: Path, *words: object, **options: Any) -> str:
+        ran.append(work)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(five_minutes, "endonym", ends)
+    for program in ("flores", "probes", "key_presses", "dictionaries", "proofreading", "serve"):
+        (measure, *_) = benchmarks(program).BENCHMARK.cells(bench).values()
+        with pytest.raises(KeyboardInterrupt):
+            measure()
+    assert set(ran) == {tmp_path / "five-minutes-tiny" / "now" / "tt"}
+    assert len(ran) == 6
+
+
+@pytest.mark.parametrize("again", ["interrupted", "measured"])
+def test_a_cell_that_measures_a_model_starts_from_an_empty_folder(
+    benchmarks: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again: str
+) -> None:
+    five_minutes, starts = benchmarks("five_minutes"), benchmarks("starts")
+    bench = benchmarks("benchmark").Bench(tmp_path, tiny=True)
+    monkeypatch.setattr(starts, "published_model", lambda bench: tmp_path / "published")
+    monkeypatch.setattr(starts, "texts_of", lambda bench, language, size, folder: folder / "t")
+    left: list[str] = []
+
+    def ends(work: Path, *words: object, **options: Any) -> str:
+        left.extend(path.name for path in work.rglob("*") if path.name == again)
+        (work / "store").mkdir(exist_ok=True)
+        (work / "store" / again).touch()
+        raise InterruptedError
+
+    for module, measure in (
+        (five_minutes, lambda: five_minutes.our_cell(bench, "tt")),
+        (starts, lambda: starts.continued_cell(bench, "tt")),
+        (starts, lambda: starts.new_cell(bench, "tt", 0.1)),
+    ):
+        monkeypatch.setattr(module, "endonym", ends)
+        for _ in range(2):
+            with pytest.raises(InterruptedError):
+                measure()
+    assert left == []
+
+
+def test_programs_keep_nothing_in_the_work_folder_under_a_name_without_the_code() -> None:
+    """They take `Bench.folder`, which is empty, or `Bench.kept_folder`, which the code names."""
+    for path in (ROOT / "benchmarks").glob("*.py"):
+        if path.stem not in ("benchmark", "runs"):  # runs.py keeps environments of peers there
+            assert "bench.work" not in path.read_text(encoding="utf-8"), path.name
+
+
+def test_code_that_changes_while_it_is_measured_gives_no_figure(
+    benchmarks: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame, hashes = benchmarks("benchmark"), iter(["before", "after"])
+    monkeypatch.setattr(frame.Benchmark, "code_hash", lambda benchmark: next(hashes))
+    benchmark = made_up(benchmarks, {"one": measuring(1.0)})
+    outcome = frame.run(benchmark, frame.Bench(tmp_path), tmp_path / "cells.json")
+    assert list(outcome.failed) == ["one"]
+    assert not (tmp_path / "cells.json").exists()
+
+
+# What got worse stays so until it is better or accepted.
+
+
+def test_what_got_worse_is_said_again_until_it_is_accepted(
+    benchmarks: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame, results = benchmarks("benchmark"), tmp_path / "cells.json"
+    watched = {"bits": frame.Watch("lower", 0.02)}
+    cells = {"one": measuring(1.0, 1.5, 1.49, 1.6, 1.0), "two": measuring(1, 1, 1, 1, 1)}
+    benchmark = made_up(benchmarks, cells, watched=watched)
+
+    def exit_code(**options: Any) -> int:
+        return frame.report([frame.run(benchmark, frame.Bench(tmp_path), results, **options)])
+
+    assert exit_code() == 0
+    assert exit_code(again=True) == 1
+    assert exit_code() == 1, "the same command, with nothing to measure"
+    assert "one: bits 1 → 1.5" in capsys.readouterr().out
+    assert exit_code(only=["two"]) == 0
+    assert exit_code(again=True) == 1, "as bad as before, compared with the best"
+    assert frame.accept(results, ["two"]) == []
+    assert frame.accept(results) == ["cells: one: bits 1 → 1.49"]
+    assert exit_code() == 0
+    (*_, kept) = json.loads(results.read_text(encoding="utf-8"))["one"]
+    assert kept["worse"] == ["bits 1 → 1.49"], "it stays in the file"
+    assert exit_code(again=True) == 1, "worse than what was accepted"
+    assert exit_code(again=True) == 0
+    assert "Nothing got worse" not in capsys.readouterr().out
+
+
+def test_many_small_steps_add_up(benchmarks: Any, tmp_path: Path) -> None:
+    frame, results = benchmarks("benchmark"), tmp_path / "cells.json"
+    cells = {"one": measuring(*(1.019**step for step in range(10)))}
+    watched = {"bits": frame.Watch("lower", 0.02)}
+    benchmark = made_up(benchmarks, cells, watched=watched)
+    worse = [
+        bool(frame.run(benchmark, frame.Bench(tmp_path), results, again=True).worse)
+        for _ in range(10)
+    ]
+    assert worse == [False, False, *[True] * 8]
+
+
+def test_a_timing_is_compared_with_the_best_of_the_same_machine(benchmarks: Any) -> None:
+    frame = benchmarks("benchmark")
+    watched = {"speed": frame.Watch("higher", 0.1, timed=True)}
+    benchmark = made_up(benchmarks, {}, watched=watched)
+    cells = [
+        {"machine": name, "speed": speed}
+        for name, speed in (("EPYC", 100.0), ("Xeon", 900.0), ("EPYC", 95.0))
+    ]
+    assert frame.worse_figures(benchmark, {"machine": "EPYC", "speed": 91.0}, cells) == []
+    slow = {"machine": "EPYC", "speed": 89.0}
+    assert frame.worse_figures(benchmark, slow, cells) == ["speed 100 → 89"]
+
+
+def test_every_program_watches_figures(benchmarks: Any) -> None:
+    figures, frame = benchmarks("figures"), benchmarks("benchmark")
+    for program in figures.PROGRAMS:
+        assert figures.benchmark_of(program).watched, program
+    exports = figures.benchmark_of("exports")
+    good = {"checks_failed": 0, "bits_ratio": {"F16": 1.0}, "machine": {}}
+    assert frame.worse_figures(exports, good, []) == []
+    assert frame.worse_figures(exports, good | {"checks_failed": 1}, []), "the first time, too"
+    assert frame.worse_figures(exports, good | {"bits_ratio": {"F16": 1.01}}, [good])
+
+
+# The hash covers what makes the figures, and no more.
+
+
+def test_the_hash_covers_what_a_program_imports_and_starts(
+    benchmarks: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = benchmarks("benchmark")
+    programs = {
+        "program": "import helper\nfrom pages import markdown\n\n\n"
+        "def measure():\n    return 1\n\n\ndef table(cells):\n    return markdown(1)\n\n\n"
+        "BENCHMARK = Benchmark(tables={'page': table}, watched={'bits': 0.1})\n",
+        "helper": "def lazy():\n    import deep\n    Path(__file__).with_name('worker.py')\n",
+        "deep": "x = 1\n",
+        "worker": "from endonym.part import y\n",
+        "pages": "z = 1\n",
+        "other": "v = 1\n",
+    }
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "src" / "endonym").mkdir(parents=True)
+    (tmp_path / "src" / "endonym" / "part.py").write_text("y = 1\n", encoding="utf-8")
+    for name, text in programs.items():
+        (tmp_path / "benchmarks" / f"{name}.py").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(frame, "ROOT", tmp_path)
+    monkeypatch.setattr(frame, "SOURCE", tmp_path / "src")
+    benchmark = made_up(benchmarks, {}, name="program", code=())
+
+    def changes(path: str, before: str, after: str) -> bool:
+        """Whether the hash is another one after a change; the file is as before afterwards."""
+        file, code = tmp_path / path, benchmark.code_hash()
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace(before, after), encoding="utf-8")
+        found = benchmark.code_hash()
+        file.write_text(text, encoding="utf-8")
+        return found != code
+
+    assert changes("benchmarks/program.py", "return 1", "return 2")
+    assert changes("benchmarks/deep.py", "1", "20"), "imported by an import, within a function"
+    assert changes("benchmarks/worker.py", "import y", "import y as x"), "started by its name"
+    assert changes("src/endonym/part.py", "1", "20"), "imported from endonym"
+    assert not changes("benchmarks/program.py", "markdown(1)", "markdown(20)"), "only a table"
+    assert not changes("benchmarks/program.py", "0.1", "0.2"), "only when it got worse"
+    assert not changes("benchmarks/pages.py", "1", "20"), "it measures nothing"
+    assert not changes("benchmarks/other.py", "1", "20")
+
+
+@pytest.mark.parametrize(
+    ("program", "parts"),
+    [
+        ("five_minutes", "nanogpt worker contenders trainer judging runs peers named_texts"),
+        ("near_copies", "near_copies_worker copied_lines runs named_texts"),
+        ("extraction", "extraction_worker main_text main_text_worker made_documents"),
+        ("cleaning", "dirty_web judging runs"),
+        ("starts", "five_minutes nanogpt"),
+        ("gpu_speed", "measure worker peers"),
+    ],
+)
+def test_the_parts_of_a_program(benchmarks: Any, program: str, parts: str) -> None:
+    frame = benchmarks("benchmark")
+    found = {path.stem for path in frame.programs_of(ROOT / "benchmarks" / f"{program}.py")}
+    assert set(parts.split()) <= found
+    assert not found & {"benchmark", "cells", "pages", "figures"}
+
+
+def test_programs_that_use_a_model_are_of_the_code_that_makes_it(benchmarks: Any) -> None:
+    figures, frame = benchmarks("figures"), benchmarks("benchmark")
+    for program in figures.PROGRAMS:
+        benchmark = figures.benchmark_of(program)
+        text = (ROOT / "benchmarks" / f"{program}.py").read_text(encoding="utf-8")
+        if "five_minutes import" in text or program in ("five_minutes", "exports", "cleaning"):
+            assert set(frame.MAKES_A_MODEL) <= set(benchmark.code), program
+
+
+# A clone without ../shared.
+
+
+def test_make_figures_needs_the_published_model() -> None:
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (line,) = [line for line in text.splitlines() if line.startswith("figures:")]
+    assert "$(VENV)/real-model" in line
+
+
+@pytest.fixture
+def stranger(benchmarks: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Where a stranger's benchmarks run: texts are fetched by name, and are these."""
+    frame, archive = benchmarks("benchmark"), tmp_path / "tat_mixed_2015_100K.tar.gz"
+    lines = (ROOT / "tests" / "texts" / "tatar.txt").read_text(encoding="utf-8").splitlines()
+    data = "".join(f"{number}\t{line}\n" for number, line in enumerate(lines, 1)).encode()
+    with tarfile.open(archive, "w:gz") as tar:
+        member = tarfile.TarInfo("tat_mixed_2015_100K/tat_mixed_2015_100K-sentences.txt")
+        member.size = len(data)
+        tar.addfile(member, io.BytesIO(data))
+    monkeypatch.setattr(frame, "fetched", lambda name, work: archive)
+    return frame.Bench(tmp_path / "work")
+
+
+def test_texts_that_have_a_name_serve_where_there_are_no_files(
+    benchmarks: Any, stranger: Any
+) -> None:
+    lines = stranger.lines("tt")
+    assert len(lines) > 20
+    assert not any("\t" in line for line in lines)
+    cell = benchmarks("tokenizers_fit").fit_cell(stranger, "tt", 300, "gpt2")
+    assert cell["tokens"] > 0
+    assert set(benchmarks("language_id").lines_by_language(stranger)) == {"tt", "km", "ro", "fr"}
+    assert {"tt", "stories"} <= set(benchmarks("corpus").raw_texts(stranger))
+    assert benchmarks("cleaning").raw_web(stranger).held_out
+    assert benchmarks("near_copies").written_lines(stranger)[1]
+    assert benchmarks("extraction").large_file(stranger, "warc").stat().st_size > 1e6
+
+
+def test_what_cannot_be_fetched_is_unavailable_and_says_where_it_is(
+    benchmarks: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = benchmarks("benchmark")
+
+    def offline(name: str, work: Path) -> Path:
+        raise SourceError("no network", where=name)
+
+    monkeypatch.setattr(frame, "fetched", offline)
+    bench = frame.Bench(tmp_path)
+    with pytest.raises(frame.Unavailable, match=r"leipzig:tat_mixed_2015_100K.* cannot"):
+        bench.texts("tt")
+    with pytest.raises(
+        frame.Unavailable, match=r"openlanguagedata/flores_plus on the Hugging Face"
+    ):
+        bench.file("parallel/flores200_devtest.jsonl")
+    with pytest.raises(frame.Unavailable, match=r"commonvoice\.mozilla\.org"):
+        bench.file("other/ky_common_voice.txt")
+
+
+@pytest.mark.parametrize("option", ["--data", "--peers"])
+def test_a_folder_that_does_not_exist_is_an_error(
+    benchmarks: Any, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        benchmarks("benchmark").arguments("figures").parse_args([option, "nowhere"])
+    assert stopped.value.code == 2
+    assert "there is no folder nowhere" in capsys.readouterr().err
+
+
+def test_make_figures_calls_programs_programs_and_suggests_one(
+    benchmarks: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(*words: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["figures.py", *words])
+        with pytest.raises(SystemExit):
+            benchmarks("figures").main()
+        return "".join(capsys.readouterr())
+
+    assert "patterns of cells" not in said("--help")
+    assert "no such program: flore; is it flores?" in said("flore")
+
+
+def raising(error: Exception) -> Any:
+    """What cannot be measured."""
+
+    def measure() -> dict[str, Any]:
+        raise error
+
+    return measure
+
+
+@pytest.mark.parametrize(
+    ("missing", "alone", "beside", "tiny"),
+    [("Unavailable", 1, 1, 0), ("Waiting", 1, 1, 1), ("NotThisMachine", 0, 0, 0)],
+)
+def test_the_exit_status_is_that_of_each_program_alone(
+    benchmarks: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    missing: str,
+    alone: int,
+    beside: int,
+    tiny: int,
+) -> None:
+    frame = benchmarks("benchmark")
+    none = raising(getattr(frame, missing)("why"))
+
+    def outcome(name: str, **cells: Any) -> Any:
+        results, bench = tmp_path / f"{name}.json", frame.Bench(tmp_path)
+        return frame.run(made_up(benchmarks, cells), bench, results)
+
+    whole = outcome("whole", one=measuring(1.0))
+    assert frame.report([whole]) == 0
+    assert frame.report([whole, outcome("none", two=none)]) == alone
+    assert "why" in capsys.readouterr().out
+    assert frame.report([outcome("some", one=measuring(1.0), two=none)]) == beside
+    assert frame.report([outcome("tiny", one=measuring(1.0), two=none)], tiny=True) == tiny
+    capsys.readouterr()
+    assert frame.report([outcome("whole", one=measuring())]) == 0
+    assert "Everything is up to date" in capsys.readouterr().out
+
+
+def test_a_busy_machine_is_waited_for(
+    benchmarks: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    frame, bench = benchmarks("benchmark"), benchmarks("benchmark").Bench(tmp_path)
+    monkeypatch.setattr(frame, "busy_cores", lambda: 1.5)
+    timed = made_up(benchmarks, {"one": lambda: bench.quiet("one")})
+    outcome = frame.run(timed, bench, tmp_path / "cells.json")
+    assert (list(outcome.waiting), outcome.unavailable) == (["one"], {})
+    assert frame.report([outcome]) == 1
+    assert "1 cells wait for an idle machine" in capsys.readouterr().out
 
 
 @needs_peers
