@@ -80,7 +80,7 @@ BENCHMARK = Benchmark(
     ),
     cells=cells,
     tables={("docs/typing.md", "saved"): saved, ("docs/typing.md", "next_words"): next_words},
-    watched={"scores/*/value": Watch("higher", 0.05)},
+    watched={"scores/*/value": Watch("higher", 0.05, timed=True)},
 )
 
 if __name__ == "__main__":

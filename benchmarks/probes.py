@@ -79,7 +79,7 @@ BENCHMARK = Benchmark(
     ),
     cells=cells,
     tables={("docs/probes.md", "probes"): results},
-    watched={"scores/*/value": Watch("higher", 0.1)},
+    watched={"scores/*/value": Watch("higher", 0.1, timed=True)},
 )
 
 if __name__ == "__main__":
