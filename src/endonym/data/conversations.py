@@ -53,7 +53,6 @@ NAMES = {
     "history",
     "system",
     "system_prompt",
-    "answers",
 }
 READ = {
     "role",
@@ -400,22 +399,16 @@ def _given(fields: Fields) -> str:
 def _pair_fields(fields: Fields) -> Fields:
     """The columns of a pair by their first names: chosen and rejected.
 
-    OpenAI's `input` holds the question and its tools. Of several answers with a rank the best and
-    the worst one are compared. ms-swift has the chosen answer at the end of the messages.
+    OpenAI's `input` holds the question and its tools. ms-swift has the chosen answer at the end of
+    the messages.
     """
     asked: Any = fields.get("input")
-    answers: Any = fields.get("answers")
     if isinstance(asked, dict):
         fields = {**fields, "input": None, **asked}
     sides = {
         side: next((fields[n] for n in COLUMNS[side] if fields.get(n) is not None), None)
         for side in SIDES
     }
-    if sides == dict.fromkeys(SIDES) and _are_ranked(answers):
-        ranked: list[Fields] = sorted(answers, key=lambda each: each["rank"])
-        if ranked[0]["rank"] == ranked[-1]["rank"]:
-            raise Unfit("equal_sides", '"answers" all have the same rank')
-        sides = {"chosen": ranked[0]["answer"], "rejected": ranked[-1]["answer"]}
     if sides["chosen"] is None and sides["rejected"] is not None:
         for name in COLUMNS["messages"]:
             messages: Any = fields.get(name)
@@ -424,16 +417,6 @@ def _pair_fields(fields: Fields) -> Fields:
                 sides["chosen"] = messages[-1:]
                 break
     return {**fields, **sides}
-
-
-def _are_ranked(answers: Any) -> bool:
-    """Whether these are answers with ranks, as in Nectar."""
-    return (
-        isinstance(answers, list)
-        and len(answers) > 1
-        and all(isinstance(each, dict) and "answer" in each for each in answers)
-        and all(isinstance(each.get("rank"), int | float) for each in answers)
-    )
 
 
 def _with_system(messages: Messages, fields: Fields) -> Messages:

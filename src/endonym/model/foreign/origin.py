@@ -26,7 +26,7 @@ MOST_BYTES = 1 << 28
 TORCH_DTYPES = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Origin:
     """The files of a folder. dtypes: of its tensors by name, as safetensors calls them."""
 
