@@ -4,6 +4,7 @@ import copy
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -30,7 +31,11 @@ CHAT_TEMPLATE = "chat_template.jinja"
 DECODERS = ("ByteLevel", "ByteFallback", "Replace", "Metaspace", "Fuse", "Strip")
 """Supported decoders. With Strip, which removes a leading space, the round trip fails."""
 BYTE_TOKEN = re.compile(r"<0x[0-9A-F]{2}>")
-
+NO_BYTE = 256
+BYTE_TABLE = dict.fromkeys(range(256), NO_BYTE) | {
+    ord(sign): byte for sign, byte in byte_alphabet().items()
+}
+"""For `str.translate`: signs of bytes become letters of Latin-1, others none of them."""
 
 LLAMA_CLASS = "LlamaTokenizer"
 BYTES_CLASS = "GPT2Tokenizer"
@@ -90,7 +95,8 @@ class Tokenizer:
         }
         """Those of endonym's special tokens that it has, by their names here."""
         self._bytes = _bytes_of_ids(engine, ids, self.vocab)
-        self._bytes[end_id] = b""
+        for index in (*specials.values(), end_id):
+            self._bytes[index] = b""
         self.used_vocab = max(n for n, b in enumerate(self._bytes) if b or n == end_id) + 1
         self.byte_counts = np.array([len(piece) for piece in self._bytes], dtype=np.int64)
         # A character begins at every byte that does not continue one (10xxxxxx).
@@ -176,34 +182,29 @@ class Tokenizer:
         before = [] if self.around is not None else [*self.before]
         return [*ids] if list(ids[: len(before)]) == before else [*before, *ids]
 
-    @property
-    def space_first(self) -> bool:
-        """Whether a space is put before each text."""
-        return self.spaces_before != ""
-
     def encode_documents(self, texts: Sequence[str]) -> list[Ids]:
         """The ids of each document, with the space that the tokenizer puts before a text.
 
         `decode_document` gives the document back, and `document_sizes` its size.
         """
-        if not self.space_first:
+        if not self.spaces_before:
             return self.encode_many(texts)
         return self.encode_many([f" {text}" if text else text for text in texts])
 
     def decode_document(self, ids: Sequence[int] | Ids) -> str:
         """The text of a document's ids, without the space that the tokenizer put before it."""
         text = self.decode(int(index) for index in ids)
-        return text.removeprefix(" ") if self.space_first else text
+        return text.removeprefix(" ") if self.spaces_before else text
 
     def document_sizes(self, ids: Ids) -> tuple[int, int]:
         """The bytes and the characters of a document, without the space before it."""
-        added = int(self.space_first and len(ids) > 0)
+        added = 1 if self.spaces_before and len(ids) else 0
         return int(self.byte_counts[ids].sum()) - added, int(self.char_counts[ids].sum()) - added
 
     def document_token_sizes(self, ids: Ids) -> Ids:
         """The bytes of each token of a document, without the space before it."""
         sizes = self.byte_counts[ids]
-        sizes[:1] -= self.space_first
+        sizes[:1] -= bool(self.spaces_before)
         return sizes
 
     @property
@@ -637,13 +638,12 @@ def _token(value: Any) -> str | None:
 
 
 def _bytes_of_ids(engine: Engine, ids: dict[str, int], vocab: int) -> list[bytes]:
-    """The bytes of every id, by the tokenizer's own decoder. ids: of all tokens.
+    """The bytes of every id, by the tokenizer's own decoder. ids: of all tokens, with special ones.
 
     Raises TokenizerError for a decoder that does not work token by token.
     """
-    added = engine.get_added_tokens_decoder()
-    decoder = rule_of(engine.decoder) or {"type": "Sequence", "decoders": []}
-    steps: list[Json] = decoder.get("decoders", [decoder])
+    decoder = rule_of(engine.decoder)
+    steps: list[Json] = decoder.get("decoders", [decoder] if decoder else [])
     for step in steps:
         is_text = step["type"] != "Replace" or "String" in step["pattern"]
         if step["type"] not in DECODERS or not is_text:
@@ -655,8 +655,6 @@ def _bytes_of_ids(engine: Engine, ids: dict[str, int], vocab: int) -> list[bytes
     pieces = [b""] * vocab
     for token, index in ids.items():
         pieces[index] = _decoded(token, steps)
-    for index, token in added.items():
-        pieces[index] = b"" if token.special else _decoded(token.content, steps)
     return pieces
 
 
@@ -664,10 +662,8 @@ def _decoded(token: str, steps: list[Json]) -> bytes:
     """The bytes of one token, by the steps of the decoder."""
     for step in steps:
         if step["type"] == "ByteLevel":
-            alphabet = byte_alphabet()
-            values = [alphabet.get(sign, -1) for sign in token]
-            if -1 not in values:  # else the token is written with other letters
-                return bytes(values)
+            with suppress(UnicodeEncodeError):  # the token is written with other letters
+                return token.translate(BYTE_TABLE).encode("latin-1")
         if step["type"] == "ByteFallback" and BYTE_TOKEN.fullmatch(token):
             return bytes([int(token[3:5], 16)])
         if step["type"] == "Replace":
