@@ -179,7 +179,10 @@ class LlamaCpp:
         self._adapter = None
         try:
             if adapter is not None:
-                self._adapter = self._read_adapter(adapter)
+                _messages.clear()
+                self._adapter = self._lib.llama_adapter_lora_init(self._model, os.fsencode(adapter))
+                if not self._adapter:
+                    raise damage("strange_adapter", str(adapter), reason=_reason())
                 self._adapter_path = adapter
             self._context = self._new_context(self._sequences, self._room)
         except ExportError as error:
@@ -259,14 +262,6 @@ class LlamaCpp:
             is_wanted[-1] = 1
             self._decode(part, positions, np.full_like(part, sequence), is_wanted)
             yield int(is_wanted.sum())
-
-    def _read_adapter(self, path: Path) -> Any:
-        """An adapter, which lives as long as the model. Raises Damaged if it does not fit."""
-        _messages.clear()
-        adapter = self._lib.llama_adapter_lora_init(self._model, os.fsencode(path))
-        if not adapter:
-            raise damage("strange_adapter", str(path), reason=_reason())
-        return adapter
 
     def __enter__(self) -> "LlamaCpp":
         return self
@@ -484,7 +479,7 @@ def require_openable(path: Path, adapter: Path | None = None, opened: Opened = N
         return
     seconds = SECONDS + SECONDS_PER_GB * size / 1e9
     limits = Limits(MEMORY + 2 * size, seconds, 4 * seconds)
-    question = {"files": [sendable(str(each.resolve())) for each in files]}
+    question = {"files": [sendable(each.resolve()) for each in files]}
     try:
         # The memory of a model is not kept.
         _process.ask(question, limits, is_last=True)
@@ -499,7 +494,7 @@ def open_and_read(question: Mapping[str, Any]) -> dict[str, Any]:
 
     What llama.cpp refuses by itself is told where the file is opened.
     """
-    path, *adapters = [Path(as_sent(each)) for each in question["files"]]
+    path, *adapters = map(as_sent, question["files"])
     adapter = adapters[0] if adapters else None
     with (
         suppress(EndonymError),

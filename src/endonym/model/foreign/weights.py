@@ -110,7 +110,7 @@ def require_harmless(folder: Path, config_json: dict[str, Any], opened: Opened =
     size = sum(file.stat().st_size for file in files)
     seconds = SECONDS + SECONDS_PER_GB * size / 1e9
     limits = Limits(MEMORY + COPIES * size, cpu_seconds=seconds, seconds=WAIT * seconds)
-    question = {"folder": sendable(str(folder.absolute())), "config_json": config_json}
+    question = {"folder": sendable(folder.absolute()), "config_json": config_json}
     try:
         with ThreadPoolExecutor(1) as beside:
             asked = beside.submit(_process.ask, question, limits, is_last=size > KEPT)
@@ -132,7 +132,7 @@ def open_there(question: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises MemoryError if there is not enough memory.
     """
-    folder = Path(as_sent(question["folder"]))
+    folder = as_sent(question["folder"])
     config_json = question["config_json"]
     try:
         if foreign.is_artefact(folder):
