@@ -397,7 +397,7 @@ def named_recipes(
     variants = [part.strip() for part in variant.split(",")] if variant else [named.variant]
     if variant == "all":
         if not Recipe.variants(path):
-            raise RecipeError("it has no variants", where=str(path), do="Leave --variant all out.")
+            raise RecipeError("it has no variants", where=path, do="Leave --variant all out.")
         variants = [each.variant for each in Recipe.load_all(path, sets=every)]
     recipes = under_seeds(path, variants, every, count=seeds)
     if ablate is not None:

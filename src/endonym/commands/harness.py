@@ -59,7 +59,7 @@ def score_harness(
     files = [Path(each) for each in asked if has_records(Path(each))]
     for path in files:
         if not path.is_file():
-            raise RecipeError("no such file", where=str(path), do="Check its path.")
+            raise RecipeError("no such file", where=path, do="Check its path.")
     if kept is not None and not files:
         message = "no file of items is given"
         do = "Give one as well: --harness FILE"

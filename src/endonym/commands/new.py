@@ -294,7 +294,7 @@ def refuse_to_overwrite(path: Path) -> None:
             f"To train it for longer or shorter: {again}\nTo take in new texts: --update. "
             "For a model of another size: give another folder."
         )
-        raise RecipeError("a recipe is there already", where=str(path), do=do)
+        raise RecipeError("a recipe is there already", where=path, do=do)
 
 
 def choose(

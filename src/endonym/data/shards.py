@@ -307,6 +307,4 @@ class TokenShards:
 
 def damaged(folder: Path, message: str, file: str = "") -> Damaged:
     """The error of an artefact of tokens whose files do not fit together."""
-    return Damaged(
-        message, where=str(folder / file), do=f"Remove the folder {folder} and run again."
-    )
+    return Damaged(message, where=folder / file, do=f"Remove the folder {folder} and run again.")

@@ -169,11 +169,11 @@ def read_changes(folder: Path, decoder: AnyDecoder) -> tuple[dict[str, lora.Chan
     elif "scales" in record:
         changes = _own_changes(tensors, record["scales"], path)
     else:
-        raise ExportError(f"no {CONFIG} in this folder", where=str(folder))
+        raise ExportError(f"no {CONFIG} in this folder", where=folder)
     try:
         lora.require_fit(lora.linear_maps(decoder), changes)
     except ShapeError as error:
-        raise ExportError(error.message, where=str(folder), do=error.do) from error
+        raise ExportError(error.message, where=folder, do=error.do) from error
     return changes, record.get("base")
 
 
@@ -243,7 +243,7 @@ def _own_changes(
 
 
 def _not_whole(what: str, path: Path) -> Damaged:
-    return Damaged(f"the adapter is not whole ({what})", where=str(path))
+    return Damaged(f"the adapter is not whole ({what})", where=path)
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -251,7 +251,7 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         return read_json(path)
     except ExportError as error:
-        raise Damaged(error.message, where=str(path)) from error
+        raise Damaged(error.message, where=path) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -274,7 +274,7 @@ class Tokenizer:
             found.turn_ends = _turn_ends(path.parent, found)
             return found
         except (OSError, ValueError) as error:
-            raise TokenizerError(str(error), where=str(path)) from error
+            raise TokenizerError(str(error), where=path) from error
 
     def with_chat_of(self, folder: Path) -> "Tokenizer":
         """The same with the chat template of a folder, and what ends an answer; itself if none.
@@ -289,7 +289,7 @@ class Tokenizer:
             found.chat_template = template
             found.turn_ends = _turn_ends(folder, self)
         except (OSError, ValueError) as error:
-            raise TokenizerError(str(error), where=str(folder)) from error
+            raise TokenizerError(str(error), where=folder) from error
         return found
 
     def encode(self, text: str) -> list[int]:
@@ -432,19 +432,19 @@ def read_engine(path: Path, opened: Opened = NEVER) -> Engine:
     except FileNotFoundError as error:
         raise TokenizerError(
             f"there is no {path.name}",
-            where=str(path.parent),
+            where=path.parent,
             do="Take a whole copy of the folder. A tokenizer of transformers writes this file if "
             "it is a fast one: AutoTokenizer.from_pretrained(NAME).save_pretrained(FOLDER)",
         ) from error
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise TokenizerError(str(error), where=str(path)) from error
+        raise TokenizerError(str(error), where=path) from error
     except BaseException as error:
         # The library raises bare Exception for a file it cannot parse, or panics.
         if type(error) is not Exception and not is_panic(error):
             raise
         raise TokenizerError(
             f"no tokenizer.json that tokenizers {tokenizers.__version__} reads: {error}",
-            where=str(path),
+            where=path,
             do="It may be damaged, or written by a newer version.",
         ) from error
 
@@ -565,7 +565,7 @@ def _ends(folder: Path, engine: Engine) -> tuple[str, str | None]:
     if end is None:
         raise TokenizerError(
             "nothing says which token ends a text",
-            where=str(folder / SETTINGS),
+            where=folder / SETTINGS,
             do=f'Name it there: {{"eos_token": "</s>"}}, or have {END_OF_TEXT} in the vocabulary.',
         )
     return end, by_name("bos")

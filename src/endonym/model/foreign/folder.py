@@ -184,9 +184,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(read_given(path, MOST_JSON_BYTES))
     except (OSError, ValueError, RecursionError) as error:
-        raise ExportError(f"no readable {path.name} ({error})", where=str(path)) from error
+        raise ExportError(f"no readable {path.name} ({error})", where=path) from error
     if not isinstance(data, dict):
-        raise ExportError(f"{path.name} is not a JSON object", where=str(path))
+        raise ExportError(f"{path.name} is not a JSON object", where=path)
     return data
 
 
@@ -218,9 +218,9 @@ def weight_files(folder: Path) -> list[Path]:
     names = sorted(set(map(str, files.values()))) if isinstance(files, dict) else []
     for name in names:
         if Path(name).name != name or not (folder / name).is_file():
-            raise ExportError(f"{INDEX} names {name}, which is not here", where=str(folder))
+            raise ExportError(f"{INDEX} names {name}, which is not here", where=folder)
     if not names:
-        raise ExportError(f"{INDEX} names no file", where=str(folder))
+        raise ExportError(f"{INDEX} names no file", where=folder)
     return [folder / name for name in names]
 
 
@@ -267,7 +267,7 @@ def _header(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
     try:
         opened = open_regular(path)
     except ValueError as error:
-        raise Damaged(str(error), where=str(path), do="Take a whole copy.") from error
+        raise Damaged(str(error), where=path, do="Take a whole copy.") from error
     with opened as file:
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
@@ -304,5 +304,5 @@ def require_shapes(
 def damaged(path: Path, problem: str) -> Damaged:
     """An error in a file of weights."""
     return Damaged(
-        f"{path.name} {problem}", where=str(path), do="Take a whole copy, or make the model anew."
+        f"{path.name} {problem}", where=path, do="Take a whole copy, or make the model anew."
     )

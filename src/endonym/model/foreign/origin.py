@@ -46,7 +46,7 @@ class Origin:
             return None
         dtypes = folders.read_json(kept / DTYPES)
         if not dtypes or not all(isinstance(each, str) for each in dtypes.values()):
-            raise ExportError("no table of dtypes by tensor", where=str(kept / DTYPES))
+            raise ExportError("no table of dtypes by tensor", where=kept / DTYPES)
         return cls(kept, dtypes)
 
     def keep(self, artefact: Path) -> None:
