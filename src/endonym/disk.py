@@ -267,7 +267,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise Damaged(
-            f"{path.name} cannot be read ({printable(str(error))[:200]})",
+            f"{path.name} cannot be read ({printable(error)[:200]})",
             where=path,
             do="It was changed or damaged. Take a whole copy, or remove what it belongs to and "
             "make that again.",

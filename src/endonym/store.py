@@ -207,7 +207,7 @@ def read_sealed(path: Path, do: str) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        fault = printable(str(error))[:200]
+        fault = printable(error)[:200]
     raise Damaged(
         f"the file is not what was written ({fault}): it was changed or damaged, or is of an older "
         "endonym",

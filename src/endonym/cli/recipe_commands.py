@@ -118,8 +118,8 @@ def new(
     if settings.is_json:
         print_json({"recipe": str(path), "left_out": [], **survey_numbers})
     else:
-        click.echo(printable(str(path)))
-    named = quoted(str(path))
+        click.echo(printable(path))
+    named = quoted(path)
     log.line(f"next: {program()} check {named}, then {program()} run {named}")
 
 
@@ -241,7 +241,7 @@ def check(
     for each in [*sets, *checking.sets_of_study(checks)]:
         which += f" --set {quoted(each)}"
     if not machine and not text_sizes:
-        log.line(f"next: {program()} run {quoted(str(recipe))}{which}")
+        log.line(f"next: {program()} run {quoted(recipe)}{which}")
 
 
 @click.command()

@@ -144,7 +144,7 @@ def explained_hub_errors(repository: str) -> Generator[None]:
         yield
     except HfHubHTTPError as error:
         status = error.response.status_code
-        answer = str(error.server_message or f"the hub answers {status}").splitlines()[0]
+        answer = (error.server_message or f"the hub answers {status}").splitlines()[0]
         message, do = refusals.get(status, (answer, "Try again later: --update goes on."))
         raise ExportError(message, where=repository, do=do) from error
     except (network, OSError, RuntimeError) as error:

@@ -143,7 +143,7 @@ def read_adapter(folder: Path, decoder: AnyDecoder) -> dict[str, lora.Change]:
     changes, base = read_changes(folder, decoder)
     # peft's own folders name none by hash
     if base is not None and base != (own := base_identity(decoder)):
-        raise refusal("another_base", str(folder), its=str(base)[:12], own=own[:12])
+        raise refusal("another_base", folder, its=str(base)[:12], own=own[:12])
     return changes
 
 
@@ -157,7 +157,7 @@ def read_changes(folder: Path, decoder: AnyDecoder) -> tuple[dict[str, lora.Chan
     if not path.is_file():
         pickle = (folder / "adapter_model.bin").is_file()
         pickle_note = ", only adapter_model.bin, a pickle, which could run code" if pickle else ""
-        raise refusal("no_adapter", str(folder), file=TENSORS, pickle_note=pickle_note)
+        raise refusal("no_adapter", folder, file=TENSORS, pickle_note=pickle_note)
     require_numbers([path])
     tensors = load_tensors(path)
     require_finite(tensors, path)

@@ -100,7 +100,7 @@ def kept_config(origin: Origin, config: ModelConfig, row: HFArchitecture) -> Jso
     If another shape comes of that, as older names of a key may stand beside the new ones, it has
     all keys of the row as they are written for models of endonym's own.
     """
-    where = str(origin.folder / CONFIG)
+    where = origin.folder / CONFIG
     given = without_own_code(origin.json(CONFIG))
     before, after = (config_json(each, 0, row) for each in (read_config(given, where), config))
     for ids in ("bos_token_id", "eos_token_id", "dtype"):

@@ -149,7 +149,7 @@ class Ours:
     @torch.inference_mode()
     def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """Logits after each id, (T, V)."""
-        return self.model.decoder.logits(torch.tensor([list(ids)]))[0].float().numpy()
+        return self.model.decoder.logits(torch.tensor([ids]))[0].float().numpy()
 
 
 class TheirTokenizer:

@@ -147,7 +147,7 @@ class LlamaCpp:
         _messages.clear()
         self._model = self._lib.llama_model_load_from_file(os.fsencode(path), params)
         if not self._model:
-            raise damage("unreadable", str(path), reason=_reason())
+            raise damage("unreadable", path, reason=_reason())
         self._vocab = self._lib.llama_model_get_vocab(self._model)
         self.vocab = int(self._lib.llama_vocab_n_tokens(self._vocab))
         self.start_id = int(self._lib.llama_vocab_bos(self._vocab))
@@ -182,7 +182,7 @@ class LlamaCpp:
                 _messages.clear()
                 self._adapter = self._lib.llama_adapter_lora_init(self._model, os.fsencode(adapter))
                 if not self._adapter:
-                    raise damage("strange_adapter", str(adapter), reason=_reason())
+                    raise damage("strange_adapter", adapter, reason=_reason())
                 self._adapter_path = adapter
             self._context = self._new_context(self._sequences, self._room)
         except ExportError as error:
@@ -208,7 +208,7 @@ class LlamaCpp:
             scale = ctypes.c_float(1.0)
             if self._lib.llama_set_adapters_lora(context, handle, 1, scale) != 0:
                 self._lib.llama_free(context)
-                raise damage("strange_adapter", str(self._adapter_path), reason=_reason())
+                raise damage("strange_adapter", self._adapter_path, reason=_reason())
         return context
 
     def _make_room(self, sequences: int, length: int) -> None:

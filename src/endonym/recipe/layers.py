@@ -265,10 +265,10 @@ def _no_item(at: Any, part: str, above: str, *, is_last: bool) -> Problem:
     if not isinstance(at, list):
         return Problem((), f"{above} is not a table.", f"More: endonym explain {above}")
     names = _names(at, above)
-    item_names = [str(name) for name in names if name]
+    item_names = [name for name in names if name]
     question = did_you_mean(part, item_names)
     if is_last and not question and not part.isdecimal() and names:
-        first = names[0] if re.fullmatch(r"[\w-]+", str(names[0] or "")) else 0
+        first = names[0] if re.fullmatch(r"[\w-]+", names[0] or "") else 0
         question = f"Name the item as well: {above}.{first}.{part}  "
     every = ", ".join(item_names + [str(number) for number in range(len(at))])
     return Problem((), f"{above} has no item {part}.", f"{question}It has: {every}")

@@ -365,7 +365,7 @@ class Tokenizer:
 
     def to_json(self) -> str:
         """The content of `tokenizer.json`, indented."""
-        return str(self._whole.to_str(pretty=True)) + "\n"
+        return self._whole.to_str(pretty=True) + "\n"
 
     def save(self, folder: Path) -> None:
         """Write `tokenizer.json`; next to it what differs from a tokenizer made by endonym."""
