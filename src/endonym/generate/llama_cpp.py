@@ -307,8 +307,8 @@ class LlamaCpp:
     def chat_ids(self, ids: Sequence[int]) -> list[int]:
         """The ids of a conversation: llama.cpp puts the start token there once, if the file asks
         for it."""
-        before = list(self.before)
-        return [*ids] if list(ids[: len(before)]) == before else [*before, *ids]
+        before = self.before
+        return [*ids] if tuple(ids[: len(before)]) == before else [*before, *ids]
 
     def bytes_of(self, index: int, *, by_name: bool = False) -> bytes:
         """The bytes of an id; empty for none of the file's. by_name: of a special token its name,

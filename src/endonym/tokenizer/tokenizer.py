@@ -4,7 +4,6 @@ import copy
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -179,8 +178,8 @@ class Tokenizer:
         A model made by endonym reads its start token first. If the template writes it itself, it
         stands there once.
         """
-        before = [] if self.around is not None else [*self.before]
-        return [*ids] if list(ids[: len(before)]) == before else [*before, *ids]
+        before = () if self.around is not None else self.before
+        return [*ids] if tuple(ids[: len(before)]) == before else [*before, *ids]
 
     def encode_documents(self, texts: Sequence[str]) -> list[Ids]:
         """The ids of each document, with the space that the tokenizer puts before a text.
@@ -662,8 +661,10 @@ def _decoded(token: str, steps: list[Json]) -> bytes:
     """The bytes of one token, by the steps of the decoder."""
     for step in steps:
         if step["type"] == "ByteLevel":
-            with suppress(UnicodeEncodeError):  # the token is written with other letters
+            try:
                 return token.translate(BYTE_TABLE).encode("latin-1")
+            except UnicodeEncodeError:
+                continue  # the token is written with other letters
         if step["type"] == "ByteFallback" and BYTE_TOKEN.fullmatch(token):
             return bytes([int(token[3:5], 16)])
         if step["type"] == "Replace":
