@@ -62,7 +62,7 @@ class IdTokenizer:
 
     def __init__(self, vocab: int, line_end: int | None = None) -> None:
         self.vocab, self.end_id = vocab, END
-        self.document_start, self.space_first = (END,), False
+        self.document_start, self.spaces_before = (END,), ""
         self.line_end_id = line_end
         self.byte_counts = np.array([0] + [1 + index % 3 for index in range(1, vocab)])
         self.char_counts = np.array([0] + [1] * (vocab - 1))

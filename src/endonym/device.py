@@ -103,7 +103,7 @@ def program() -> str:
     """How endonym can be called here: by its name if the shell finds it, else as it was called."""
     called = Path(sys.argv[0])
     if called.name == "endonym" and not shutil.which("endonym"):
-        return quoted(str(called))
+        return quoted(called)
     return "python -m endonym" if called.parts[-2:] == ("endonym", "__main__.py") else "endonym"
 
 

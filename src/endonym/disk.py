@@ -119,14 +119,14 @@ def translated_disk_errors(path: Path, *, option: str = "--store") -> Generator[
         if error.errno in (errno.ENOSPC, errno.EDQUOT) or is_short_write:
             raise StoreError(
                 f"the disk is full ({free_bytes(path) / 1e6:.0f} MB free)",
-                where=str(path),
+                where=path,
                 do="Free some space (`endonym prune` lists what no run needs) and run again: "
                 "what was finished is kept.",
             ) from error
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             message = f"cannot write here ({error.strerror})"
             do = f"Choose another folder with {option} DIR."
-            raise StoreError(message, where=str(path), do=do) from error
+            raise StoreError(message, where=path, do=do) from error
         raise
 
 
@@ -218,17 +218,17 @@ def own_file(folder: Path, name: str, *, do: str) -> Path:
     plain = PurePosixPath(name)
     path = folder / name
     if str(plain) != name or plain.is_absolute() or {"..", "."} & {*plain.parts} or "\\" in name:
-        raise Damaged(f"{name} is no plain name in the folder", where=str(folder), do=do)
+        raise Damaged(f"{name} is no plain name in the folder", where=folder, do=do)
     try:
         links = [each for each in (plain, *plain.parents[:-1]) if (folder / each).is_symlink()]
         is_inside = path.resolve().is_relative_to(folder.resolve())
         is_here = path.is_file()
     except (OSError, ValueError) as error:
-        raise Damaged(f"{name} cannot be read ({error})", where=str(folder), do=do) from error
+        raise Damaged(f"{name} cannot be read ({error})", where=folder, do=do) from error
     if links or not is_inside:
-        raise Damaged(f"{name} is a link, no file of this folder", where=str(path), do=do)
+        raise Damaged(f"{name} is a link, no file of this folder", where=path, do=do)
     if not is_here:
-        raise Damaged(f"{name} is missing", where=str(path), do=do)
+        raise Damaged(f"{name} is missing", where=path, do=do)
     return path
 
 
@@ -239,7 +239,7 @@ def require_regular(path: Path) -> None:
     """
     if path.exists() and not path.is_file():
         do = "Move it away: a file of endonym has this name."
-        raise Damaged(f"{path.name} is no regular file", where=str(path), do=do)
+        raise Damaged(f"{path.name} is no regular file", where=path, do=do)
 
 
 def require_writable(path: Path, *, where: str, do: str) -> None:
@@ -267,8 +267,8 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise Damaged(
-            f"{path.name} cannot be read ({printable(str(error))[:200]})",
-            where=str(path),
+            f"{path.name} cannot be read ({printable(error)[:200]})",
+            where=path,
             do="It was changed or damaged. Take a whole copy, or remove what it belongs to and "
             "make that again.",
         ) from error

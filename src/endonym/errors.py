@@ -71,8 +71,9 @@ def _escaped(found: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-def quoted(word: str) -> str:
+def quoted(argument: object) -> str:
     """A word of a command as a shell takes it. Letters of every script need no quotes."""
+    word = str(argument)
     return word if regex.fullmatch(r"[\w@+=,./:%-]+", word) else shlex.quote(word)
 
 

@@ -296,7 +296,7 @@ def journal_values(data: bytes, path: Path) -> list[dict[str, Any]]:
         if check is None or int(check[1], 16) != zlib.crc32(content):
             raise Damaged(
                 f"line {number} is not what was written: it was changed or damaged",
-                where=str(path),
+                where=path,
                 do="Remove this line, or the file. It holds times and metrics, and nothing is made "
                 "of it.",
             )

@@ -117,7 +117,7 @@ class Artifact:
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             message = f"this {self.stage} does not hold what endonym writes: {error!r}"[:300]
             do = "If this version of endonym made it, report that. If not, do not use it."
-            raise Damaged(message, where=str(self.folder), do=do) from error
+            raise Damaged(message, where=self.folder, do=do) from error
 
     def _verify_file(self, name: str, hash_of: Callable[[Path], str]) -> None:
         entry = self.manifest["files"].get(name)
@@ -134,7 +134,7 @@ class Artifact:
 
 def _damaged(folder: Path, name: str, fault: str) -> Damaged:
     """The error for a file of an artefact. fault: what it is or does, such as "is missing"."""
-    return Damaged(f"{name} {fault}", where=str(folder / name), do=_how_to_remake(folder))
+    return Damaged(f"{name} {fault}", where=folder / name, do=_how_to_remake(folder))
 
 
 def _how_to_remake(folder: Path) -> str:
@@ -207,11 +207,11 @@ def read_sealed(path: Path, do: str) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        fault = printable(str(error))[:200]
+        fault = printable(error)[:200]
     raise Damaged(
         f"the file is not what was written ({fault}): it was changed or damaged, or is of an older "
         "endonym",
-        where=str(path),
+        where=path,
         do=do,
     )
 
@@ -398,7 +398,7 @@ class Store:
         if other != own and (self.root / other).is_file() and run.is_dir():
             message = f"the run {run.name} here was made by another recipe"
             do = "Give this recipe another name, or use another folder: --store DIR."
-            raise RecipeError(message, where=str((self.root / other).resolve()), do=do)
+            raise RecipeError(message, where=(self.root / other).resolve(), do=do)
         write_sealed(path, {**reference, "recipe": own})
 
     def refer(self, run: Path, identifiers: Mapping[str, str], *, is_whole: bool = True) -> None:
@@ -476,6 +476,6 @@ def _refuse(folder: Path) -> Callable[[str], None]:
     """A `waiting` function that raises Busy: deletion does not wait for other processes."""
 
     def refuse(owner: str) -> None:
-        raise Busy(owner, where=str(folder), do="Try again when it has finished.")
+        raise Busy(owner, where=folder, do="Try again when it has finished.")
 
     return refuse

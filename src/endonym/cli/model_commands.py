@@ -416,10 +416,10 @@ def export(
     files = list[dict[str, Any]]()
     rows = list[str]()
     bits = {check.file: check for check in checks if check.check == "bits_per_byte"}
-    width = max(columns(printable(str(path))) for path in written)
+    width = max(columns(printable(path)) for path in written)
     for path in written:
         files.append({"path": path, "format": form, "bytes": path.stat().st_size})
-        rows.append(f"{padded(printable(str(path)), width)}  {size(files[-1]['bytes']):>8}")
+        rows.append(f"{padded(printable(path), width)}  {size(files[-1]['bytes']):>8}")
         if path.suffix == ".gguf":
             kind = path.stem.rpartition("-")[2]
             check = bits.pop(path.name)

@@ -118,8 +118,8 @@ def new(
     if settings.is_json:
         print_json({"recipe": str(path), "left_out": [], **survey_numbers})
     else:
-        click.echo(printable(str(path)))
-    named = quoted(str(path))
+        click.echo(printable(path))
+    named = quoted(path)
     log.line(f"next: {program()} check {named}, then {program()} run {named}")
 
 
@@ -241,7 +241,7 @@ def check(
     for each in [*sets, *checking.sets_of_study(checks)]:
         which += f" --set {quoted(each)}"
     if not machine and not text_sizes:
-        log.line(f"next: {program()} run {quoted(str(recipe))}{which}")
+        log.line(f"next: {program()} run {quoted(recipe)}{which}")
 
 
 @click.command()
@@ -397,7 +397,7 @@ def named_recipes(
     variants = [part.strip() for part in variant.split(",")] if variant else [named.variant]
     if variant == "all":
         if not Recipe.variants(path):
-            raise RecipeError("it has no variants", where=str(path), do="Leave --variant all out.")
+            raise RecipeError("it has no variants", where=path, do="Leave --variant all out.")
         variants = [each.variant for each in Recipe.load_all(path, sets=every)]
     recipes = under_seeds(path, variants, every, count=seeds)
     if ablate is not None:

@@ -41,14 +41,19 @@ from endonym.model.foreign.folder import AnyModelConfig
 from endonym.pipeline import sources
 from endonym.pipeline.execute import (
     dropped_in_words,
-    first_identity,
     require_evaluation_files,
     require_other_run,
     run_folder,
 )
 from endonym.pipeline.made_by import CodeNotes, Fresh, OtherCode
 from endonym.pipeline.metrics import require_packages
-from endonym.pipeline.plan import DataStages, plan_data, plan_training, room_warnings
+from endonym.pipeline.plan import (
+    DataStages,
+    model_stages,
+    plan_data,
+    plan_training,
+    room_warnings,
+)
 from endonym.pipeline.settle import Lockfile, with_examples
 from endonym.pipeline.stage import Stage
 from endonym.recipe.checks import after_pruning
@@ -405,7 +410,7 @@ class Expected(NamedTuple):
             return []
         data, lock, fresh = self.planned
         training = self.training.with_choices(
-            lock.tuned_for(first_identity(recipe, data, self.training))
+            lock.tuned_for(model_stages(recipe, data, self.training)[0].id)
         )
         stages = [*data.all(), *plan_training(recipe, data, training)]
         return [*map(fresh.renewed, stages)]

@@ -129,7 +129,7 @@ def require_empty(out: Path) -> None:
     """Raise ExportError if a folder has files."""
     if out.is_dir() and any(out.iterdir()):
         do = "Choose another with --out DIR."
-        raise ExportError("the folder is not empty", where=str(out), do=do)
+        raise ExportError("the folder is not empty", where=out, do=do)
 
 
 @contextmanager
@@ -174,7 +174,7 @@ def verify_model(
     """
     folder = path if path.is_dir() else path.parent
     if not path.exists():
-        raise RecipeError("there is no such file or folder", where=str(path))
+        raise RecipeError("there is no such file or folder", where=path)
     has_record = (folder / RECORD).is_file()
     record: dict[str, Any] = record_of(folder) if has_record else {}
     name = against or record.get("model")
@@ -193,7 +193,7 @@ def verify_model(
         message = f"there is no {RECORD} that names the model it was made of"
         do = "Name the model: --against MODEL"
     if message or not name:
-        raise RecipeError(message, where=str(folder), do=do)
+        raise RecipeError(message, where=folder, do=do)
     try:
         model = load.load_model(name, store, log=log, adapter=adapter or made_with)
     except RecipeError as error:
@@ -201,7 +201,7 @@ def verify_model(
             raise
         message = f"it was made of {name} with the adapter {made_with}: {error.message}"
         do = "Name both: --against BASE --adapter DIR"
-        raise RecipeError(message, where=str(folder), do=do) from error
+        raise RecipeError(message, where=folder, do=do) from error
     texts = [text for file in files for text in texts_below(file, model.tokenizer, log).each()]
     texts = texts or texts_of(name, model, store)
     if not texts:

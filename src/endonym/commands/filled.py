@@ -39,7 +39,7 @@ def _templates() -> jinja2.Environment:
         toml,
     )
     environment.filters.update({each.__name__: each for each in (*filters, indented)})
-    environment.filters["shell"] = lambda path: quoted(str(path))
+    environment.filters["shell"] = quoted
     calls: dict[str, Any] = {"config_lines": config_lines, "noted": noted, "program": program}
     environment.globals.update(calls)
     return environment

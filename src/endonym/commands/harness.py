@@ -59,7 +59,7 @@ def score_harness(
     files = [Path(each) for each in asked if has_records(Path(each))]
     for path in files:
         if not path.is_file():
-            raise RecipeError("no such file", where=str(path), do="Check its path.")
+            raise RecipeError("no such file", where=path, do="Check its path.")
     if kept is not None and not files:
         message = "no file of items is given"
         do = "Give one as well: --harness FILE"
@@ -77,7 +77,7 @@ def score_harness(
             offline=OFFLINE if is_offline else "",
         )
     if kept is not None:
-        log.line(AGAIN.format(folder=quoted(str(kept)), tasks=quoted(",".join(ours))))
+        log.line(AGAIN.format(folder=quoted(kept), tasks=quoted(",".join(ours))))
     texts = {file: [each.right for each in items] for file, items in read.items()}
     found = overlaps(texts, find_artifact(name, store), log, adapter=adapter, what="item")
     said = [f"{file}: {told}" for file, each in found.items() for told in each.sentences("item")]

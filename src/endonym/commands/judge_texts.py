@@ -266,7 +266,7 @@ def mistakes_by_text(
         found = {each["text"]: each["mistakes"] for each in before if asked.items() <= each.items()}
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         do = "Remove the file: LanguageTool is then asked again."
-        raise Damaged("a line is not what was written there", where=str(file), do=do) from error
+        raise Damaged("a line is not what was written there", where=file, do=do) from error
     named = [pair for row in judged.texts for pair in zip(judged.names, row, strict=True)]
     missing = [text for text in dict.fromkeys(text for _, text in named) if text not in found]
     answers = found_mistakes(tool, missing, judged.language, seconds=seconds, log=log)

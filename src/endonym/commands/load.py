@@ -178,7 +178,7 @@ def with_adapter(model: LanguageModel, folder: Path) -> LanguageModel:
     if changes_of(model.decoder):
         message = "this model has an adapter already, and adapters do not add up"
         do = "Give each its own model: call with_adapter on the base, which stays as it is."
-        raise ExportError(message, where=str(folder), do=do)
+        raise ExportError(message, where=folder, do=do)
     changes = read_adapter(folder, model.decoder)
     tokenizer = with_chat(model.tokenizer, folder)
     return _with_adapted(model, copy_on(model.decoder, changes), tokenizer)

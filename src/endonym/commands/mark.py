@@ -75,7 +75,7 @@ def texts_called(names: Collection[str], recipe: Recipe) -> dict[str, dict[str, 
             do = "Name a document as `endonym look RUN corpus` shows it, or a file."
             do = f"Name one of them: {', '.join(texts.values())}." if texts else do
             message = f"{len(texts) or 'no'} texts of this recipe are called {printable(name)}"
-            raise RecipeError(message, where=str(recipe.path), do=do)
+            raise RecipeError(message, where=recipe.path, do=do)
     return found
 
 

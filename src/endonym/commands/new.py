@@ -78,7 +78,7 @@ def describe_survey(survey: Survey, language: str, folder: Path, log: Log) -> No
     is_known = all(name.startswith("utf-") for name in survey.encodings)
     names = [Path(path).name for path in survey.no_texts]
     log.line(filled("survey.txt", part="read", survey=survey, is_known=is_known, names=names))
-    again = f"{program()} new {quoted(str(folder))} --update"
+    again = f"{program()} new {quoted(folder)} --update"
     for awaited in survey.awaited.values():
         log.warn(f"not read yet are {awaited}. After that, {again} takes them in")
     for name, reason in list(survey.unreadable.items())[:NAMED]:
@@ -212,7 +212,7 @@ def with_fetched(
     for text in map(str, texts):
         paths.append(Path(text))
         if text.startswith(PREFIX):
-            raise source_error("hub_in_new", f"--text {printable(text)}")
+            raise source_error("hub_in_new", f"--text {text}")
         if is_address(text):
             paths[-1] = fetched_file(Source(name="texts", path=text), folder, log)
             keys[relative(paths[-1], folder)] = {"path": text, "sha256": file_hash(paths[-1])}
@@ -289,12 +289,12 @@ def require_language(code: str) -> None:
 def refuse_to_overwrite(path: Path) -> None:
     """Raise RecipeError if there is a recipe already."""
     if path.exists():
-        again = f"{program()} run {quoted(str(path.parent))} --set phase.tokens=N"
+        again = f"{program()} run {quoted(path.parent)} --set phase.tokens=N"
         do = (
             f"To train it for longer or shorter: {again}\nTo take in new texts: --update. "
             "For a model of another size: give another folder."
         )
-        raise RecipeError("a recipe is there already", where=str(path), do=do)
+        raise RecipeError("a recipe is there already", where=path, do=do)
 
 
 def choose(
@@ -444,7 +444,7 @@ def recipe_text(
     return filled(
         "recipe.txt",
         called=name,
-        path=quoted(str(path)),
+        path=quoted(path),
         language=language,
         survey=survey,
         shown=SHOWN,

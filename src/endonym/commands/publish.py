@@ -46,7 +46,7 @@ def find_upload(name: str, store: Store) -> Upload:
     names += [own_file(folder, each, do=AGAIN).name for each in edited]
     if "README.md" not in names:
         do = "Export the model again: the hub shows this file."
-        raise ExportError("there is no README.md", where=str(folder), do=do)
+        raise ExportError("there is no README.md", where=folder, do=do)
     others = {
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
@@ -71,7 +71,7 @@ def _export_of(run: Path, store: Store) -> Path:
     if made:
         message = f"this run has {len(made)} finished exports"
         do = f"Name one by its folder: {', '.join(map(str, made))}"
-    raise ExportError(message, where=str(run), do=do)
+    raise ExportError(message, where=run, do=do)
 
 
 def publish(
@@ -144,7 +144,7 @@ def explained_hub_errors(repository: str) -> Generator[None]:
         yield
     except HfHubHTTPError as error:
         status = error.response.status_code
-        answer = str(error.server_message or f"the hub answers {status}").splitlines()[0]
+        answer = (error.server_message or f"the hub answers {status}").splitlines()[0]
         message, do = refusals.get(status, (answer, "Try again later: --update goes on."))
         raise ExportError(message, where=repository, do=do) from error
     except (network, OSError, RuntimeError) as error:

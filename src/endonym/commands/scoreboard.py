@@ -93,7 +93,7 @@ def require_one_text(file: Path) -> None:
         shown += [f"{len(names) - SHOWN_COLUMNS} more"] * (len(names) > SHOWN_COLUMNS)
         message = f"its records have texts in several columns: {listed(shown)}"
         do = "Name the one in the model's language: --column NAME."
-        raise RecipeError(message, where=str(file), do=do)
+        raise RecipeError(message, where=file, do=do)
 
 
 def published_beside(

@@ -117,9 +117,9 @@ def read_key(path: Path) -> str:
     example = f"One that nobody guesses: {secrets.token_urlsafe(32)}"
     if len(key) < SHORTEST_KEY or not key.isascii() or len(key.split()) != 1:
         message = f"a key is one word of ASCII, of at least {SHORTEST_KEY} characters"
-        raise RecipeError(message, where=str(path), do=example)
+        raise RecipeError(message, where=path, do=example)
     if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
-        raise RecipeError("other people may read this key", where=str(path), do=f"chmod 600 {path}")
+        raise RecipeError("other people may read this key", where=path, do=f"chmod 600 {path}")
     return key
 
 

@@ -76,12 +76,12 @@ def write_pairs(
     """
     if file.suffix != ".jsonl":
         do = f"Write them to {file.name}.jsonl: --tasks reads it."
-        raise RecipeError("pairs are written as JSON lines", where=str(file), do=do)
+        raise RecipeError("pairs are written as JSON lines", where=file, do=do)
     if not file.absolute().parent.is_dir():
-        raise RecipeError("there is no such folder", where=str(file.parent), do="Make it first.")
+        raise RecipeError("there is no such folder", where=file.parent, do="Make it first.")
     if file.exists():
         do = f"Judge a model on it by --tasks {file}, or name another file."
-        raise RecipeError("this file is there already", where=str(file), do=do)
+        raise RecipeError("this file is there already", where=file, do=do)
     read = shards_of(name, store)
     if read is None:
         raise RecipeError(NO_CORPUS, where=name, do="Give a file of pairs: --tasks FILE.")

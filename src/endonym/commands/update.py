@@ -41,7 +41,7 @@ def update_recipe(
     path = recipe_file(name)
     if path is None:
         do = "Make one: endonym new DIR --language CODE --text PATH"
-        raise RecipeError("there is no recipe to update", where=str(name), do=do)
+        raise RecipeError("there is no recipe to update", where=name, do=do)
     recipe = Recipe.load(path)
     found = sources.beside(recipe, Store(store))
     new = [*found.unused, *found.awaited]
@@ -221,7 +221,7 @@ def write_recipe(path: Path, text: str, recipe: Recipe) -> None:
     except EndonymError as error:
         raise RecipeError(
             f"this cannot be written into the recipe: {error.message}",
-            where=str(path),
+            where=path,
             do="Write each source as a table of its own, [[source]], and [pack] and [clean] as one "
             "each; then do it again.",
         ) from error

@@ -42,7 +42,8 @@ class ModelWriter:
 
     def _answer(self, batch: list[Ask], take: Callable[[Answer], None]) -> None:
         """Answer the prompts of one batch that fit into the context."""
-        prompts = [self._prompt(ask.prompt) for ask in batch]
+        # Texts to continue, or the ids of questions.
+        prompts = [self.as_ids(ask.prompt) if self.as_ids else ask.prompt for ask in batch]
         # A model spells what it is given by itself; this is what it reads, and what is kept.
         read = [self.model.spelled(p) if isinstance(p, str) else "" for p in prompts]
         encode = self.model.tokenizer.encode
@@ -71,10 +72,6 @@ class ModelWriter:
                 written = read[n] + (lines if is_cut and lines.strip() else written)
             tokens = sizes[n] + len(continuation.ids)
             take(Answer(batch[n], written, continuation.finish_reason, tokens, reason))
-
-    def _prompt(self, prompt: str) -> str | list[int]:
-        """A text to continue, or the ids of a question."""
-        return prompt if self.as_ids is None else self.as_ids(prompt)
 
 
 def model_writer(

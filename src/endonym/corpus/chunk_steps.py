@@ -24,7 +24,6 @@ from endonym.cleaning.marks import Marks
 from endonym.cleaning.tally import SAMPLES, Tally
 from endonym.copies.held_out.split import digest
 from endonym.corpus.corpus_stats import SourceStats, text_warnings
-from endonym.errors import printable
 from endonym.formats import chunks, document_files
 from endonym.formats.config import Clean, Source
 from endonym.formats.document import ARTICLE, Document, Reject
@@ -371,5 +370,5 @@ def contrast_texts(files: Sequence[Path]) -> dict[str, list[str]]:
                 texts += record.text[:left].split("\n")
                 left -= len(record.text)
         if left == CONTRAST_CHARS:
-            raise source_error("empty_contrast", f"clean.contrast: {printable(str(path))}")
+            raise source_error("empty_contrast", f"clean.contrast: {path}")
     return languages

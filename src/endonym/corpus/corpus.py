@@ -169,7 +169,7 @@ class Corpus:
         if not path.is_file():
             raise CorpusError(
                 "this is no corpus: it has no card.json",
-                where=str(folder),
+                where=folder,
                 do="Make one with `endonym run RECIPE --until corpus`.",
             )
         self.card: Json = read_json(path)

@@ -134,7 +134,7 @@ class PackConfig(Config):
 def read_template(path: Path) -> str:
     """The text of a chat template. Raises RecipeError if it cannot be read, or is empty."""
     do = f'Write a Jinja template in UTF-8, or template = "{CHATML_NAME}".'
-    where = printable(str(path))
+    where = printable(path)
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

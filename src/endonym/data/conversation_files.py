@@ -186,7 +186,7 @@ def read_records(path: Path, columns: Sequence[str] | None = None, *, name: str 
     if it is not its own.
     """
     if not has_records(path):
-        raise source_error("no_format_of_chats", printable(str(path)))
+        raise source_error("no_format_of_chats", path)
     name = name or path.name
     origin = Origin(name, printable(name), size_on_disk(path))
     try:
@@ -280,7 +280,7 @@ def _listed(lines: Lines, path: Path, origin: Origin) -> Records:
     if goes_on and rejects and not is_large:
         raise source_error(
             "bad_json_line",
-            printable(str(path)),
+            path,
             why=LONG_LINE if rejects[0].reason == "too_long" else rejects[0].detail,
         )
     try:
@@ -290,7 +290,7 @@ def _listed(lines: Lines, path: Path, origin: Origin) -> Records:
             is_second = isinstance(error, json.JSONDecodeError) and error.msg == "Extra data"
             raise source_error(
                 "large_json" if is_large else "second_json" if is_second else "bad_json",
-                printable(str(path)),
+                path,
                 why=f"it has more than {MAX_DOCUMENT_BYTES >> 20} MiB" if is_large else error,
             ) from error
         yield from _line_records(chain(held, lines), origin)
@@ -340,7 +340,7 @@ def _whole(stream: streams.Stream, path: Path) -> Iterator[bytes]:
             if piece.reason == "unknown_encoding":
                 raise source_error(
                     "old_encoding",
-                    printable(str(path)),
+                    path,
                     why=piece.detail.partition("; name the right")[0],
                 )
             raise _damaged(path, piece.detail)
@@ -349,7 +349,7 @@ def _whole(stream: streams.Stream, path: Path) -> Iterator[bytes]:
 
 def _damaged(path: Path, why: str) -> SourceError:
     """The error of a file of which only a part can be read."""
-    return source_error("cut_off", printable(str(path)), why=why)
+    return source_error("cut_off", path, why=why)
 
 
 def _rows(path: Path, origin: Origin) -> Records:

@@ -43,28 +43,16 @@ FLAGS: tuple[str, ...] = (*COLUMNS["learns"], *COLUMNS["hides"])
 TEXT_COLUMNS = THOUGHTS[:2]
 """Thoughts in a column of their own. One called "reasoning" often holds something else."""
 TEMPLATE_COLUMNS = ("tools", "chat_template_kwargs")
-NAMES = {
-    *USUAL,
-    *chain.from_iterable(COLUMNS[name] for name in ("added", "asked", "attached")),
-    *VERDICTS,
-    *FLAGS,
-    *TEXT_COLUMNS,
-    *TEMPLATE_COLUMNS,
-    "history",
-    "system",
-    "system_prompt",
-    "answers",
-}
 READ = {
     "role",
     "from",
     "content",
     "value",
-    *(name for name in FLAGS if name != "weight"),
+    *FLAGS,
     *COLUMNS["calls"],
     *COLUMNS["parts"],
 }
-"""Fields of a turn that are read, or make a record unfit. A weight is read of answers alone."""
+"""Fields of a turn that are read, or make a record unfit."""
 OWN_NAMES = {"messages", "add_generation_prompt", "continue_final_message", *TEMPLATE_COLUMNS}
 """Names of what a template gets that no data set sets."""
 TURN = re.compile(r"\n\n(Human|Assistant):[ ]?")
@@ -128,7 +116,7 @@ def conversation_of(record: Any, columns: tuple[str, str] | None = None) -> Conv
     """
     fields = _fields(record)
     _require_good(fields)
-    messages = _conversation(fields, columns)
+    messages = _conversation(record, fields, columns)
     answers = [index for index, each in enumerate(messages) if each.role == ANSWERING]
     if not answers:
         raise Unfit("no_answer", "nobody answers in this conversation")
@@ -220,7 +208,7 @@ def unread_fields(record: Any) -> Counter[str]:
     for turn in _turns(fields):
         is_answer = _role(turn) == ANSWERING
         unread["weight"] += not is_answer and turn.get("weight") not in (None, 0)
-        known = {*READ, "weight", *(THOUGHTS if is_answer else ())}
+        known = {*READ, *(THOUGHTS if is_answer else ())}
         for name, value in turn.items():
             is_read = name in known or _says_learnt(name, value) is not None
             unread[name] += not is_read and not _is_nothing(value)
@@ -241,8 +229,7 @@ def _turns(fields: Fields) -> Iterator[Fields]:
 
 def _is_nothing(value: Any) -> bool:
     """Whether a field says nothing: null, a text without a visible letter, or an empty list."""
-    value = value.strip() if isinstance(value, str) else value
-    return value is None or (isinstance(value, str | list | dict) and not value)
+    return value in (None, [], {}) or (isinstance(value, str) and not value.strip())
 
 
 def _said(fields: Fields, names: Iterable[str]) -> list[str]:
@@ -263,14 +250,14 @@ def _said_unlearnt(record: Fields) -> str:
 
 
 def _fields(record: Any) -> Fields:
-    """The columns of a record, also by the usual names as they are written in small letters.
+    """The columns of a record, also by their names in small letters.
 
     Raises Unfit if it is no object.
     """
     if not isinstance(record, dict):
         raise Unfit("not_object", f"this is a {type(record).__name__}, not an object")
     fields: Fields = record
-    return {name: each for name, each in _lowered(fields).items() if name in NAMES} | {**fields}
+    return {**_lowered(fields), **fields}
 
 
 def _lowered(fields: Fields) -> Fields:
@@ -278,8 +265,11 @@ def _lowered(fields: Fields) -> Fields:
     return {composed(name).strip().lower(): value for name, value in fields.items()}
 
 
-def _conversation(fields: Fields, columns: tuple[str, str] | None) -> Messages:
-    """The messages of a record, by whichever columns it has; `columns` come first."""
+def _conversation(record: Fields, fields: Fields, columns: tuple[str, str] | None) -> Messages:
+    """The messages of a record, by whichever columns it has; `columns` come first.
+
+    fields: as `_fields` gives them.
+    """
     if columns is not None:
         asking, answering = (written(fields, name) for name in columns)
         if asking is not None and answering is not None:
@@ -291,7 +281,7 @@ def _conversation(fields: Fields, columns: tuple[str, str] | None) -> Messages:
     for asking, answering in COLUMNS["answered"]:
         if asking in fields and answering in fields:
             return _answered(fields, asking, answering)
-    raise _no_columns(fields, "no messages, and no prompt with its answer")
+    raise _no_columns(record, "no messages, and no prompt with its answer")
 
 
 def _answered(fields: Fields, asking: str, answering: str) -> Messages:
@@ -389,8 +379,7 @@ def _given(fields: Fields) -> str:
             expected = "list" if kind is list else "object"
             raise Unfit("tools", f'"{name}" is a {type(value).__name__}, not a JSON {expected}')
         values[name] = value
-    options = values.pop("chat_template_kwargs", {})
-    options = without_none(options)
+    options = without_none(values.pop("chat_template_kwargs", {}))
     if taken := [name for name in options if name in OWN_NAMES]:
         raise Unfit("tools", f'"chat_template_kwargs" sets "{taken[0]}"')
     values |= options
@@ -400,22 +389,16 @@ def _given(fields: Fields) -> str:
 def _pair_fields(fields: Fields) -> Fields:
     """The columns of a pair by their first names: chosen and rejected.
 
-    OpenAI's `input` holds the question and its tools. Of several answers with a rank the best and
-    the worst one are compared. ms-swift has the chosen answer at the end of the messages.
+    OpenAI's `input` holds the question and its tools. ms-swift has the chosen answer at the end of
+    the messages.
     """
     asked: Any = fields.get("input")
-    answers: Any = fields.get("answers")
     if isinstance(asked, dict):
         fields = {**fields, "input": None, **asked}
     sides = {
         side: next((fields[n] for n in COLUMNS[side] if fields.get(n) is not None), None)
         for side in SIDES
     }
-    if sides == dict.fromkeys(SIDES) and _are_ranked(answers):
-        ranked: list[Fields] = sorted(answers, key=lambda each: each["rank"])
-        if ranked[0]["rank"] == ranked[-1]["rank"]:
-            raise Unfit("equal_sides", '"answers" all have the same rank')
-        sides = {"chosen": ranked[0]["answer"], "rejected": ranked[-1]["answer"]}
     if sides["chosen"] is None and sides["rejected"] is not None:
         for name in COLUMNS["messages"]:
             messages: Any = fields.get(name)
@@ -424,16 +407,6 @@ def _pair_fields(fields: Fields) -> Fields:
                 sides["chosen"] = messages[-1:]
                 break
     return {**fields, **sides}
-
-
-def _are_ranked(answers: Any) -> bool:
-    """Whether these are answers with ranks, as in Nectar."""
-    return (
-        isinstance(answers, list)
-        and len(answers) > 1
-        and all(isinstance(each, dict) and "answer" in each for each in answers)
-        and all(isinstance(each.get("rank"), int | float) for each in answers)
-    )
 
 
 def _with_system(messages: Messages, fields: Fields) -> Messages:

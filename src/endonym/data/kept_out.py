@@ -106,7 +106,7 @@ class KeptOut:
                 if last > end or not (length == MOST_LETTERS or is_border[last]):
                     continue
                 if _mark(folded, first, last) in self._whole:
-                    yield str(messages[owner])
+                    yield messages[owner]
                     break
 
 

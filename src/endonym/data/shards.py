@@ -80,8 +80,11 @@ def write_shards(
     np.save(out / "counts.npy", counts.astype("<i8"), allow_pickle=False)
     ends = {"end": tokenizer.end_id, "line_end": tokenizer.line_end_id}
     description = {"vocab": tokenizer.vocab, **ends, "sources": sources, "bytes": sizes}
-    if tokenizer.document_start != (tokenizer.end_id,) or tokenizer.space_first:
-        start = {"start": tokenizer.document_start[-1], "space_first": tokenizer.space_first}
+    if tokenizer.document_start != (tokenizer.end_id,) or tokenizer.spaces_before:
+        start = {
+            "start": tokenizer.document_start[-1],
+            "space_first": bool(tokenizer.spaces_before),
+        }
         description |= start
     (out / "shards.json").write_text(json.dumps(description, ensure_ascii=False), encoding="utf-8")
     totals = {split: TokenShards(out, split).totals() for split in SPLITS}
@@ -304,6 +307,4 @@ class TokenShards:
 
 def damaged(folder: Path, message: str, file: str = "") -> Damaged:
     """The error of an artefact of tokens whose files do not fit together."""
-    return Damaged(
-        message, where=str(folder / file), do=f"Remove the folder {folder} and run again."
-    )
+    return Damaged(message, where=folder / file, do=f"Remove the folder {folder} and run again.")

@@ -198,7 +198,7 @@ def blocks_of(
         if numbers and numbers[0] in drawn and documents.sources[numbers[0]] in join:
             separated = [each for number in numbers for each in (line_end, documents.ids[number])]
             joined = np.concatenate(separated[1:])  # without the first line end
-            if tokenizer.space_first:  # It stands before the whole text alone.
+            if tokenizer.spaces_before:  # It stands before the whole text alone.
                 lines = [tokenizer.decode_document(documents.ids[number]) for number in numbers]
                 (joined,) = tokenizer.encode_documents(["\n".join(lines)])
             ids.append(joined)

@@ -5,7 +5,7 @@ arXiv:1908.10084).
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -173,11 +173,6 @@ def _loss(predicted: Tensor, targets: Tensor) -> Tensor:
 def _predicted(tuned: Tuned, sides: Sequence[Sequence[Ids]]) -> Array:
     """The classes of examples, or their cosines."""
     tuned.eval()
-    found = [tuned([side[n : n + BATCH] for side in sides]) for n in _firsts(sides)]
+    found = [tuned([side[n : n + BATCH] for side in sides]) for n in range(0, len(sides[0]), BATCH)]
     every = torch.cat(found)
     return (every.argmax(1) if tuned.head is not None else every).cpu().numpy()
-
-
-def _firsts(sides: Sequence[Sequence[Ids]]) -> Iterator[int]:
-    """The number of the first example of each batch."""
-    return iter(range(0, len(sides[0]), BATCH))

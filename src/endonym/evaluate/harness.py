@@ -146,8 +146,7 @@ def _by_group(items: Sequence[Item]) -> dict[str, list[Item]]:
 def _line(item: Item) -> str:
     """An item as a line of the data."""
     context = item.context + item.blanks
-    options = list(item.options)
-    record = {"context": context, "options": options, "answer": item.answer}
+    record = {"context": context, "options": item.options, "answer": item.answer}
     return json.dumps(record, ensure_ascii=False) + "\n"
 
 

@@ -97,7 +97,7 @@ class Transformers(_OfLogits):
         import torch
 
         clock = _Clock()
-        row = torch.tensor([list(ids)])
+        row = torch.tensor([ids])
         own = self.model.generation_config
         # What is given to `generate` would be filled up from the model's own: the end token, too.
         self.model.generation_config = type(own)(do_sample=False, pad_token_id=own.pad_token_id)
@@ -110,7 +110,7 @@ class Transformers(_OfLogits):
         import torch
 
         with torch.inference_mode():
-            return self.model(torch.tensor([list(ids)])).logits[0].float().numpy()
+            return self.model(torch.tensor([ids])).logits[0].float().numpy()
 
 
 class _Clock:

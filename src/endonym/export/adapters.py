@@ -143,7 +143,7 @@ def read_adapter(folder: Path, decoder: AnyDecoder) -> dict[str, lora.Change]:
     changes, base = read_changes(folder, decoder)
     # peft's own folders name none by hash
     if base is not None and base != (own := base_identity(decoder)):
-        raise refusal("another_base", str(folder), its=str(base)[:12], own=own[:12])
+        raise refusal("another_base", folder, its=str(base)[:12], own=own[:12])
     return changes
 
 
@@ -157,7 +157,7 @@ def read_changes(folder: Path, decoder: AnyDecoder) -> tuple[dict[str, lora.Chan
     if not path.is_file():
         pickle = (folder / "adapter_model.bin").is_file()
         pickle_note = ", only adapter_model.bin, a pickle, which could run code" if pickle else ""
-        raise refusal("no_adapter", str(folder), file=TENSORS, pickle_note=pickle_note)
+        raise refusal("no_adapter", folder, file=TENSORS, pickle_note=pickle_note)
     require_numbers([path])
     tensors = load_tensors(path)
     require_finite(tensors, path)
@@ -169,11 +169,11 @@ def read_changes(folder: Path, decoder: AnyDecoder) -> tuple[dict[str, lora.Chan
     elif "scales" in record:
         changes = _own_changes(tensors, record["scales"], path)
     else:
-        raise ExportError(f"no {CONFIG} in this folder", where=str(folder))
+        raise ExportError(f"no {CONFIG} in this folder", where=folder)
     try:
         lora.require_fit(lora.linear_maps(decoder), changes)
     except ShapeError as error:
-        raise ExportError(error.message, where=str(folder), do=error.do) from error
+        raise ExportError(error.message, where=folder, do=error.do) from error
     return changes, record.get("base")
 
 
@@ -243,7 +243,7 @@ def _own_changes(
 
 
 def _not_whole(what: str, path: Path) -> Damaged:
-    return Damaged(f"the adapter is not whole ({what})", where=str(path))
+    return Damaged(f"the adapter is not whole ({what})", where=path)
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -251,7 +251,7 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         return read_json(path)
     except ExportError as error:
-        raise Damaged(error.message, where=str(path)) from error
+        raise Damaged(error.message, where=path) from error
 
 
 @dataclass(frozen=True, slots=True)

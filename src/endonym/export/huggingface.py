@@ -67,7 +67,7 @@ def export_huggingface(model: LanguageModel, out: Path) -> None:
         weights = to_theirs(decoder.config, decoder.state_dict())
     else:
         given = origin.json(folders.CONFIG)
-        row = row_that_fits(given, decoder.config, str(origin.folder))
+        row = row_that_fits(given, decoder.config, origin.folder)
         config = kept.kept_config(origin, decoder.config, row)
         weights = to_theirs(decoder.config, decoder.state_dict(), row)
     if origin is not None:
@@ -187,7 +187,7 @@ def import_huggingface(folder: Path, opened: Opened = NEVER) -> LanguageModel:
     strangers' files that were tried before. Before any tensor is read, raises ExportError for
     unsupported models and Damaged for damaged weights.
     """
-    where = str(folder / folders.CONFIG)
+    where = folder / folders.CONFIG
     config_json = without_own_code(folders.read_json(folder / folders.CONFIG))
     folders.refuse_code(config_json, where)
     if has_row(config_json):
@@ -210,7 +210,7 @@ def import_huggingface(folder: Path, opened: Opened = NEVER) -> LanguageModel:
     return model
 
 
-def _import_decoder(folder: Path, config_json: dict[str, Any], where: str) -> Decoder:
+def _import_decoder(folder: Path, config_json: dict[str, Any], where: Path) -> Decoder:
     """The decoder of a folder whose architecture is one of ours."""
     config = read_config(config_json, where)
     files = folders.weight_files(folder)
@@ -238,7 +238,7 @@ def names_in(config_json: dict[str, Any], names: Iterable[str]) -> dict[str, str
     Without the buffers that it computes by itself. A folder that was saved without its head, as
     GPT-2 was published, lacks the prefix of all names.
     """
-    row = row_named(config_json, folders.CONFIG)
+    row = row_named(config_json, Path(folders.CONFIG))
     weights = [name for name in names if not re.search(row.buffers, name)]
     prefix = row.prefix
     if any(name.startswith(prefix) for name in weights):
@@ -246,7 +246,7 @@ def names_in(config_json: dict[str, Any], names: Iterable[str]) -> dict[str, str
     return {name: name if name in folders.HEADS else prefix + name for name in weights}
 
 
-def _require_ids(config: folders.AnyModelConfig, tokenizer: Tokenizer, where: str) -> None:
+def _require_ids(config: folders.AnyModelConfig, tokenizer: Tokenizer, where: Path) -> None:
     """Raise ExportError if the tokenizer has more ids than the model; it may have fewer."""
     if tokenizer.used_vocab > config.vocab:
         raise refusal("too_many_ids", where, vocab=config.vocab, ids=tokenizer.used_vocab)
@@ -260,7 +260,7 @@ def load_pretrained(folder: Path, opened: Opened = NEVER) -> LanguageModel:
     if not folders.is_artefact(folder):
         return import_huggingface(folder, opened)
     config_json = folders.read_json(folder / folders.CONFIG)
-    our_shape(config_json, str(folder / folders.CONFIG))
+    our_shape(config_json, folder / folders.CONFIG)
     require_harmless(folder, config_json, opened)
     return LanguageModel.load(folder)
 

@@ -5,7 +5,7 @@ of an unchanged tokenizer are copied byte by byte. An extended tokenizer is anot
 special tokens keep their ids and their uses.
 """
 
-import json
+from functools import lru_cache
 from pathlib import Path
 
 import tokenizers
@@ -52,15 +52,20 @@ def origin_kept_by(model: LanguageModel) -> Origin | None:
     engine = _engine_of_folder(model)
     if engine is None:
         return None
-    tokens = json.loads(engine.to_str())["added_tokens"]
-    is_same = all(model.tokenizer.id_of(each["content"]) == each["id"] for each in tokens)
+    tokens = engine.get_added_tokens_decoder().items()
+    is_same = all(model.tokenizer.id_of(token.content) == index for index, token in tokens)
     return model.origin if is_same else None
 
 
 def _engine_of_folder(model: LanguageModel) -> tokenizers.Tokenizer | None:
     """The tokenizer of the model's folder; None if it has none."""
-    path = model.origin and model.origin.folder / "tokenizer.json"
-    return read_engine(path) if path and path.is_file() else None
+    return None if model.origin is None else _engine_of(model.origin)
+
+
+@lru_cache(1)
+def _engine_of(origin: Origin) -> tokenizers.Tokenizer | None:
+    path = origin.folder / "tokenizer.json"
+    return read_engine(path) if path.is_file() else None
 
 
 def number_format(model: LanguageModel) -> Quantization:
@@ -95,7 +100,7 @@ def kept_config(origin: Origin, config: ModelConfig, row: HFArchitecture) -> Jso
     If another shape comes of that, as older names of a key may stand beside the new ones, it has
     all keys of the row as they are written for models of endonym's own.
     """
-    where = str(origin.folder / CONFIG)
+    where = origin.folder / CONFIG
     given = without_own_code(origin.json(CONFIG))
     before, after = (config_json(each, 0, row) for each in (read_config(given, where), config))
     for ids in ("bos_token_id", "eos_token_id", "dtype"):

@@ -38,15 +38,15 @@ def record_of(folder: Path) -> dict[str, Any]:
         record = read_json(own_file(folder, RECORD, do=AGAIN) if path.is_symlink() else path)
     except FileNotFoundError as error:
         raise ExportError(
-            f"no {RECORD} here: this is no folder that endonym exported", where=str(folder)
+            f"no {RECORD} here: this is no folder that endonym exported", where=folder
         ) from error
     if wrong := _wrong_in(record):
-        raise Damaged(f"cannot be read ({wrong})", where=str(path), do=AGAIN)
+        raise Damaged(f"cannot be read ({wrong})", where=path, do=AGAIN)
     for name, entry in record["files"].items():
         file = own_file(folder, name, do=AGAIN)
         if file_hash(file) != entry["sha256"]:
             raise Damaged(
-                f"{name} is not what was written: its SHA-256 differs", where=str(file), do=AGAIN
+                f"{name} is not what was written: its SHA-256 differs", where=file, do=AGAIN
             )
     return record
 

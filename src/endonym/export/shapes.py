@@ -81,7 +81,7 @@ def config_json(config: ModelConfig, end_id: int, row: HFArchitecture | None = N
     }
 
 
-def read_config(data: Json, where: str) -> ModelConfig:
+def read_config(data: Json, where: Path) -> ModelConfig:
     """The model that a `config.json` describes.
 
     Raises ExportError with the key that is missing, unknown, or has an unsupported value.
@@ -116,7 +116,7 @@ def folder_shape(folder: Path) -> foreign.AnyModelConfig:
     headers are damaged.
     """
     config_json = foreign.read_json(folder / foreign.CONFIG)
-    where = str(folder / foreign.CONFIG)
+    where = folder / foreign.CONFIG
     if foreign.is_artefact(folder):
         return our_shape(config_json, where)
     config_json = without_own_code(config_json)
@@ -144,7 +144,7 @@ def without_own_code(config_json: Json) -> Json:
     return {key: value for key, value in config_json.items() if key != "auto_map"}
 
 
-def our_shape(config_json: Json, where: str) -> foreign.AnyModelConfig:
+def our_shape(config_json: Json, where: Path) -> foreign.AnyModelConfig:
     """The config in a model artefact's `config.json`. Raises ExportError if it is none."""
     try:
         return foreign.read_shape(config_json)
@@ -158,7 +158,7 @@ def has_row(data: Json) -> bool:
     return any(not any(data.get(key) is True for key in row.elsewhere) for row in rows)
 
 
-def row_named(config_json: Json, where: str) -> HFArchitecture:
+def row_named(config_json: Json, where: Path) -> HFArchitecture:
     """The row of a folder's model_type. Raises ExportError if there is none."""
     for row in ROWS:
         if row.model_type == config_json.get("model_type"):
@@ -167,7 +167,7 @@ def row_named(config_json: Json, where: str) -> HFArchitecture:
     raise refusal("strange_type", where, kind=repr(config_json.get("model_type")), known=known)
 
 
-def row_that_fits(data: Json, config: ModelConfig, where: str) -> HFArchitecture:
+def row_that_fits(data: Json, config: ModelConfig, where: Path) -> HFArchitecture:
     """The row whose keys and names a folder uses: its own, or another one that fits the model."""
     row = row_named(data, where)
     if row.misfit(config) is None:
@@ -201,7 +201,7 @@ def _as_we_write(data: Json, written: Json, config: ModelConfig) -> Json:
     return plain
 
 
-def _read_shape(row: HFArchitecture, data: Json, where: str) -> ModelConfig:
+def _read_shape(row: HFArchitecture, data: Json, where: Path) -> ModelConfig:
     """The model that a `config.json` describes, with the row's defaults. Raises ExportError."""
     fields = without_none(data)
     fields |= {key: None for key in row.may_be_null if key in data and data[key] is None}

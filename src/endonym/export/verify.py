@@ -149,7 +149,7 @@ class Ours:
     @torch.inference_mode()
     def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """Logits after each id, (T, V)."""
-        return self.model.decoder.logits(torch.tensor([list(ids)]))[0].float().numpy()
+        return self.model.decoder.logits(torch.tensor([ids]))[0].float().numpy()
 
 
 class TheirTokenizer:
@@ -255,7 +255,7 @@ def verify_export(
     sample = Sample(model, texts)
     if not files:
         if not (path / CONFIG).is_file():
-            raise Damaged("there is neither a GGUF file nor a config.json", where=str(path))
+            raise Damaged("there is neither a GGUF file nor a config.json", where=path)
         if find_spec("transformers"):
             runtime: Runtime = Transformers(path)
         else:
@@ -339,10 +339,10 @@ def quantization_of(path: Path) -> tuple[Quantization, str]:
         declared = None if field is None else int(field.contents())
         rows = [(e.shape[0], e.tensor_type.name) for e in reader.tensors if len(e.shape) > 1]
     except (ArithmeticError, LookupError, MemoryError, OSError, TypeError, ValueError) as error:
-        raise Damaged(f"no whole GGUF file: {error}", where=str(path)) from error
+        raise Damaged(f"no whole GGUF file: {error}", where=path) from error
     by_number: dict[int | None, Quantization] = {number: n for n, number in FILE_TYPES.items()}
     if declared not in by_number:
-        raise Damaged(f"file type {declared} is not one that endonym writes", where=str(path))
+        raise Damaged(f"file type {declared} is not one that endonym writes", where=path)
     kind = by_number[declared]
     block = block_size(QUANTIZATIONS["usual"].get(kind, kind))
     others = [each for each in rows if each[0] % block and each[1] != "F32"]

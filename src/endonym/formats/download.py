@@ -77,14 +77,14 @@ def download(url: str, folder: Path, source: Source, log: Log) -> tuple[Path, st
             most = max(most, after)  # A server that can't resume would break off for ever.
             is_unreached = isinstance(cause, URLError) and not isinstance(cause, HTTPError)
             if failures > len(WAITS) or (is_unreached and not after):
-                raise source_error("broken_off", printable(url), why=error) from error
+                raise source_error("broken_off", url, why=error) from error
             log.line(f"{printable(error)}; trying again in {duration(WAITS[failures - 1])}")
             time.sleep(WAITS[failures - 1])
         except OSError as error:
             why = error.strerror or error
             if error.errno == errno.ENOSPC:  # A stream without an end must not leave the disk full.
                 part.unlink(missing_ok=True)
-            raise source_error("not_written", printable(folder), why=why) from error
+            raise source_error("not_written", folder, why=why) from error
 
 
 def _one_try(url: str, part: Path, source: Source, *, opener: OpenerDirector, log: Log) -> str:
@@ -116,7 +116,7 @@ def _one_try(url: str, part: Path, source: Source, *, opener: OpenerDirector, lo
                 file.write(chunk)
                 advance(len(chunk))
     if total == 0:
-        raise source_error("no_answer", printable(url), status="the file there is empty: 0 bytes")
+        raise source_error("no_answer", url, status="the file there is empty: 0 bytes")
     if not _size(part):
         raise Broken("the server sent nothing")
     if total is not None and _size(part) != total:
@@ -188,8 +188,8 @@ def _name(url: str, answer: HTTPResponse, source: Source) -> str:
         if kinds.format or kinds.archive:
             return name
     if answer.headers.get_content_type() == "text/html":
-        raise source_error("web_page", printable(url), title="")
-    raise source_error("unknown_name", printable(url), file=names[0] if names else "")
+        raise source_error("web_page", url, title="")
+    raise source_error("unknown_name", url, file=names[0] if names else "")
 
 
 def _refuse_page(url: str, part: Path, name: str, source: Source) -> None:
@@ -201,14 +201,14 @@ def _refuse_page(url: str, part: Path, name: str, source: Source) -> None:
     part.unlink()
     title = TITLE.search(head)
     words = "" if title is None else f', "{" ".join(title[1].decode("utf-8", "replace").split())}"'
-    raise source_error("web_page", printable(url), title=printable(words))
+    raise source_error("web_page", url, title=printable(words))
 
 
 def require_room(folder: Path, url: str, n_bytes: int) -> None:
     """Raise SourceError if the disk of a folder has less room than what is to be fetched."""
     if n_bytes > (free := free_bytes(folder)):
         words = {"wanted": size(n_bytes), "free": size(free), "folder": printable(folder)}
-        raise source_error("no_space", printable(url), **words)
+        raise source_error("no_space", url, **words)
 
 
 class PublicOnly(BaseHandler):
@@ -227,7 +227,7 @@ class PublicOnly(BaseHandler):
         is_by_proxy = parts.scheme in getproxies() and not proxy_bypass(parts.hostname or "")
         if not is_by_proxy and (parts.scheme == "ftp" or not self.may_lead_to(request.full_url)):
             target = printable(request.full_url)
-            raise source_error("no_redirect", printable(self.given), target=target)
+            raise source_error("no_redirect", self.given, target=target)
         return request
 
     https_request = ftp_request = http_request

@@ -46,7 +46,7 @@ def address(source: Source) -> str:
     except ValueError:  # such as half a bracket of IPv6
         host = ""
     if place not in ("http", "https") or not HOST.fullmatch(host):
-        raise source_error("no_place", printable(source.path), source=source.name)
+        raise source_error("no_place", source.path, source=source.name)
     return source.path
 
 
@@ -90,5 +90,4 @@ def require_hash(source: Source, found: str, path: Path, wanted: str | None) -> 
     """Raise SourceError if a file, which lies at `path`, has another hash than is wanted."""
     if wanted and found != wanted:
         words = {"found": found, "wanted": wanted, "file": printable(path)}
-        where = printable(source.path)
-        raise source_error("other_file", where, source=source.name, **words)
+        raise source_error("other_file", source.path, source=source.name, **words)

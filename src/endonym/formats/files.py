@@ -168,7 +168,7 @@ def files_at(
             why = "this is neither a file nor a folder" if path.exists() else NOTHING
     except OSError as error:
         if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
-            where = printable(os.fsdecode(error.filename or path))
+            where = os.fsdecode(error.filename or path)
             why = error.strerror or error
             raise source_error("closed_folder", where, source=name, why=why) from error
         why = UNREACHABLE[error.errno]
@@ -176,7 +176,7 @@ def files_at(
         why = "`exclude` leaves no file here"
         if kept := [file for file in files if not omitted.has_file(file.name)]:
             return kept
-    raise source_error("not_here", printable(path), source=name, why=why)
+    raise source_error("not_here", path, source=name, why=why)
 
 
 def sorted_files(root: Path, paths: Iterator[Path]) -> list[RawFile]:

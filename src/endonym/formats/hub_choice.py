@@ -116,5 +116,5 @@ def up_to(source: Source, sizes: Mapping[str, int]) -> tuple[list[str], tuple[st
             break
         else:
             words = {"file": printable(name), "size": size(n_bytes), "most": size(left)}
-            raise source_error("too_large", printable(source.path), source=source.name, **words)
+            raise source_error("too_large", source.path, source=source.name, **words)
     return whole, None

@@ -112,11 +112,10 @@ def size_of(file: RawFile) -> int:
 
 def no_access(file: RawFile, error: OSError) -> SourceError:
     """The error for a file that cannot be read from the disk, or not be unpacked to it."""
-    where = printable(file.path)
     why = error.strerror or error
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return source_error("no_room", where, why=why, folder=gettempdir())
-    return source_error("closed_file", where, why=why)
+        return source_error("no_room", file.path, why=why, folder=gettempdir())
+    return source_error("closed_file", file.path, why=why)
 
 
 def opened_file(

@@ -144,7 +144,7 @@ class LanguageModel:
         if tokenizer.used_vocab > config.vocab:
             ids = tokenizer.used_vocab
             rows = config.vocab
-            raise damage("vocabulary", str(folder), ids=ids, rows=rows)
+            raise damage("vocabulary", folder, ids=ids, rows=rows)
         decoder = load_any(config, folder / "weights.safetensors")
         model = cls(decoder.to(device), tokenizer)
         model.origin = Origin.of(folder)

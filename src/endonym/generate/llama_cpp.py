@@ -147,7 +147,7 @@ class LlamaCpp:
         _messages.clear()
         self._model = self._lib.llama_model_load_from_file(os.fsencode(path), params)
         if not self._model:
-            raise damage("unreadable", str(path), reason=_reason())
+            raise damage("unreadable", path, reason=_reason())
         self._vocab = self._lib.llama_model_get_vocab(self._model)
         self.vocab = int(self._lib.llama_vocab_n_tokens(self._vocab))
         self.start_id = int(self._lib.llama_vocab_bos(self._vocab))
@@ -179,7 +179,10 @@ class LlamaCpp:
         self._adapter = None
         try:
             if adapter is not None:
-                self._adapter = self._read_adapter(adapter)
+                _messages.clear()
+                self._adapter = self._lib.llama_adapter_lora_init(self._model, os.fsencode(adapter))
+                if not self._adapter:
+                    raise damage("strange_adapter", adapter, reason=_reason())
                 self._adapter_path = adapter
             self._context = self._new_context(self._sequences, self._room)
         except ExportError as error:
@@ -205,7 +208,7 @@ class LlamaCpp:
             scale = ctypes.c_float(1.0)
             if self._lib.llama_set_adapters_lora(context, handle, 1, scale) != 0:
                 self._lib.llama_free(context)
-                raise damage("strange_adapter", str(self._adapter_path), reason=_reason())
+                raise damage("strange_adapter", self._adapter_path, reason=_reason())
         return context
 
     def _make_room(self, sequences: int, length: int) -> None:
@@ -260,14 +263,6 @@ class LlamaCpp:
             self._decode(part, positions, np.full_like(part, sequence), is_wanted)
             yield int(is_wanted.sum())
 
-    def _read_adapter(self, path: Path) -> Any:
-        """An adapter, which lives as long as the model. Raises Damaged if it does not fit."""
-        _messages.clear()
-        adapter = self._lib.llama_adapter_lora_init(self._model, os.fsencode(path))
-        if not adapter:
-            raise damage("strange_adapter", str(path), reason=_reason())
-        return adapter
-
     def __enter__(self) -> "LlamaCpp":
         return self
 
@@ -312,8 +307,8 @@ class LlamaCpp:
     def chat_ids(self, ids: Sequence[int]) -> list[int]:
         """The ids of a conversation: llama.cpp puts the start token there once, if the file asks
         for it."""
-        before = list(self.before)
-        return [*ids] if list(ids[: len(before)]) == before else [*before, *ids]
+        before = self.before
+        return [*ids] if tuple(ids[: len(before)]) == before else [*before, *ids]
 
     def bytes_of(self, index: int, *, by_name: bool = False) -> bytes:
         """The bytes of an id; empty for none of the file's. by_name: of a special token its name,
@@ -484,7 +479,7 @@ def require_openable(path: Path, adapter: Path | None = None, opened: Opened = N
         return
     seconds = SECONDS + SECONDS_PER_GB * size / 1e9
     limits = Limits(MEMORY + 2 * size, seconds, 4 * seconds)
-    question = {"files": [sendable(str(each.resolve())) for each in files]}
+    question = {"files": [sendable(each.resolve()) for each in files]}
     try:
         # The memory of a model is not kept.
         _process.ask(question, limits, is_last=True)
@@ -499,7 +494,7 @@ def open_and_read(question: Mapping[str, Any]) -> dict[str, Any]:
 
     What llama.cpp refuses by itself is told where the file is opened.
     """
-    path, *adapters = [Path(as_sent(each)) for each in question["files"]]
+    path, *adapters = map(as_sent, question["files"])
     adapter = adapters[0] if adapters else None
     with (
         suppress(EndonymError),

@@ -120,12 +120,12 @@ class KnownWords:
                 raise SourceError(
                     f"the second column of line {number} is no count of at most {MOST_DIGITS} "
                     f"digits: {count[:40]!r}",
-                    where=str(path),
+                    where=path,
                     do="Write a word a line, or a word, a tab and how often it stands in texts.",
                 )
             words[as_listed(word.strip())] = int(count)
         if not words:
-            raise SourceError("there is no word in it", where=str(path), do="Write a word a line.")
+            raise SourceError("there is no word in it", where=path, do="Write a word a line.")
         return cls.of_list(words, language)
 
     @cached_property

@@ -15,6 +15,7 @@ import struct
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 Message = dict[str, Any]
@@ -42,14 +43,14 @@ def utf8(text: str) -> bytes:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode("utf-8")
 
 
-def sendable(path: str) -> str:
+def sendable(path: str | Path) -> str:
     """A path in letters that each stand for a byte: its name need not be UTF-8, JSON must be."""
     return os.fsencode(path).decode("latin-1")
 
 
-def as_sent(name: str) -> str:
+def as_sent(name: str) -> Path:
     """The path that `sendable` has put in letters."""
-    return os.fsdecode(name.encode("latin-1"))
+    return Path(os.fsdecode(name.encode("latin-1")))
 
 
 @contextmanager
@@ -60,12 +61,12 @@ def readable(name: str) -> Generator[str]:
     """
     path = as_sent(name)
     try:
-        path.encode("utf-8")
+        str(path).encode("utf-8")
     except UnicodeEncodeError:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with path.open("rb") as file:
             yield f"/dev/fd/{file.fileno()}"
     else:
-        yield path
+        yield str(path)
 
 
 def framed(message: Message, texts: bytes = b"") -> bytes:

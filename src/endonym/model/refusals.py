@@ -14,7 +14,7 @@ def refusals(path: Path, kind: type[EndonymError]) -> Callable[..., EndonymError
     """
     rows = tomllib.loads(path.read_text(encoding="utf-8"))
 
-    def refusal(name: str, where: str, /, **words: object) -> EndonymError:
+    def refusal(name: str, where: str | Path, /, **words: object) -> EndonymError:
         texts = {part: text.format(**words) for part, text in rows[name].items()}
         return kind(**texts, where=where)
 

@@ -103,7 +103,7 @@ def _is_finite(tensor: Tensor) -> bool:
     return not tensor.numel() or all(bool(each.isfinite()) for each in torch.aminmax(tensor))
 
 
-def require_tied(heads: Mapping[str, Tensor], embedding_VD: Tensor, where: str) -> None:
+def require_tied(heads: Mapping[str, Tensor], embedding_VD: Tensor, where: Path) -> None:
     """Raise ExportError if a stored head of a tied model differs from the embedding."""
     for name, head_VD in heads.items():
         if not torch.equal(head_VD, embedding_VD):

@@ -134,7 +134,7 @@ def documents_below(
     could be, and counts what could not be read. Raises SourceError if there is no text.
     """
     if not path.exists():
-        missing = SourceError("no such file", where=str(path), do=IS_A_PATH)
+        missing = SourceError("no such file", where=path, do=IS_A_PATH)
         missing.exit_code = 2
         raise missing
     texts = list[str]()

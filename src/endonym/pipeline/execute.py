@@ -216,7 +216,9 @@ def planned_stages(
     planned = plan.plan_examples(recipe, data, context.value)
     yield from map(renewal.renewed, planned.values())
     examples = dict(zip(planned, run.all("examples"), strict=True))
-    run.training = resolved(shards, partial(first_identity, recipe, data), examples=examples)
+    run.training = resolved(
+        shards, lambda each: plan.model_stages(recipe, data, each)[0].id, examples=examples
+    )
     if told := lock.other_choices():
         log.warn(told)
     training_stages = [*map(renewal.renewed, plan.plan_training(recipe, data, run.training))]
@@ -226,11 +228,6 @@ def planned_stages(
     write_sealed(lock.path, lock.as_json([*data_stages, *training_stages], store))
     store.refer(run.folder, {stage.id: stage.kind for stage in [*data_stages, *training_stages]})
     yield from (each for each in training_stages if each.kind != "examples")
-
-
-def first_identity(recipe: Recipe, data: plan.DataStages, training: ResolvedTraining) -> str:
-    """The identity of the first phase."""
-    return plan.model_stages(recipe, data, training)[0].id
 
 
 def make(

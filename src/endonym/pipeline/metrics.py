@@ -29,7 +29,7 @@ def require_packages(recipe: Recipe) -> None:
     if missing:
         raise RecipeError(
             f"track.to names {' and '.join(missing)}, which is not installed here",
-            where=str(recipe.path),
+            where=recipe.path,
             do=f"Install it (pip install {' '.join(missing)}), or take it out of track.to: "
             "metrics.jsonl and TensorBoard's events are written anyway.",
         )

@@ -68,7 +68,7 @@ class DataStages(NamedTuple):
 
     sources: list[Stage]
     folder: Stage | None
-    files: dict[str, Stage]
+    files: dict[Path, Stage]
     corpus: Stage
     tokenizer: Stage
     shards: Stage
@@ -97,15 +97,15 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
     raw: the hashed files of the recipe's sources, in its order.
     """
     sources = [Stage(f"source {each.source.name}", "source", each, stages.source) for each in raw]
-    files: dict[str, Stage] = {}
+    files: dict[Path, Stage] = {}
     for path in named_files(recipe):
         named = NamedFiles(paths=(path,), files=(file_identity(path),))
-        files[str(path)] = Stage(f"source {path.name}", "source", named, stages.named_files)
+        files[path] = Stage(f"source {path.name}", "source", named, stages.named_files)
     for teacher in recipe.teachers:
-        files[str(teacher)] = pretrained_stage(teacher, recipe)
+        files[teacher] = pretrained_stage(teacher, recipe)
     contrast = recipe.clean.contrast_files(recipe.folder)
     inputs = {stage.name: stage for stage in sources}
-    inputs |= {f"contrast {path.name}": files[str(path)] for path in contrast}
+    inputs |= {f"contrast {path.name}": files[path] for path in contrast}
     inputs |= evaluation_inputs(recipe, files)
     config = CorpusConfig(
         order=tuple(each.source.name for each in raw),
@@ -134,11 +134,9 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
     return DataStages(sources, pretrained, files, corpus, ids, shards)
 
 
-def evaluation_inputs(recipe: Recipe, files: dict[str, Stage]) -> dict[str, Stage]:
+def evaluation_inputs(recipe: Recipe, files: dict[Path, Stage]) -> dict[str, Stage]:
     """Inputs of a stage: the files that judge models, of which it may learn nothing, by name."""
-    return {
-        f"evaluation text {n}": files[str(path)] for n, path in enumerate(recipe.evaluation_texts)
-    }
+    return {f"evaluation text {n}": files[path] for n, path in enumerate(recipe.evaluation_texts)}
 
 
 def plan_examples(recipe: Recipe, data: DataStages, context: int) -> dict[int, Stage]:
@@ -165,8 +163,8 @@ def plan_examples(recipe: Recipe, data: DataStages, context: int) -> dict[int, S
             seed=recipe.split.seed,
             columns=phase.columns,
         )
-        inputs = {f"data {n}": data.files[str(path)] for n, path in enumerate(paths)}
-        inputs |= {"template": data.files[str(file)]} if file is not None else {}
+        inputs = {f"data {n}": data.files[path] for n, path in enumerate(paths)}
+        inputs |= {"template": data.files[file]} if file is not None else {}
         inputs |= evaluation_inputs(recipe, data.files)
         inputs |= {"corpus": data.corpus, "tokenizer": data.tokenizer}
         # What an earlier phase holds out, no later one learns.
@@ -190,7 +188,7 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
     for name, task, each in named:
         files = tuple(each.files(recipe.folder))
         inputs = {"model": model, "shards": data.shards}
-        inputs |= {f"file {n}": data.files[str(path)] for n, path in enumerate(files)}
+        inputs |= {f"file {n}": data.files[path] for n, path in enumerate(files)}
         folder = training.folder if each.kind == "bits" else None
         inputs |= {"folder": data.folder} if folder and data.folder else {}
         before = None if folder or each.kind != "bits" else model_of_texts(model)
@@ -337,7 +335,7 @@ def teacher_inputs(
     phase = config.phase
     if distill is None:
         return {}
-    teachers = {"teacher": data.files[str(config.teacher)]} if config.teacher else {}
+    teachers = {"teacher": data.files[config.teacher]} if config.teacher else {}
     for number in range(1, (keys.members or 0) + 1):
         member = config.model_copy(
             update={

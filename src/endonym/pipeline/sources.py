@@ -76,7 +76,7 @@ def require_unchanged(path: Path, named: Artifact) -> None:
     """
     if path.is_file() and file_identity(path) in named.manifest["config"]["files"]:
         return
-    raise source_error("has_changed", printable(str(path)))
+    raise source_error("has_changed", path)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -381,7 +381,7 @@ def left_out(recipe: Recipe) -> dict[str, str]:
             for file in source_files(source.model_copy(update={"exclude": ()}), recipe.folder):
                 if file.path not in read and printable(file.path.name) not in named:
                     why = f"`exclude` of source {source.name} names it: take its name out there"
-                    found[printable(str(file.path))] = f"{why} to read it ({recipe.path})"
+                    found[printable(file.path)] = f"{why} to read it ({recipe.path})"
     # A phase reads the files of conversations that no source reads.
     phases = map(recipe.data_files, range(len(recipe.phase)))
     answers = {printable(file.name) for files in phases for file in files}
@@ -436,7 +436,7 @@ def words_of(found: Beside, recipe: Recipe) -> list[str]:
         texts = counted(len(names), "text")
         told.append(f"no source reads {texts} beside the others: {', '.join(names[:SHOWN])}{more}")
     if told:
-        path = quoted(str(recipe.path))
+        path = quoted(recipe.path)
         command = f"{program()} new {path} --update"
         leave = "; to leave texts out, name them in `exclude`" if found.unused else ""
         told[-1] += f". To take in what is new: {command}{leave}"

@@ -48,7 +48,7 @@ def source(raw: RawSet, ctx: StageContext) -> Numbers:
 
 def named_files(config: NamedFiles, ctx: StageContext) -> Numbers:
     """Write down which files a recipe names: prompts, texts to judge, or a model."""
-    write_json(ctx.out / "files.json", list(config.files))
+    write_json(ctx.out / "files.json", config.files)
     return {"files": len(config.paths), "bytes": sum(p.stat().st_size for p in config.paths)}
 
 
@@ -243,7 +243,7 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
     if config.template_file is not None:
         require_unchanged(config.template_file, ctx.inputs["template"])
     tokenizer.save(ctx.out)
-    return numbers | {"written": list(config.written or ())}
+    return numbers | {"written": config.written or ()}
 
 
 def model(config: PhaseTraining, ctx: StageContext) -> Numbers:

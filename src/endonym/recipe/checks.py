@@ -344,7 +344,7 @@ def _typed_words(parts: Parts) -> Iterator[Problem]:
         path: KeyPath = ("phase", number, "objective")
         if script not in (None, "latin"):
             name = language_name(language)
-            in_script = str(script).capitalize()
+            in_script = script.capitalize()
             yield _problem("no_latin_keys", path, ("language",), language=name, script=in_script)
         elif parts.tokenizer.kind != "keyboard" and not parts.is_continued:
             yield _problem("no_keys", path, ("tokenizer", "kind"), kind=parts.tokenizer.kind)

@@ -32,14 +32,14 @@ def read(path: Path) -> str:
         with path.open("rb") as file:
             raw = file.read(LARGEST_BYTES + 1)
     except FileNotFoundError:
-        raise RecipeError("there is no such recipe.", where=str(path), do=_others(path)) from None
+        raise RecipeError("there is no such recipe.", where=path, do=_others(path)) from None
     except OSError as error:
         reason = (error.strerror or "it cannot be read").lower()
         do = "Name a file: endonym check recipes/tatar.toml"
-        raise RecipeError(f"{reason}.", where=str(path), do=do) from None
+        raise RecipeError(f"{reason}.", where=path, do=do) from None
     if len(raw) > LARGEST_BYTES:
         do = "Texts stand in files of their own; a recipe names them."
-        raise RecipeError("a recipe holds at most 1 MB.", where=str(path), do=do)
+        raise RecipeError("a recipe holds at most 1 MB.", where=path, do=do)
     return decoded(raw, path)
 
 
@@ -67,7 +67,7 @@ def parse(path: Path, text: str) -> dict[str, Any]:
         raise syntax_error(str(path), normal(text), str(error)) from None
     if data is None or _depth(data) > DEEPEST_LEVELS:
         do = f"No key needs more than {DEEPEST_LEVELS} levels."
-        raise RecipeError("tables or lists are nested too deeply.", where=str(path), do=do)
+        raise RecipeError("tables or lists are nested too deeply.", where=path, do=do)
     return data
 
 
@@ -100,7 +100,7 @@ def lay_variant(
         variants_text = f"Variants: {', '.join(names)}" if names else "It has no variants."
         message = f"variant {wanted} is not in this recipe."
         do = did_you_mean(wanted, names) + variants_text
-        raise RecipeError(message, where=str(origin.path), do=do)
+        raise RecipeError(message, where=origin.path, do=do)
     chosen = base
     problems = list[Problem]()
     for name, tables in variants.items():
@@ -265,10 +265,10 @@ def _no_item(at: Any, part: str, above: str, *, is_last: bool) -> Problem:
     if not isinstance(at, list):
         return Problem((), f"{above} is not a table.", f"More: endonym explain {above}")
     names = _names(at, above)
-    item_names = [str(name) for name in names if name]
+    item_names = [name for name in names if name]
     question = did_you_mean(part, item_names)
     if is_last and not question and not part.isdecimal() and names:
-        first = names[0] if re.fullmatch(r"[\w-]+", str(names[0] or "")) else 0
+        first = names[0] if re.fullmatch(r"[\w-]+", names[0] or "") else 0
         question = f"Name the item as well: {above}.{first}.{part}  "
     every = ", ".join(item_names + [str(number) for number in range(len(at))])
     return Problem((), f"{above} has no item {part}.", f"{question}It has: {every}")

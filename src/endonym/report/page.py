@@ -115,7 +115,10 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
             if any(score.metric == BITS and score.source is None for score in each)
         ],
         "metrics": [name for _, name, _ in METRICS],
-        **_judged(run, card),
+        **_tasks(run, card),
+        "minimal_pairs": shown_pairs(run),
+        "typing": _of_typing(run),
+        "writing": _of_writing(run),
         "gap": gap(scores),
         "closely": _closely(run),
         "phases": phases,
@@ -136,16 +139,6 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
         "stages": [(made, _seconds(made)) for made in run.made],
         "machine": starts[-1] if starts else {},
         "recipe": run.recipe.as_run(),
-    }
-
-
-def _judged(run: Run, card: dict[str, Any]) -> dict[str, Any]:
-    """The values of what is judged beside bits: items, probes, and the texts that it writes."""
-    return {
-        **_tasks(run, card),
-        "minimal_pairs": shown_pairs(run),
-        "typing": _of_typing(run),
-        "writing": _of_writing(run),
     }
 
 
@@ -172,11 +165,9 @@ def tokenizer_kind(recipe: Recipe) -> str:
     """The kind of a recipe's tokenizer, or that it is that of the model before."""
     if recipe.keeps_tokenizer:
         return "as it came"
-    return (
-        "as it came, and extended"
-        if recipe.tokenizer.extend is not None
-        else str(recipe.tokenizer.kind)
-    )
+    if recipe.tokenizer.extend is not None:
+        return "as it came, and extended"
+    return recipe.tokenizer.kind
 
 
 def _started(run: Run) -> list[str]:

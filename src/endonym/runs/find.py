@@ -164,11 +164,11 @@ def recipe_of(run: Path, store: Store) -> NamedRecipe:
     plan = read_plan(run)
     if "recipe" not in plan:
         do = "Name the recipe's file instead."
-        raise RecipeError("this run does not say where its recipe is", where=str(run), do=do)
+        raise RecipeError("this run does not say where its recipe is", where=run, do=do)
     path = _beside(run, plan["recipe"])
     if not path.is_file():
         do = f"{run / RECIPE} holds it as it ran: copy it back beside its texts."
-        raise RecipeError("the recipe of this run is not there any more", where=str(path), do=do)
+        raise RecipeError("the recipe of this run is not there any more", where=path, do=do)
     return NamedRecipe(path, store_of(run, store), plan["variant"], tuple(plan["sets"]))
 
 
@@ -232,7 +232,7 @@ def made_artifact(run: Path, store: Store, kind: str, *, until: str = "") -> Art
         do = f"Make it: {program()} run {called}{until}"
         if any(store_of(run, store).maker(kind, each["id"]) for each in stages):
             do = f"It is being made now; how far it is: {program()} status {called}"
-        raise RecipeError(f"this run has no finished {kind} yet", where=str(run), do=do)
+        raise RecipeError(f"this run has no finished {kind} yet", where=run, do=do)
     return artifact
 
 

@@ -347,7 +347,7 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
             "again: what is made is kept."
         )
     if message:
-        raise RecipeError(message, where=str(folder), do=do)
+        raise RecipeError(message, where=folder, do=do)
     models = history.phases_of(find.made_artifact(folder, store, "model"))
     ids = [stage["id"] for stage in stages if stage["stage"] == "evaluation"]
     evaluations = [store.find("evaluation", identity) for identity in ids]

@@ -118,7 +118,7 @@ def _with_intervals(
 
 def _averaged(runs: Sequence[RunOrModel], documents: Documents) -> list[str]:
     """The sources in the mean over sources of any run that have documents here."""
-    names = sorted({str(name) for run in runs for name in run.score.averaged})
+    names = sorted({name for run in runs for name in run.score.averaged})
     return document_scores.named_in(documents[documents["averaged"]], names)
 
 

@@ -55,7 +55,7 @@ class OwnEngine(Engine):
         decoder = self.decoder
         if row.slot not in self._caches:
             self._caches[row.slot] = decoder.empty_cache(1, self.context)
-        tokens_BT = torch.tensor([list(row.ids)], device=self.device)
+        tokens_BT = torch.tensor([row.ids], device=self.device)
         span = Span.after(row.past, tokens_BT)
         hidden_BTD, _ = decoder(tokens_BT, span, self._caches[row.slot])
         wanted_ND = hidden_BTD[0, len(row.ids) - row.outputs :]

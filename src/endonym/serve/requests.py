@@ -82,7 +82,14 @@ class StreamOptions(Body):
     include_usage: bool = False
 
 
-class Asked(Body):
+class Request(Body):
+    """What every request may hold. user: is not read."""
+
+    model: str
+    user: str | None = None
+
+
+class Asked(Request):
     """What both kinds of request may hold. Left out, sampling is that of `endonym generate`: what
     the model's own files say, or endonym's defaults.
 
@@ -92,7 +99,7 @@ class Asked(Body):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    model: str
+    max_tokens: int | None = Field(None, ge=-1, lt=1 << 31)
     temperature: float | None = Field(None, ge=0, le=100)
     top_p: float | None = Field(None, gt=0, le=1)
     top_k: int | None = Field(None, ge=-1, lt=1 << 31)
@@ -104,7 +111,6 @@ class Asked(Body):
     logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = None
     stream: bool | None = False
     stream_options: StreamOptions | None = None
-    user: str | None = None
 
     @pydantic.field_validator("stream_options")
     @classmethod
@@ -140,6 +146,12 @@ class Asked(Body):
         """The stop strings."""
         return [self.stop] if isinstance(self.stop, str) else self.stop or []
 
+    def length(self, defaults: Defaults = OWN) -> int:
+        """The most tokens of an answer. defaults: as in `sampling`."""
+        if self.max_tokens is None:
+            return defaults.max_tokens
+        return UNLIMITED if self.max_tokens == -1 else self.max_tokens
+
 
 class CompletionRequest(Asked):
     """The body of `/v1/completions`.
@@ -152,7 +164,6 @@ class CompletionRequest(Asked):
     """
 
     prompt: Texts = ""
-    max_tokens: int | None = Field(None, ge=-1, lt=1 << 31)
     logprobs: int | None = Field(None, ge=0, le=MOST_LIKELIEST)
     echo: bool | None = False
     inside_word: bool = True
@@ -181,23 +192,12 @@ class CompletionRequest(Asked):
         """Each prompt alone."""
         return each_alone(self.prompt)
 
-    def length(self, defaults: Defaults = OWN) -> int:
-        """The most tokens of an answer. defaults: as in `sampling`."""
-        return _length(self.max_tokens, defaults)
-
     def likeliest(self) -> int | None:
         """How many of the likeliest tokens are told; None tells nothing."""
         return self.logprobs
 
 
-def _length(limit: int | None, defaults: Defaults) -> int:
-    """The most tokens of an answer; -1 sets no limit but the context."""
-    if limit is None:
-        return defaults.max_tokens
-    return UNLIMITED if limit == -1 else limit
-
-
-class EmbeddingRequest(Body):
+class EmbeddingRequest(Request):
     """The body of `/v1/embeddings`.
 
     input: a text, or ids, or several of one kind. encoding_format: lists of numbers, or the bytes
@@ -206,12 +206,10 @@ class EmbeddingRequest(Body):
     refused.
     """
 
-    model: str
     input: Texts
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = None
     truncate: bool = False
-    user: str | None = None
 
     @pydantic.field_validator("input", mode="wrap")
     @classmethod
@@ -222,32 +220,27 @@ class EmbeddingRequest(Body):
         return _texts(value, check)
 
 
-class SuggestionRequest(Body):
+class SuggestionRequest(Request):
     """The body of `/v1/suggestions`.
 
     text: what is written, up to the place where the writer is; its last word may be half typed. n:
     how many words at most.
     """
 
-    model: str
     text: str = ""
     n: int = Field(3, ge=1, le=MOST_WORDS)
-    user: str | None = None
 
 
-class ProofreadRequest(Body):
+class ProofreadRequest(Request):
     """The body of `/v1/proofread`."""
 
-    model: str
     text: str = Field(max_length=MOST_PROOFREAD)
-    user: str | None = None
 
 
-class PreferenceRequest(Body):
+class PreferenceRequest(Request):
     """The body of `/v1/preferences`: how a model has continued a prompt (rejected), and how its
     writer corrected that (chosen). Of a long prompt the end is kept."""
 
-    model: str
     prompt: str
     chosen: str
     rejected: str
@@ -288,7 +281,6 @@ class ChatRequest(Asked):
     """The body of `/v1/chat/completions`."""
 
     messages: list[Message] = Field(min_length=1, max_length=1000)
-    max_tokens: int | None = Field(None, ge=-1, lt=1 << 31)
     max_completion_tokens: int | None = Field(None, ge=-1, lt=1 << 31)
     logprobs: bool | None = False
     top_logprobs: int | None = Field(None, ge=0, le=MOST_LIKELIEST)
@@ -311,9 +303,10 @@ class ChatRequest(Asked):
             raise ValueError("expected 1 or more, or -1 for no limit but the context")
         return value
 
-    def length(self, defaults: Defaults = OWN) -> int:
-        """The most tokens of an answer. defaults: as in `sampling`."""
-        return _length(self.max_completion_tokens or self.max_tokens, defaults)
+    @pydantic.model_validator(mode="after")
+    def _take_newer_name(self) -> "ChatRequest":
+        self.max_tokens = self.max_completion_tokens or self.max_tokens
+        return self
 
     def likeliest(self) -> int | None:
         """How many of the likeliest tokens are told; None tells nothing."""

@@ -292,7 +292,7 @@ def diagnose(
     patient = (of_recipe if is_recipe else of_texts)(paths, language, log)
     files, missing = files_named(list(contrast), Path.cwd())
     if missing:
-        raise source_error("no_contrast", f"--contrast {printable(missing[0])}")
+        raise source_error("no_contrast", f"--contrast {missing[0]}")
     advised = advice(
         patient, runner_of=runner_of, log=log, contrast=files, samples=samples, limit=limit
     )
@@ -410,7 +410,7 @@ def of_texts(paths: Sequence[Path], language: str | None, log: Log) -> Patient:
     stem = printable(paths[0].absolute().name.split(".")[0])
     name = as_name(stem, "-", 48).strip("-.") or "texts"
     target = f"{name}-model" if Path(name).exists() else name
-    given = "".join(f" --text {quoted(str(path))}" for path in paths)
+    given = "".join(f" --text {quoted(path)}" for path in paths)
     new = f"{program()} new {quoted(target)} --language {code or mending.UNKNOWN}{given} --hours 1"
     sample = survey.sample
     documents = survey.texts
@@ -431,7 +431,7 @@ def of_recipe(paths: Sequence[Path], language: str | None, log: Log) -> Patient:
     code = usual_code(language) if language else recipe.language
     why = f"Examined are the sources of {paths[0]}."
     sample = "\n".join(texts)
-    values: dict[str, Any] = {"recipe": recipe, "called": quoted(str(paths[0]))}
+    values: dict[str, Any] = {"recipe": recipe, "called": quoted(paths[0])}
     return Patient(recipe.name, recipe.folder, sources, code, why, sample, texts, **values)
 
 

@@ -174,7 +174,7 @@ def read_plots(path: Path) -> list[PlotTables]:
         for key in (*(f"plots.{name}" for name in sorted(plots)), *_repeated(shared, data)):
             raise RecipeError(
                 f"{key} is written here and in another file of the folder.",
-                where=str(file),
+                where=file,
                 do="Keep one of the two.",
             )
         shared = _laid(shared, data)
@@ -184,7 +184,7 @@ def read_plots(path: Path) -> list[PlotTables]:
         if file.stem in plots:
             raise RecipeError(
                 f"there are two plots {file.stem}.",
-                where=str(file),
+                where=file,
                 do="Give one of them another name.",
             )
         plots[file.stem] = (file, _read(file, Tables))
@@ -204,14 +204,14 @@ def _files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise RecipeError(
             "there is no such grammar.",
-            where=str(folder),
+            where=folder,
             do="Name a .toml file, or a folder of them.",
         )
     found = _plot_files(folder)
     if not found:
         raise RecipeError(
             "the folder holds no .toml file.",
-            where=str(folder),
+            where=folder,
             do="Write a grammar into it, such as words.toml: docs/synthetic.md.",
         )
     return found
@@ -232,7 +232,7 @@ def _plot_files(folder: Path) -> list[Path]:
         if not each.is_file():
             raise RecipeError(
                 "this is no regular file.",
-                where=str(each),
+                where=each,
                 do="Move it away: every .toml file of the folder is read.",
             )
     return found
@@ -246,13 +246,13 @@ def _read(path: Path, config: type[Tables]) -> Json:
     except OSError as error:
         raise RecipeError(
             f"the file cannot be read ({error.strerror}).",
-            where=str(path),
+            where=path,
             do="Look at its rights.",
         ) from None
     if len(raw) > LARGEST_BYTES:
         raise RecipeError(
             f"a file of a grammar holds at most {LARGEST_BYTES >> 20} MB.",
-            where=str(path),
+            where=path,
             do="Divide it, or take fewer words.",
         )
     try:
@@ -260,7 +260,7 @@ def _read(path: Path, config: type[Tables]) -> Json:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise RecipeError(
             f"the file is no TOML: {error}.",
-            where=str(path),
+            where=path,
             do="Put texts in quotes, and what has several lines in three quotes: toml.io",
         ) from None
     _validated(path, config, data)
@@ -287,7 +287,7 @@ def _validated(path: Path, config: type[Tables], data: Json) -> Tables:
         names = [*owner.model_fields]
         raise RecipeError(
             f"{key} is not a key of a grammar.",
-            where=str(path),
+            where=path,
             do=f"{did_you_mean(str(place[-1]), names)}Keys here: {', '.join(names)}",
         )
     if "ctx" in detail and "error" in detail["ctx"]:
@@ -297,7 +297,7 @@ def _validated(path: Path, config: type[Tables], data: Json) -> Tables:
     else:
         expected = EXPECTED[detail["type"]]
         message = f"{key} must be {expected}, not {value_in_words(detail['input'])}."
-    raise RecipeError(message, where=str(path), do="docs/synthetic.md says what a grammar holds.")
+    raise RecipeError(message, where=path, do="docs/synthetic.md says what a grammar holds.")
 
 
 def _laid(below: Json, above: Json) -> Json:

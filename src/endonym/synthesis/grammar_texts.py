@@ -86,7 +86,7 @@ def _loaded(path: Path, source: str) -> Grammar:
     if source_hash(path) != source:
         raise RecipeError(
             "the grammar was changed just now",
-            where=str(path),
+            where=path,
             do="Put it back, or write the texts of the new one into another folder.",
         )
     return Grammar.load(path)

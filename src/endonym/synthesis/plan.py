@@ -92,7 +92,7 @@ def claimed(folder: Path, plan: Plan) -> Generator[None]:
     def refuse(owner: str) -> None:
         raise Busy(
             f"{owner or 'another process'} writes here",
-            where=str(folder),
+            where=folder,
             do="Wait until it has ended, or name another folder.",
         )
 
@@ -108,7 +108,7 @@ def _require_ours(folder: Path, plan: Plan) -> bool:
     a text. Raises RecipeError if it holds texts of another plan, or of a larger count.
     """
     if folder.exists() and not folder.is_dir():
-        raise RecipeError("this is a file, not a folder", where=str(folder), do=ELSEWHERE)
+        raise RecipeError("this is a file, not a folder", where=folder, do=ELSEWHERE)
     do = f"Take a whole copy of the folder, or another one: {ELSEWHERE}"
     before = read_sealed(folder / WRITTEN, do)
     beside = {each.name for each in folder.iterdir()} if folder.is_dir() else set[str]()
@@ -118,7 +118,7 @@ def _require_ours(folder: Path, plan: Plan) -> bool:
             return False
         raise RecipeError(
             f"the folder is not empty, and has no {WRITTEN} of ours",
-            where=str(folder),
+            where=folder,
             do=ELSEWHERE,
         )
     changes = differences(before, plan.as_dict())
@@ -127,7 +127,7 @@ def _require_ours(folder: Path, plan: Plan) -> bool:
     if changes:
         raise RecipeError(
             f"the folder holds texts of another plan: {listed(changes)}",
-            where=str(folder),
+            where=folder,
             do=f"Give what was given before, or another folder: {ELSEWHERE}",
         )
     if plan.count < before["count"]:

@@ -43,7 +43,7 @@ def source_hash(path: Path) -> str:
     if not path.is_file():
         raise RecipeError(
             "this is no regular file" if path.exists() else "there is no such file",
-            where=str(path),
+            where=path,
             do=FORMS,
         )
     return file_hash(path)
@@ -71,7 +71,7 @@ def read_prompts(path: Path) -> list[str]:
     else:
         prompts = [line for _, line in filled]
     if not prompts:
-        raise RecipeError("there is no prompt in it", where=str(path), do=FORMS)
+        raise RecipeError("there is no prompt in it", where=path, do=FORMS)
     return prompts
 
 

@@ -190,7 +190,7 @@ class Shards:
         if index in self.done or not 0 <= index < self.plan.count:
             raise Damaged(
                 f"text {index} stands there twice, or is none of the plan",
-                where=str(self.folder),
+                where=self.folder,
                 do="The files were changed. Take a whole copy of the folder, or begin in a new "
                 "one.",
             )
@@ -231,7 +231,7 @@ def whole_lines(path: Path, lost: str = ANSWERED, *, is_ours: bool = True) -> It
             if record is None:
                 raise Damaged(
                     f"line {number} is not what was written there",
-                    where=str(path),
+                    where=path,
                     do=f"Repair or remove this line: {lost}",
                 )
             good += len(data)

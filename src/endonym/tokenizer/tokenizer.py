@@ -30,7 +30,11 @@ CHAT_TEMPLATE = "chat_template.jinja"
 DECODERS = ("ByteLevel", "ByteFallback", "Replace", "Metaspace", "Fuse", "Strip")
 """Supported decoders. With Strip, which removes a leading space, the round trip fails."""
 BYTE_TOKEN = re.compile(r"<0x[0-9A-F]{2}>")
-
+NO_BYTE = 256
+BYTE_TABLE = dict.fromkeys(range(256), NO_BYTE) | {
+    ord(sign): byte for sign, byte in byte_alphabet().items()
+}
+"""For `str.translate`: signs of bytes become letters of Latin-1, others none of them."""
 
 LLAMA_CLASS = "LlamaTokenizer"
 BYTES_CLASS = "GPT2Tokenizer"
@@ -90,7 +94,8 @@ class Tokenizer:
         }
         """Those of endonym's special tokens that it has, by their names here."""
         self._bytes = _bytes_of_ids(engine, ids, self.vocab)
-        self._bytes[end_id] = b""
+        for index in (*specials.values(), end_id):
+            self._bytes[index] = b""
         self.used_vocab = max(n for n, b in enumerate(self._bytes) if b or n == end_id) + 1
         self.byte_counts = np.array([len(piece) for piece in self._bytes], dtype=np.int64)
         # A character begins at every byte that does not continue one (10xxxxxx).
@@ -173,37 +178,32 @@ class Tokenizer:
         A model made by endonym reads its start token first. If the template writes it itself, it
         stands there once.
         """
-        before = [] if self.around is not None else [*self.before]
-        return [*ids] if list(ids[: len(before)]) == before else [*before, *ids]
-
-    @property
-    def space_first(self) -> bool:
-        """Whether a space is put before each text."""
-        return self.spaces_before != ""
+        before = () if self.around is not None else self.before
+        return [*ids] if tuple(ids[: len(before)]) == before else [*before, *ids]
 
     def encode_documents(self, texts: Sequence[str]) -> list[Ids]:
         """The ids of each document, with the space that the tokenizer puts before a text.
 
         `decode_document` gives the document back, and `document_sizes` its size.
         """
-        if not self.space_first:
+        if not self.spaces_before:
             return self.encode_many(texts)
         return self.encode_many([f" {text}" if text else text for text in texts])
 
     def decode_document(self, ids: Sequence[int] | Ids) -> str:
         """The text of a document's ids, without the space that the tokenizer put before it."""
         text = self.decode(int(index) for index in ids)
-        return text.removeprefix(" ") if self.space_first else text
+        return text.removeprefix(" ") if self.spaces_before else text
 
     def document_sizes(self, ids: Ids) -> tuple[int, int]:
         """The bytes and the characters of a document, without the space before it."""
-        added = int(self.space_first and len(ids) > 0)
+        added = 1 if self.spaces_before and len(ids) else 0
         return int(self.byte_counts[ids].sum()) - added, int(self.char_counts[ids].sum()) - added
 
     def document_token_sizes(self, ids: Ids) -> Ids:
         """The bytes of each token of a document, without the space before it."""
         sizes = self.byte_counts[ids]
-        sizes[:1] -= self.space_first
+        sizes[:1] -= bool(self.spaces_before)
         return sizes
 
     @property
@@ -273,7 +273,7 @@ class Tokenizer:
             found.turn_ends = _turn_ends(path.parent, found)
             return found
         except (OSError, ValueError) as error:
-            raise TokenizerError(str(error), where=str(path)) from error
+            raise TokenizerError(str(error), where=path) from error
 
     def with_chat_of(self, folder: Path) -> "Tokenizer":
         """The same with the chat template of a folder, and what ends an answer; itself if none.
@@ -288,7 +288,7 @@ class Tokenizer:
             found.chat_template = template
             found.turn_ends = _turn_ends(folder, self)
         except (OSError, ValueError) as error:
-            raise TokenizerError(str(error), where=str(folder)) from error
+            raise TokenizerError(str(error), where=folder) from error
         return found
 
     def encode(self, text: str) -> list[int]:
@@ -364,7 +364,7 @@ class Tokenizer:
 
     def to_json(self) -> str:
         """The content of `tokenizer.json`, indented."""
-        return str(self._whole.to_str(pretty=True)) + "\n"
+        return self._whole.to_str(pretty=True) + "\n"
 
     def save(self, folder: Path) -> None:
         """Write `tokenizer.json`; next to it what differs from a tokenizer made by endonym."""
@@ -431,19 +431,19 @@ def read_engine(path: Path, opened: Opened = NEVER) -> Engine:
     except FileNotFoundError as error:
         raise TokenizerError(
             f"there is no {path.name}",
-            where=str(path.parent),
+            where=path.parent,
             do="Take a whole copy of the folder. A tokenizer of transformers writes this file if "
             "it is a fast one: AutoTokenizer.from_pretrained(NAME).save_pretrained(FOLDER)",
         ) from error
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise TokenizerError(str(error), where=str(path)) from error
+        raise TokenizerError(str(error), where=path) from error
     except BaseException as error:
         # The library raises bare Exception for a file it cannot parse, or panics.
         if type(error) is not Exception and not is_panic(error):
             raise
         raise TokenizerError(
             f"no tokenizer.json that tokenizers {tokenizers.__version__} reads: {error}",
-            where=str(path),
+            where=path,
             do="It may be damaged, or written by a newer version.",
         ) from error
 
@@ -564,7 +564,7 @@ def _ends(folder: Path, engine: Engine) -> tuple[str, str | None]:
     if end is None:
         raise TokenizerError(
             "nothing says which token ends a text",
-            where=str(folder / SETTINGS),
+            where=folder / SETTINGS,
             do=f'Name it there: {{"eos_token": "</s>"}}, or have {END_OF_TEXT} in the vocabulary.',
         )
     return end, by_name("bos")
@@ -637,13 +637,12 @@ def _token(value: Any) -> str | None:
 
 
 def _bytes_of_ids(engine: Engine, ids: dict[str, int], vocab: int) -> list[bytes]:
-    """The bytes of every id, by the tokenizer's own decoder. ids: of all tokens.
+    """The bytes of every id, by the tokenizer's own decoder. ids: of all tokens, with special ones.
 
     Raises TokenizerError for a decoder that does not work token by token.
     """
-    added = engine.get_added_tokens_decoder()
-    decoder = rule_of(engine.decoder) or {"type": "Sequence", "decoders": []}
-    steps: list[Json] = decoder.get("decoders", [decoder])
+    decoder = rule_of(engine.decoder)
+    steps: list[Json] = decoder.get("decoders", [decoder] if decoder else [])
     for step in steps:
         is_text = step["type"] != "Replace" or "String" in step["pattern"]
         if step["type"] not in DECODERS or not is_text:
@@ -655,8 +654,6 @@ def _bytes_of_ids(engine: Engine, ids: dict[str, int], vocab: int) -> list[bytes
     pieces = [b""] * vocab
     for token, index in ids.items():
         pieces[index] = _decoded(token, steps)
-    for index, token in added.items():
-        pieces[index] = b"" if token.special else _decoded(token.content, steps)
     return pieces
 
 
@@ -664,10 +661,10 @@ def _decoded(token: str, steps: list[Json]) -> bytes:
     """The bytes of one token, by the steps of the decoder."""
     for step in steps:
         if step["type"] == "ByteLevel":
-            alphabet = byte_alphabet()
-            values = [alphabet.get(sign, -1) for sign in token]
-            if -1 not in values:  # else the token is written with other letters
-                return bytes(values)
+            try:
+                return token.translate(BYTE_TABLE).encode("latin-1")
+            except UnicodeEncodeError:
+                continue  # the token is written with other letters
         if step["type"] == "ByteFallback" and BYTE_TOKEN.fullmatch(token):
             return bytes([int(token[3:5], 16)])
         if step["type"] == "Replace":

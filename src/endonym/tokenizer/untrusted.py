@@ -89,7 +89,7 @@ def trusted_text(path: Path, opened: Opened = NEVER) -> str:
 
 def refusal(message: str, path: Path) -> TokenizerError:
     """The error for a file that is not opened."""
-    return TokenizerError(message, where=str(path), do=DAMAGED)
+    return TokenizerError(message, where=path, do=DAMAGED)
 
 
 def checked_json(data: bytes, path: Path) -> Json:

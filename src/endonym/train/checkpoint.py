@@ -220,7 +220,7 @@ def check_disk_space(
     if free < needed:
         raise StoreError(
             f"checkpoints need {size(needed)}, but {size(free)} are free",
-            where=str(work),
+            where=work,
             do="Free some space, choose another folder with --store DIR, or a smaller model.",
         )
 
@@ -250,7 +250,7 @@ def _open(folder: Path) -> Checkpoint:
 def _damaged(folder: Path, message: str) -> Damaged:
     return Damaged(
         message,
-        where=str(folder),
+        where=folder,
         do=f"Remove the folder {folder.parent} and run again: this phase is trained again, earlier "
         "phases are kept.",
     )

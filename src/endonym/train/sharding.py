@@ -96,5 +96,5 @@ def load_shards(folder: Path) -> Tensors:
             warnings.simplefilter("ignore", UserWarning)  # that it is read by one process
             dcp.load(tensors, storage_reader=reader, no_dist=True)
     except (CheckpointException, SafetensorError, ValueError, KeyError) as error:
-        raise Damaged(f"the shards cannot be read ({error})", where=str(folder)) from error
+        raise Damaged(f"the shards cannot be read ({error})", where=folder) from error
     return tensors

@@ -505,10 +505,6 @@ PAIRS: dict[str, dict[str, Any]] = {
     },
     "Axolotl, chatml.icr": {"input": ASK, "chosen": ANSWER, "rejected": BAD},
     "Axolotl, chatml.intel": {"question": ASK, "chosen": ANSWER, "rejected": BAD},
-    "Axolotl, zephyr.nectar": {
-        "prompt": ASK,
-        "answers": [{"answer": BAD, "rank": 2}, {"answer": ANSWER, "rank": 1}],
-    },
     "LLaMA-Factory, alpaca": {"instruction": ASK, "input": "", "chosen": ANSWER, "rejected": BAD},
     "LLaMA-Factory, sharegpt": {
         "conversations": [HUMAN],
@@ -564,8 +560,6 @@ def test_pairs_of_other_programs_are_read(name: str, tmp_path: Path) -> None:
          "unused_column", '"images"'),
         ({"messages": [USER, END], "chosen": GOOD, "rejected": WORSE},
          "no_common_prompt", '"messages"'),
-        ({"prompt": ASK, "answers": [{"answer": BAD, "rank": 1}, {"answer": ANSWER, "rank": 1}]},
-         "equal_sides", '"answers"'),
     ],
 )  # fmt: skip
 def test_what_a_pair_says_and_cannot_be_obeyed_is_named(

@@ -195,7 +195,7 @@ def candidates_of(
     if any(dev.any() for dev, _ in chosen) and any(test.any() for _, test in chosen):
         return chosen
     # Sources of a few documents each: split as if they were one.
-    dev, test = below(np.concatenate(list(keys)), share)
+    dev, test = below(np.concatenate(keys), share)
     counts = [len(source) for source in keys]
     return list(zip(of_source(dev, counts), of_source(test, counts), strict=True))
 
@@ -206,7 +206,7 @@ def smallest(keys: Sequence[Hashes], count: int) -> list[tuple[Marks, Marks]]:
     So each source gives in proportion to its size. The block with the largest key always stays in
     train.
     """
-    every = np.sort(np.concatenate(list(keys)))
+    every = np.sort(np.concatenate(keys))
     if count >= len(every):
         raise CorpusError(
             f"val_documents = {count:,}, but only {len(every):,} documents were kept",

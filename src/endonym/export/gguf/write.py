@@ -183,7 +183,7 @@ def _metadata(
         },
         "tokenizer.ggml.add_bos_token": bool(tokenizer.before),
         "tokenizer.ggml.add_eos_token": tokenizer.end_id in tokenizer.after,
-        "tokenizer.ggml.add_space_prefix": tokenizer.space_first,
+        "tokenizer.ggml.add_space_prefix": bool(tokenizer.spaces_before),
         **{f"{row.name}.{key}": value for key, value in own.items()},
         "general.file_type": 0,  # of each file
         "general.quantization_version": 2,

@@ -223,7 +223,7 @@ def too_large(path: Path, allowed: Expansion, batches: int | None = None) -> str
     size = path.stat().st_size
     seconds = SECONDS + SECONDS_PER_GB * (allowed.limit + size) / 1e9
     limits = Limits(MOST_BATCH_BYTES + size, seconds, 4 * seconds)
-    question = {"file": sendable(str(path)), "most": allowed.limit, "batches": batches}
+    question = {"file": sendable(path), "most": allowed.limit, "batches": batches}
     try:
         total = _unpacking.ask(question, limits)["total"]
     except Failure as failure:

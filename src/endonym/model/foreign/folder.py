@@ -87,21 +87,19 @@ def foreign_config(folder: Path, config_json: dict[str, Any] | None = None) -> F
     """
     path = folder / CONFIG
     config_json = read_json(path) if config_json is None else config_json
-    refuse_code(config_json, str(path))
-    _refuse_unsupported(config_json, str(path))
-    _refuse_huge(config_json, str(path))
-    sizes = {
-        name: _size(config_json, keys, str(path)) for name, keys in CONFIG_WORDS["sizes"].items()
-    }
+    refuse_code(config_json, path)
+    _refuse_unsupported(config_json, path)
+    _refuse_huge(config_json, path)
+    sizes = {name: _size(config_json, keys, path) for name, keys in CONFIG_WORDS["sizes"].items()}
     shapes = weight_shapes(folder)
     heads = [name for name in HEADS if name in shapes]
     tied = bool(config_json.get("tie_word_embeddings", not heads))
     total = sum(math.prod(shape) for name, shape in shapes.items() if not tied or name not in HEADS)
     if sizes["layers"] > len(shapes):
-        raise refusal("few_tensors", str(path), layers=sizes["layers"], tensors=len(shapes))
+        raise refusal("few_tensors", path, layers=sizes["layers"], tensors=len(shapes))
     context = UNKNOWN_CONTEXT
     if any(config_json.get(key) is not None for key in CONTEXTS):
-        context = _size(config_json, CONTEXTS, str(path))
+        context = _size(config_json, CONTEXTS, path)
     return ForeignConfig(
         **sizes,
         family=str(config_json["model_type"]),
@@ -131,7 +129,7 @@ def with_vocab(shape: Shape, vocab: int) -> Shape:
     return shape.model_copy(update=changed)
 
 
-def _size(config_json: dict[str, Any], keys: Sequence[str], where: str) -> int:
+def _size(config_json: dict[str, Any], keys: Sequence[str], where: Path) -> int:
     """One of the sizes, by the first of these keys that there is."""
     size = next((config_json[key] for key in keys if key in config_json), None)
     if isinstance(size, int) and 0 < size < 1 << 40:
@@ -140,7 +138,7 @@ def _size(config_json: dict[str, Any], keys: Sequence[str], where: str) -> int:
     raise ExportError(f"config.json {what} {keys[0]}", where=where)
 
 
-def _refuse_huge(value: Any, where: str, key: str = "") -> None:
+def _refuse_huge(value: Any, where: Path, key: str = "") -> None:
     """Raise ExportError, with its name, for a number that no model has.
 
     What smaller ones do to a class is tried in a process with limits (`weights.py`).
@@ -157,13 +155,13 @@ def _refuse_huge(value: Any, where: str, key: str = "") -> None:
             raise ExportError(f"config.json has {str(value)[:40]} for {key}", where=where)
 
 
-def _refuse_half_artefact(config_json: dict[str, Any], where: str) -> None:
+def _refuse_half_artefact(config_json: dict[str, Any], where: Path) -> None:
     """Raise ExportError for the config of a model artefact: its weights are not beside it."""
     if "family" in config_json and "model_type" not in config_json:
         raise refusal("half_artefact", where, config=CONFIG, weights=OUR_WEIGHTS)
 
 
-def _refuse_unsupported(config_json: dict[str, Any], where: str) -> None:
+def _refuse_unsupported(config_json: dict[str, Any], where: Path) -> None:
     """Raise ExportError if it is not a causal model of text in plain numbers."""
     _refuse_half_artefact(config_json, where)
     for key, what in CONFIG_WORDS["unsupported"].items():
@@ -173,7 +171,7 @@ def _refuse_unsupported(config_json: dict[str, Any], where: str) -> None:
         raise ExportError("config.json lacks model_type", where=where)
 
 
-def refuse_code(data: Mapping[str, Any], where: str) -> None:
+def refuse_code(data: Mapping[str, Any], where: Path) -> None:
     """Raise ExportError if a `config.json` asks for code from its folder."""
     if "auto_map" in data:
         raise refusal("own_code", where)
@@ -184,9 +182,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(read_given(path, MOST_JSON_BYTES))
     except (OSError, ValueError, RecursionError) as error:
-        raise ExportError(f"no readable {path.name} ({error})", where=str(path)) from error
+        raise ExportError(f"no readable {path.name} ({error})", where=path) from error
     if not isinstance(data, dict):
-        raise ExportError(f"{path.name} is not a JSON object", where=str(path))
+        raise ExportError(f"{path.name} is not a JSON object", where=path)
     return data
 
 
@@ -201,7 +199,7 @@ def folder_files(folder: Path) -> list[Path]:
     if is_artefact(folder):
         kept = sorted((folder / ORIGIN).iterdir()) if (folder / ORIGIN).is_dir() else []
         return [*kept, folder / CONFIG, folder / OUR_WEIGHTS, *tokens]
-    _refuse_half_artefact(read_json(folder / CONFIG), str(folder / CONFIG))
+    _refuse_half_artefact(read_json(folder / CONFIG), folder / CONFIG)
     index = [folder / INDEX] if not (folder / WEIGHTS).is_file() else []
     return [folder / CONFIG, *weight_files(folder), *index, *tokens]
 
@@ -213,14 +211,14 @@ def weight_files(folder: Path) -> list[Path]:
     if not (folder / INDEX).is_file():
         pickles = sorted(path.name for path in folder.glob("*.bin"))
         pickle_note = f", only {pickles[0]}, a pickle, which could run code" if pickles else ""
-        raise refusal("no_weights", str(folder), file=WEIGHTS, pickle_note=pickle_note)
+        raise refusal("no_weights", folder, file=WEIGHTS, pickle_note=pickle_note)
     files = read_json(folder / INDEX).get("weight_map")
     names = sorted(set(map(str, files.values()))) if isinstance(files, dict) else []
     for name in names:
         if Path(name).name != name or not (folder / name).is_file():
-            raise ExportError(f"{INDEX} names {name}, which is not here", where=str(folder))
+            raise ExportError(f"{INDEX} names {name}, which is not here", where=folder)
     if not names:
-        raise ExportError(f"{INDEX} names no file", where=str(folder))
+        raise ExportError(f"{INDEX} names no file", where=folder)
     return [folder / name for name in names]
 
 
@@ -267,7 +265,7 @@ def _header(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
     try:
         opened = open_regular(path)
     except ValueError as error:
-        raise Damaged(str(error), where=str(path), do="Take a whole copy.") from error
+        raise Damaged(str(error), where=path, do="Take a whole copy.") from error
     with opened as file:
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
@@ -304,5 +302,5 @@ def require_shapes(
 def damaged(path: Path, problem: str) -> Damaged:
     """An error in a file of weights."""
     return Damaged(
-        f"{path.name} {problem}", where=str(path), do="Take a whole copy, or make the model anew."
+        f"{path.name} {problem}", where=path, do="Take a whole copy, or make the model anew."
     )

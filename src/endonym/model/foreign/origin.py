@@ -26,7 +26,7 @@ MOST_BYTES = 1 << 28
 TORCH_DTYPES = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Origin:
     """The files of a folder. dtypes: of its tensors by name, as safetensors calls them."""
 
@@ -46,7 +46,7 @@ class Origin:
             return None
         dtypes = folders.read_json(kept / DTYPES)
         if not dtypes or not all(isinstance(each, str) for each in dtypes.values()):
-            raise ExportError("no table of dtypes by tensor", where=str(kept / DTYPES))
+            raise ExportError("no table of dtypes by tensor", where=kept / DTYPES)
         return cls(kept, dtypes)
 
     def keep(self, artefact: Path) -> None:

@@ -110,7 +110,7 @@ def require_harmless(folder: Path, config_json: dict[str, Any], opened: Opened =
     size = sum(file.stat().st_size for file in files)
     seconds = SECONDS + SECONDS_PER_GB * size / 1e9
     limits = Limits(MEMORY + COPIES * size, cpu_seconds=seconds, seconds=WAIT * seconds)
-    question = {"folder": sendable(str(folder.absolute())), "config_json": config_json}
+    question = {"folder": sendable(folder.absolute()), "config_json": config_json}
     try:
         with ThreadPoolExecutor(1) as beside:
             asked = beside.submit(_process.ask, question, limits, is_last=size > KEPT)
@@ -118,7 +118,7 @@ def require_harmless(folder: Path, config_json: dict[str, Any], opened: Opened =
                 _import_classes(str(config_json.get("model_type", "")))
             answer = asked.result()
     except Failure as failure:
-        raise foreign.refusal("harmful", str(folder / foreign.CONFIG), failure=failure) from failure
+        raise foreign.refusal("harmful", folder / foreign.CONFIG, failure=failure) from failure
     if "refused" in answer:
         told = answer["refused"]
         kind = getattr(errors, told["kind"])
@@ -132,7 +132,7 @@ def open_there(question: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises MemoryError if there is not enough memory.
     """
-    folder = Path(as_sent(question["folder"]))
+    folder = as_sent(question["folder"])
     config_json = question["config_json"]
     try:
         if foreign.is_artefact(folder):
@@ -156,11 +156,11 @@ def load_any(config: foreign.AnyModelConfig, path: Path) -> AnyDecoder:
     """
     if isinstance(config, ModelConfig):
         return load_decoder(config, path)
-    skeleton = _skeleton(config, str(path))
+    skeleton = _skeleton(config, path)
     wanted = {NETWORK + name: tuple(each.shape) for name, each in weights_of(skeleton).items()}
     weights = read_tensors([path], wanted, (*foreign.FLOATS, *foreign.WHOLE))
     own = {name.removeprefix(NETWORK): each for name, each in weights.items()}
-    return _load_network(config, own, str(path))
+    return _load_network(config, own, path)
 
 
 def load_foreign(folder: Path, config_json: dict[str, Any] | None = None) -> ForeignDecoder:
@@ -173,7 +173,7 @@ def load_foreign(folder: Path, config_json: dict[str, Any] | None = None) -> For
     """
     config = foreign.foreign_config(folder, config_json)
     files = foreign.weight_files(folder)
-    where = str(folder / foreign.CONFIG)
+    where = folder / foreign.CONFIG
     skeleton = _skeleton(config, where)
     with _refusing_misfits(where):
         stored = _as_stored(skeleton, weights_of(skeleton))
@@ -224,7 +224,7 @@ def _import_classes(family: str) -> None:
     _transformers(".core_model_loading")
 
 
-def _network_class(config: foreign.ForeignConfig, where: str) -> tuple[Any, Any]:
+def _network_class(config: foreign.ForeignConfig, where: Path) -> tuple[Any, Any]:
     """The class of an architecture and its config in transformers. Needs no internet."""
     library = _transformers()
     auto = _transformers(".models.auto.modeling_auto")
@@ -241,7 +241,7 @@ def _network_class(config: foreign.ForeignConfig, where: str) -> tuple[Any, Any]
 
 
 @contextmanager
-def _refusing_misfits(where: str) -> Generator[None]:
+def _refusing_misfits(where: Path) -> Generator[None]:
     """Raise ExportError for the errors of a class whose sizes do not fit together."""
     error_of_keys = importlib.import_module("huggingface_hub.errors").StrictDataclassError
     try:
@@ -251,7 +251,7 @@ def _refusing_misfits(where: str) -> Generator[None]:
         raise foreign.refusal("wrong_sizes", where, error=" ".join(str(error).split())) from error
 
 
-def _skeleton(config: foreign.ForeignConfig, where: str) -> Any:
+def _skeleton(config: foreign.ForeignConfig, where: Path) -> Any:
     """The network on the meta device, for names and shapes."""
     network_class, class_config = _network_class(config, where)
     with torch.device("meta"), _refusing_misfits(where):
@@ -259,7 +259,7 @@ def _skeleton(config: foreign.ForeignConfig, where: str) -> Any:
 
 
 def _load_network(
-    config: foreign.ForeignConfig, weights: dict[str, Tensor], where: str
+    config: foreign.ForeignConfig, weights: dict[str, Tensor], where: Path
 ) -> ForeignDecoder:
     """The network with its weights, in fp32, tested on a few tokens."""
     network_class, class_config = _network_class(config, where)
@@ -305,7 +305,7 @@ def _quiet() -> Generator[None]:
 
 
 @torch.inference_mode()
-def _test_on_tokens(decoder: ForeignDecoder, where: str) -> None:
+def _test_on_tokens(decoder: ForeignDecoder, where: Path) -> None:
     """Test the decoder on a few tokens. Raises ExportError if endonym would not be exact."""
     family = decoder.config.family
     vocab = decoder.config.vocab
