@@ -81,11 +81,8 @@ def write_shards(
     ends = {"end": tokenizer.end_id, "line_end": tokenizer.line_end_id}
     description = {"vocab": tokenizer.vocab, **ends, "sources": sources, "bytes": sizes}
     if tokenizer.document_start != (tokenizer.end_id,) or tokenizer.spaces_before:
-        start = {
-            "start": tokenizer.document_start[-1],
-            "space_first": bool(tokenizer.spaces_before),
-        }
-        description |= start
+        description["start"] = tokenizer.document_start[-1]
+        description["space_first"] = bool(tokenizer.spaces_before)
     (out / "shards.json").write_text(json.dumps(description, ensure_ascii=False), encoding="utf-8")
     totals = {split: TokenShards(out, split).totals() for split in SPLITS}
     by_split: Json = {split: by_source for split, (by_source, _) in totals.items()}

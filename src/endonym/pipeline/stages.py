@@ -243,7 +243,7 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
     if config.template_file is not None:
         require_unchanged(config.template_file, ctx.inputs["template"])
     tokenizer.save(ctx.out)
-    return numbers | {"written": config.written or ()}
+    return numbers | {"written": list(config.written or ())}
 
 
 def model(config: PhaseTraining, ctx: StageContext) -> Numbers:
