@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import tokenizers
 from published_splits import CODE, NFC, SAME_RULE, SHAPES, split, tokenizer_of
+from shaped_tokenizers import LLAMA_3
 from tokenizers import models
 from toys import toy_texts
 
@@ -207,6 +208,21 @@ def test_a_split_that_llama_cpp_lacks_is_refused_with_its_steps(name: str) -> No
     assert "ByteLevel" in shown
     assert "The nearest is" in shown
     assert "transformers folder" in shown
+
+
+def test_the_nearest_split_is_the_one_that_differs_least() -> None:
+    """Llama 3's rule, but with groups of up to four digits."""
+    described = json.loads(tokenizer_of("GPT-2").to_json())
+    described["pre_tokenizer"] = {
+        "type": "Sequence",
+        "pretokenizers": [
+            split(LLAMA_3.replace("{1,3}", "{1,4}")),
+            {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False},
+        ],
+    }
+    ours = Tokenizer(tokenizers.Tokenizer.from_str(json.dumps(described)))
+    with pytest.raises(ExportError, match="The nearest is llama-bpe"):
+        vocabulary_of(ours, ours.vocab)
 
 
 class Theirs:

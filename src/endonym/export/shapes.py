@@ -133,7 +133,7 @@ def without_own_code(config_json: Json) -> Json:
     compute is in transformers; the folder's code is never run. Code of a tokenizer alone is not
     needed, as `tokenizer.json` has all of it.
     """
-    named = config_json.get("auto_map")
+    named = config_json.get("auto_map") or {}
     if not isinstance(named, dict):
         return config_json
     own = {row.architecture for row in ROWS if row.model_type == config_json.get("model_type")}

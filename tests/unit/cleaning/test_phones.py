@@ -47,6 +47,17 @@ def test_a_number_after_a_date_is_found(language: str, text: str, found: str):
     assert masked(text, language) == found
 
 
+CUT = [
+    ("fr", "Le 06 12 34 56 78 2024 99 12", "Le <phone> 2024 99 12"),
+    ("fr", "Le 06 12 34 56 7 2024 99 12", "Le 06 12 34 56 7 2024 99 12"),
+]
+
+
+@pytest.mark.parametrize(("language", "text", "found"), CUT)
+def test_ten_digits_before_other_groups_are_a_number(language: str, text: str, found: str):
+    assert masked(text, language) == found
+
+
 BOOKS_AND_GOODS = [
     "The book 0306406152 is at the library.",
     "Cartea 978 973 46 2083 6 sau 9789734620838 e la raft.",

@@ -135,12 +135,18 @@ def test_a_key_that_could_change_an_answer_is_refused_by_name(kind: str) -> None
 
 
 @ALL_BARE
-@pytest.mark.parametrize("value", [{"AutoModelForCausalLM": "modeling.Model"}, {}, None])
+@pytest.mark.parametrize("value", [{"AutoModelForCausalLM": "modeling.Model"}, ["Model"], 1])
 def test_code_from_the_folder_is_refused_before_anything_is_read(kind: str, value: object) -> None:
     with pytest.raises(ExportError, match="auto_map asks for code") as caught:
         read(BARE[kind], auto_map=value, vocab_size="none")
     assert caught.value.where == PLACE
     assert "runs no code" in caught.value.do
+
+
+@ALL_BARE
+@pytest.mark.parametrize("value", [{}, None])
+def test_an_empty_auto_map_asks_for_no_code(kind: str, value: object) -> None:
+    assert read(BARE[kind], auto_map=value) == read(BARE[kind])
 
 
 ASSUMED = {("mistral", "num_key_value_heads"), ("qwen3_moe", "norm_topk_prob")}
