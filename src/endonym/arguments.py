@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
-from endonym.errors import RecipeError, printable
+from endonym.errors import MissingSource, RecipeError, printable
 
 SHOWN = 60
 """Characters of a value that an error shows."""
@@ -41,8 +41,8 @@ def require_list(name: str, values: Any, *, of: str, example: str) -> list[Any]:
 
 
 def require_paths(name: str, values: Any) -> list[str | Path]:
-    """Paths and addresses of texts. Raises RecipeError for a single one, for none and for texts
-    themselves: sentences, or whole documents.
+    """Paths and addresses of texts. Raises RecipeError for a single one and for none, MissingSource
+    for what is not there, as texts themselves: sentences, or whole documents.
     """
     example = f'{name}=["folder/of/texts"]'
     paths = require_list(name, values, of="paths", example=example)
@@ -52,8 +52,11 @@ def require_paths(name: str, values: Any) -> list[str | Path]:
     write = 'Path("texts.txt").write_text("\\n".join(sentences), encoding="utf-8")'
     do = f"Write texts into a file first, one a line ({write}), and pass its path: {example}"
     for path in paths:
-        if not isinstance(path, str | Path) or (isinstance(path, str) and not is_there(path)):
-            raise wrong(name, path, meant="paths of files and folders that exist", do=do)
+        if not isinstance(path, str | Path):
+            raise wrong(name, path, meant="paths of files and folders", do=do)
+        if isinstance(path, str) and not is_there(path):
+            what = f"{name}: there is no file or folder {printable(path)[:SHOWN]!r}"
+            raise MissingSource(what, where=name, do=f"Check the path. {do}")
     return paths
 
 

@@ -45,7 +45,7 @@ def new(
 
     >>> path = endonym.new("my-tatar", language="tt", texts=["texts"], hours=0.5)
 
-    Raises RecipeError if `texts` are sentences and not paths.
+    Raises MissingSource if `texts` are sentences and not paths.
     """
     require_kind("folder", folder, (str, Path), do="Give the path of a new folder.")
     require_kind("language", language, (str,), do='Give the code of the language, such as "tt".')
