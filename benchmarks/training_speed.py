@@ -42,15 +42,12 @@ from endonym.model.count import flops_per_token
 
 SHAPES = {
     "4 × 256": Shape(layers=4, dim=256, heads=4, context=256, vocab=8192, rows=32),
-    "6 × 512": Shape(layers=6, dim=512, heads=8, context=256, vocab=8192, rows=16),
 }
 TINY_SHAPE = Shape(layers=2, dim=64, heads=2, context=64, vocab=512, rows=2)
 MEASURED = (
     ("4 × 256", "fp32", "nanoGPT"),
     ("4 × 256", "fp32", "transformers"),
-    ("4 × 256", "bf16", "nanoGPT"),
     ("4 × 256", "bf16", "transformers"),
-    ("6 × 512", "fp32", "nanoGPT"),
 )
 MINUTES, TINY_MINUTES = 1.5, 0.02
 FEWEST_ROUNDS, TINY_ROUNDS = 6, 2
