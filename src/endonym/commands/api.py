@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from endonym.arguments import require_kind, require_list, require_paths
+from endonym.arguments import SHOWN, require_kind, require_list, wrong
 from endonym.autopilot.purpose import PurposeName
 from endonym.commands import load as loading
 from endonym.commands.load import find_adapter, load_model
@@ -13,6 +13,8 @@ from endonym.commands.proofread import load_proofreader
 from endonym.commands.run import run_and_report
 from endonym.corpus.corpus import Corpus
 from endonym.device import pick
+from endonym.errors import MissingSource, RecipeError, printable
+from endonym.formats.fetched import is_address
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.proofread import Proofreader
 from endonym.lexicon.words import WordList, words_of_corpus
@@ -50,7 +52,7 @@ def new(
     require_kind("folder", folder, (str, Path), do="Give the path of a new folder.")
     require_kind("language", language, (str,), do='Give the code of the language, such as "tt".')
     require_kind("hours", hours, (int, float), do="Give a number of hours, such as 0.5.")
-    texts = require_paths("texts", texts)
+    texts = _require_paths("texts", texts)
     path, _ = write_recipe(
         Path(folder),
         language=language,
@@ -159,3 +161,32 @@ def words(run: str | Path, *, store: str | Path = "store") -> WordList:
     home = Store(Path(store))
     corpus = loading.find_corpus(str(run), home).verify()
     return words_of_corpus(Corpus(corpus.folder), loading.words_of(str(run), home).language)
+
+
+def _require_paths(name: str, values: Any) -> list[str | Path]:
+    """Paths and addresses of texts. Raises RecipeError for a single one and for none, MissingSource
+    for what is not there, as texts themselves: sentences, or whole documents.
+    """
+    example = f'{name}=["folder/of/texts"]'
+    paths = require_list(name, values, of="paths", example=example)
+    if not paths:
+        do = f"For example: {example}"
+        raise RecipeError(f"{name} is empty: there is nothing to read", where=name, do=do)
+    write = 'Path("texts.txt").write_text("\\n".join(sentences), encoding="utf-8")'
+    do = f"If these are texts, write them into a file first, one a line ({write}): {example}"
+    for path in paths:
+        if not isinstance(path, str | Path):
+            raise wrong(name, path, meant="paths of files and folders", do=do)
+        if isinstance(path, str) and not _is_there(path):
+            what = f"there is no file or folder {printable(path)[:SHOWN]!r}"
+            raise MissingSource(what, where=name, do=f"Check the path. {do}")
+    return paths
+
+
+def _is_there(path: str) -> bool:
+    """Whether a string names a file or a folder, or is an address. A text may hold an address."""
+    try:
+        is_one_word = len(path.split()) == 1
+        return (is_one_word and is_address(path)) or (path != "" and Path(path).exists())
+    except OSError:  # no file has so long a name
+        return False

@@ -36,6 +36,7 @@ def files_of(function: str) -> list[str]:
 
 
 KNOWN = {name for function in CODE for name in files_of(function)}
+"""All files that the table lists, also those that count for no function."""
 
 
 def counting_files(function: str, code: SourceCode) -> list[str]:
