@@ -167,11 +167,13 @@ def raw_texts(bench: Bench) -> dict[str, list[str]]:
 def measured(work: Path, cell: str, megabytes: float) -> Cell:
     """One corpus from nothing, its figures and its hash."""
     shutil.rmtree(work / "store", ignore_errors=True)
-    environment, kills, nodes = dict(os.environ), 0, list[Any]()
+    # Both nodes of Ray listen on this machine alone: they need no token.
+    environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
+    kills, nodes = 0, list[Any]()
     workers, watch = WORKERS[cell], MemoryWatch(work / "store")
     logs = Path(tempfile.mkdtemp())  # of Ray, whose sockets need a short path
     if cell == "ray":
-        nodes, environment["RAY_ADDRESS"] = two_nodes(logs)
+        nodes, environment["RAY_ADDRESS"] = two_nodes(logs, environment)
     started = time.perf_counter()
     try:
         pause = max(4.0, megabytes / 8)
@@ -227,10 +229,10 @@ def is_killed(work: Path, workers: str, environment: dict[str, str], *, after: f
     return False
 
 
-def two_nodes(logs: Path) -> tuple[list[Any], str]:
+def two_nodes(logs: Path, environment: dict[str, str]) -> tuple[list[Any], str]:
     """A cluster of Ray with two nodes of one core each on this machine; its address."""
     # Ray gives its workers the niceness 15: next to other programs they would get next to nothing.
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"}
+    environment = {**environment, "OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"}
     ray = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus", "1"]
     ray += ["--disable-usage-stats", "--object-store-memory", "200000000"]
     address = "127.0.0.1:6390"
@@ -240,13 +242,13 @@ def two_nodes(logs: Path) -> tuple[list[Any], str]:
     for arguments in (head, ["--address", address]):
         log = (logs / f"ray-{len(nodes)}.txt").open("wb")
         nodes.append(subprocess.Popen([*ray, *arguments], env=environment, stdout=log, stderr=log))
-        wait_for(address, len(nodes))
+        wait_for(address, len(nodes), environment)
     return nodes, address
 
 
-def wait_for(address: str, count: int) -> None:
+def wait_for(address: str, count: int, environment: dict[str, str]) -> None:
     """Wait until a cluster has so many nodes. Raises CalledProcessError after two minutes."""
-    subprocess.run([sys.executable, "-c", READY, address, str(count)], check=True)
+    subprocess.run([sys.executable, "-c", READY, address, str(count)], env=environment, check=True)
 
 
 class MemoryWatch:
