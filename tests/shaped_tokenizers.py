@@ -102,6 +102,13 @@ SHAPES = {
     "gpt2 without the space": Shape(  # that its rules have
         "gpt2", [EOT], GPT_2, start=EOT, rules="bytes with space", is_gguf=True
     ),
+    "gpt2 without a class": Shape(  # that of its type of model puts no space
+        "gpt2",
+        [EOT],
+        {name: value for name, value in GPT_2.items() if name != "tokenizer_class"},
+        start=EOT,
+        rules="bytes with space",
+    ),
     "llama2": Shape("llama", SENTENCEPIECE, LLAMA_2, start="<s>", rules="prepend", before=["<s>"]),
     "llama2 with both": Shape(
         "llama",

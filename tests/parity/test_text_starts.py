@@ -3,6 +3,7 @@
 The folders have the rules, special tokens and settings of published models (shaped_tokenizers).
 """
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -10,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tokenizers
 from made_conversations import said, settings, write_lines
 from serving import client_of
 from shaped_tokenizers import SHAPES, write_shape
+from tokenizers import models, pre_tokenizers, processors, trainers
 from toys import lively_decoder, toy_config
 
 from endonym.data.example_tokens import ExampleOrder, ExampleTokens
@@ -262,3 +265,21 @@ OTHERWISE = [("glm", "at most the start token"), ("started chat", "reads convers
 def test_what_llama_cpp_does_otherwise_is_told(ours: Tokenizer, words: str) -> None:
     limits = require_gguf(toy_config("llama", vocab=ours.vocab, context=CONTEXT), ours)
     assert any(words in limit for limit in limits)
+
+
+def test_what_stands_around_texts_of_a_tokenizer_without_latin_letters(tmp_path: Path) -> None:
+    """It has no token for the letter "a", and no bytes."""
+    engine = tokenizers.Tokenizer(models.BPE())
+    engine.pre_tokenizer = pre_tokenizers.Whitespace()
+    trainer = trainers.BpeTrainer(special_tokens=["<s>", "</s>"], show_progress=False)
+    engine.train_from_iterator(["Кояшлы көндә балалар урамда уйный."], trainer)
+    ends = [("<s>", 0), ("</s>", 1)]
+    engine.post_processor = processors.TemplateProcessing("<s> $A </s>", None, ends)
+    engine.save(str(tmp_path / "tokenizer.json"))
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>"}
+    for name, keys in (
+        ("tokenizer_config.json", settings | {"eos_token": "</s>"}),
+        ("config.json", {"model_type": "llama"}),
+    ):
+        (tmp_path / name).write_text(json.dumps(keys), encoding="utf-8")
+    assert Tokenizer.load(tmp_path / "tokenizer.json").around == ((0,), (1,))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from endonym.arguments import SHOWN, require_kind, require_list, wrong
 from endonym.autopilot.purpose import PurposeName
@@ -31,6 +31,17 @@ NAME_A_MODEL = (
 )
 
 
+PATHS = 'texts=["folder/of/texts"]'
+IF_THEY_ARE_TEXTS = (
+    "If these are texts, write them into a file first, one a line "
+    f'(Path("texts.txt").write_text("\\n".join(sentences), encoding="utf-8")): {PATHS}'
+)
+GIVE_HOURS = "Give a number of hours, such as 0.5."
+MOST_HOURS = 1_000_000
+LONGEST_WHERE = 1_000
+"""Characters of a path that an error shows; it may be a whole document."""
+
+
 def new(
     folder: str | Path,
     *,
@@ -51,17 +62,26 @@ def new(
     """
     require_kind("folder", folder, (str, Path), do="Give the path of a new folder.")
     require_kind("language", language, (str,), do='Give the code of the language, such as "tt".')
-    require_kind("hours", hours, (int, float), do="Give a number of hours, such as 0.5.")
+    require_kind("hours", hours, (int, float), do=GIVE_HOURS)
+    if not 0 < hours <= MOST_HOURS:
+        raise wrong("hours", hours, meant=f"a number above 0, up to {MOST_HOURS:,}", do=GIVE_HOURS)
+    if purpose not in get_args(PurposeName):
+        raise wrong("purpose", purpose, meant=" or ".join(get_args(PurposeName)), do="Give one.")
     texts = _require_paths("texts", texts)
-    path, _ = write_recipe(
-        Path(folder),
-        language=language,
-        texts=texts,
-        hours=hours,
-        purpose=purpose,
-        store=Path(store),
-        log=Log(quiet=quiet),
-    )
+    try:
+        path, _ = write_recipe(
+            Path(folder),
+            language=language,
+            texts=texts,
+            hours=hours,
+            purpose=purpose,
+            store=Path(store),
+            log=Log(quiet=quiet),
+        )
+    except MissingSource as error:  # What was given may be a text.
+        do = f"{error.do} {IF_THEY_ARE_TEXTS}"
+        where = str(error.where)[:LONGEST_WHERE]
+        raise MissingSource(error.message, where=where, do=do) from error
     return path
 
 
@@ -165,28 +185,16 @@ def words(run: str | Path, *, store: str | Path = "store") -> WordList:
 
 def _require_paths(name: str, values: Any) -> list[str | Path]:
     """Paths and addresses of texts. Raises RecipeError for a single one and for none, MissingSource
-    for what is not there, as texts themselves: sentences, or whole documents.
+    for a text that would be read as another path: an empty one is the current folder.
     """
-    example = f'{name}=["folder/of/texts"]'
-    paths = require_list(name, values, of="paths", example=example)
+    paths = require_list(name, values, of="paths", example=PATHS)
     if not paths:
-        do = f"For example: {example}"
-        raise RecipeError(f"{name} is empty: there is nothing to read", where=name, do=do)
-    write = 'Path("texts.txt").write_text("\\n".join(sentences), encoding="utf-8")'
-    do = f"If these are texts, write them into a file first, one a line ({write}): {example}"
+        raise RecipeError(f"{name} is empty: there is nothing to read", where=name, do=PATHS)
     for path in paths:
         if not isinstance(path, str | Path):
-            raise wrong(name, path, meant="paths of files and folders", do=do)
-        if isinstance(path, str) and not _is_there(path):
+            raise wrong(name, path, meant="paths of files and folders", do=IF_THEY_ARE_TEXTS)
+        words = str(path).split()
+        if not words or (len(words) > 1 and is_address(str(path))):
             what = f"there is no file or folder {printable(path)[:SHOWN]!r}"
-            raise MissingSource(what, where=name, do=f"Check the path. {do}")
+            raise MissingSource(what, where=name, do=f"Check the path. {IF_THEY_ARE_TEXTS}")
     return paths
-
-
-def _is_there(path: str) -> bool:
-    """Whether a string names a file or a folder, or is an address. A text may hold an address."""
-    try:
-        is_one_word = len(path.split()) == 1
-        return (is_one_word and is_address(path)) or (path != "" and Path(path).exists())
-    except OSError:  # no file has so long a name
-        return False

@@ -199,20 +199,26 @@ def unread_fields(record: Any) -> Counter[str]:
     unread = Counter[str]()
     if not isinstance(record, dict):
         return unread
-    fields: Fields = record
-    unread["weight"] += fields.get("weight") not in (None, 1)
+    fields = _lowered(record)
+    unread["weight"] += _is_unread_weight(fields, learnt=True)
     for name in (*VERDICTS, *FLAGS, *THOUGHTS):
         value = fields.get(name)
         is_read = name in ("weight", *TEXT_COLUMNS) or _says_learnt(name, value) is not None
         unread[name] += not is_read and not _is_nothing(value)
     for turn in _turns(fields):
         is_answer = _role(turn) == ANSWERING
-        unread["weight"] += not is_answer and turn.get("weight") not in (None, 0)
+        unread["weight"] += not is_answer and _is_unread_weight(turn, learnt=False)
         known = {*READ, *(THOUGHTS if is_answer else ())}
         for name, value in turn.items():
             is_read = name in known or _says_learnt(name, value) is not None
             unread[name] += not is_read and not _is_nothing(value)
     return +unread
+
+
+def _is_unread_weight(fields: Fields, *, learnt: bool) -> bool:
+    """Whether a record or a turn has another weight than the one it is read with."""
+    weight = fields.get("weight")
+    return not _is_nothing(weight) and _says_learnt("weight", weight) is not learnt
 
 
 def _turns(fields: Fields) -> Iterator[Fields]:
@@ -261,8 +267,13 @@ def _fields(record: Any) -> Fields:
 
 
 def _lowered(fields: Fields) -> Fields:
-    """A record or a turn with its names in small letters."""
-    return {composed(name).strip().lower(): value for name, value in fields.items()}
+    """A record or a turn with its names in small letters. Of two spellings one may say nothing."""
+    lowered: Fields = {}
+    for name, value in fields.items():
+        small = composed(name).strip().lower()
+        if small not in lowered or not _is_nothing(value):
+            lowered[small] = value
+    return lowered
 
 
 def _conversation(record: Fields, fields: Fields, columns: tuple[str, str] | None) -> Messages:
@@ -336,7 +347,8 @@ def _require_good(fields: Fields) -> None:
         raise Unfit("unused_column", f'"{attached[0]}" cannot be read')
     for name in (*VERDICTS, *FLAGS):
         value = fields.get(name)
-        if isinstance(value, list) and value:
+        items: list[Any] = value if isinstance(value, list) else []
+        if any(name in FLAGS or isinstance(item, bool) for item in items):
             raise Unfit("bad_weight", f'"{name}" is a list: it belongs into the turns, one in each')
         if _says_learnt(name, value) is False:
             if name in VERDICTS:
@@ -350,7 +362,7 @@ def _says_learnt(name: str, value: Any) -> bool | None:
     A truth may be written as a table does. A verdict is no number, which would be of a class.
     """
     if isinstance(value, str):
-        value = {"true": True, "1": True, "false": False, "0": False}.get(value.strip().lower())
+        value = {"true": True, "1": 1, "false": False, "0": 0}.get(value.strip().lower())
     if name in VERDICTS:
         return value if isinstance(value, bool) else None
     if name not in FLAGS or value not in (0, 1):
@@ -402,7 +414,8 @@ def _pair_fields(fields: Fields) -> Fields:
     if sides["chosen"] is None and sides["rejected"] is not None:
         for name in COLUMNS["messages"]:
             messages: Any = fields.get(name)
-            if isinstance(messages, list) and messages and _role(messages[-1]) == ANSWERING:
+            last = messages[-1] if isinstance(messages, list) and messages else None
+            if isinstance(last, dict) and _role(_lowered(last)) == ANSWERING:
                 fields = {**fields, name: messages[:-1]}
                 sides["chosen"] = messages[-1:]
                 break

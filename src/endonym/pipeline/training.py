@@ -26,7 +26,7 @@ from endonym.evaluate.score import find
 from endonym.export.adapters import FOLDER as ADAPTER
 from endonym.export.adapters import base_name_of, hub_name, read_changes, write_adapter
 from endonym.export.formats import require_adapter_formats, require_formats
-from endonym.export.history import data_of, examples_of, phases_of, shares_read
+from endonym.export.history import data_of, examples_of, phases_of, reads_texts, shares_read
 from endonym.export.huggingface import pretrained_decoder
 from endonym.log import append_jsonl, number
 from endonym.model.config import AttentionConfig, ModelConfig
@@ -135,14 +135,16 @@ def after_earlier(
     """The training with the rows of its texts that follow those which earlier phases have read.
 
     The plan knows how many steps a phase has at most. One that ended earlier, for want of patience,
-    has left rows unread: these come next. inputs: of this phase; only phases with examples of the
-    same files, or with texts, read the same rows.
+    has left rows unread: these come next. inputs: of this phase; only phases with examples that
+    were made alike of the same files, or with texts, read the same rows.
     """
-    data = data_of(inputs.get("examples"))
+    order = order_of(inputs.get("examples"))
     unread = Counter[str]()  # rows of each source; under "", of all texts together
     for model in earlier:
         keys = model.manifest["config"]
-        if data_of(examples_of(model)) == data:
+        examples = examples_of(model)
+        is_known = examples is not None or reads_texts(model)
+        if is_known and order_of(examples) == order:
             rows_a_step = keys["phase"]["batch_tokens"] // keys["pack"]["context"]
             shares = shares_read(model) or {"": 1.0}
             unread.update(rows_by_source(shares, keys["phase"]["steps"] * rows_a_step))
@@ -156,6 +158,14 @@ def after_earlier(
     )
     first_row = None if sources else max(0, (phase.first_row or 0) - unread[""]) or None
     return config.model_copy(update={"phase": phase.but(sources=sources, first_row=first_row)})
+
+
+def order_of(examples: Artifact | None) -> tuple[object, ...]:
+    """What the rows of examples, and so their order, depend on; nothing for texts."""
+    if examples is None:
+        return ()
+    keys = examples.manifest["config"]
+    return (data_of(examples), keys["objective"], keys.get("columns"))
 
 
 def first_prompts(config: PhaseTraining) -> list[str]:

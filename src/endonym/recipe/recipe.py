@@ -85,8 +85,7 @@ class Recipe(Config):
             try:
                 cls.model_validate(keys)
             except ValidationError:
-                unusable, values = plain({name: _dumped(value) for name, value in keys.items()})
-                refuse([([*unusable, *findings(cls, values)], Origin(Path("Recipe")))])
+                refuse([(_problems(cls, _dumped(keys))[0], Origin(Path("Recipe")))])
         return super().__new__(cls)
 
     @model_validator(mode="after")
@@ -322,7 +321,7 @@ class Recipe(Config):
 
         Raises RecipeError, naming the changed keys, if the copy is not a valid recipe.
         """
-        data = plain(self.model_dump(exclude_unset=True))[1]
+        data = self._written()
         labels: dict[KeyPath, str] = {}
         problems: list[Problem] = []
         for key, value in changes.items():
@@ -378,12 +377,10 @@ class Recipe(Config):
         """
         checked: list[Draft] = []
         for data, origin, problems in drafts:
-            unusable, values = plain(data)
-            unusable_paths = {problem.path for problem in unusable}
-            wrong = [each for each in findings(cls, values) if each.path not in unusable_paths]
+            wrong, values = _problems(cls, data)
             wrong += contradictions(values, origin.variant)
             wrong += missing_files(values, origin.path.absolute().parent)
-            checked.append((values, origin, [*problems, *unusable, *wrong]))
+            checked.append((values, origin, [*problems, *wrong]))
         refuse([(problems, origin) for _, origin, problems in checked])
         recipes: list[Self] = []
         for values, origin, _ in checked:
@@ -420,5 +417,16 @@ def _override_pairs(sets: Sequence[str]) -> dict[str, str]:
 
 
 def _dumped(value: Any) -> Any:
-    """A config as the plain data it was made of."""
-    return value.model_dump(exclude_unset=True) if isinstance(value, Config) else value
+    """A value with each config in it as the plain data that it was made of."""
+    if isinstance(value, Config):
+        return value.model_dump(exclude_unset=True)
+    if isinstance(value, list | tuple):
+        return [_dumped(item) for item in value]
+    return {k: _dumped(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+
+def _problems(cls: type[Recipe], data: Mapping[str, Any]) -> tuple[list[Problem], dict[str, Any]]:
+    """The problems of single keys, one for each key, and the values that a key can take."""
+    unusable, values = plain(data)
+    paths = {problem.path for problem in unusable}
+    return [*unusable, *(each for each in findings(cls, values) if each.path not in paths)], values

@@ -293,7 +293,8 @@ class ChatRequest(Asked):
         if not isinstance(value, dict):
             return value
         choices = {"tools": "tool_choice", "functions": "function_call"}
-        off = {name for name, choice in choices.items() if value.get(choice) == "none"}
+        none: Any = ("none", {"type": "none"})
+        off = {name for name, choice in choices.items() if value.get(choice) in none}
         return {name: content for name, content in value.items() if name not in off}
 
     @pydantic.field_validator("max_tokens", "max_completion_tokens")

@@ -41,6 +41,14 @@ BYTES_CLASS = "GPT2Tokenizer"
 """In `transformers` 5 it takes from the settings whether a space is put before a text."""
 UNPROCESSED_CLASS = "GPTNeoXTokenizer"
 """A class of `transformers` 5 that takes no post-processor from tokenizer.json."""
+CLASSES = {
+    "gpt2": BYTES_CLASS,
+    "gptj": BYTES_CLASS,
+    "gpt_neox": UNPROCESSED_CLASS,
+    "mamba": UNPROCESSED_CLASS,
+    "mamba2": UNPROCESSED_CLASS,
+}
+"""Of folders that name no class, by the type of their model. Source: `AutoTokenizer`."""
 AROUND_KEY = "around_text"
 """In our own settings: the special tokens around a text, if the tokenizer is from elsewhere."""
 
@@ -256,7 +264,7 @@ class Tokenizer:
         try:
             settings = _json_object(path.parent / SETTINGS)
             config = _json_object(path.parent / "config.json")
-            kind = str(settings.get("tokenizer_class", "")).removesuffix("Fast")
+            kind = _class_of(settings, config)
             if kind == UNPROCESSED_CLASS:
                 engine.post_processor = None
             if kind == LLAMA_CLASS and config.get("model_type") == "llama":
@@ -505,6 +513,12 @@ def _read_as_llama_class(engine: Engine, settings: Json) -> None:
     engine.decoder = decoders.Sequence(steps)
 
 
+def _class_of(settings: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """The class of `transformers` that a folder names, or that its type of model has."""
+    named = settings.get("tokenizer_class") or config.get("tokenizer_class")
+    return str(named or CLASSES.get(str(config.get("model_type")))).removesuffix("Fast")
+
+
 def _around(
     settings: Mapping[str, Any], config: Mapping[str, Any], engine: Engine
 ) -> Around | None:
@@ -520,10 +534,14 @@ def _around(
         return Around(*(tuple(index for index in ids if index is not None) for ids in named))
     if "model_type" not in config:
         return None
-    encoding = engine.encode("a", add_special_tokens=True)
+    text = "a"
+    if not engine.encode(text, add_special_tokens=False).ids:  # of another script, without bytes
+        tokens = engine.get_vocab(with_added_tokens=False)
+        text = next(each for each in tokens if engine.encode(each, add_special_tokens=False).ids)
+    encoding = engine.encode(text, add_special_tokens=True)
     own = [place for place, is_around in enumerate(encoding.special_tokens_mask) if not is_around]
     first, end = (own[0], own[-1] + 1) if own else (0, 0)
-    if encoding.ids[first:end] != engine.encode("a", add_special_tokens=False).ids:
+    if encoding.ids[first:end] != engine.encode(text, add_special_tokens=False).ids:
         raise ValueError("its post-processor puts more around a text than tokens")
     return Around(tuple(encoding.ids[:first]), tuple(encoding.ids[end:]))
 

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from text_samples import TATAR
 
+from endonym.autopilot import machine
+from endonym.autopilot.machine import Pace
 from endonym.commands.api import load, make, new, proofreader, with_adapter, words
-from endonym.errors import MissingSource, RecipeError
+from endonym.errors import MissingSource, RecipeError, SourceError
 from endonym.recipe.recipe import Recipe
 
 SENTENCE = "Таң атканда авыл өстендә."
@@ -58,14 +61,16 @@ SENTENCES = [SENTENCE, "Dimineața devreme ceața plutea peste lac.", "ក្ម
 @pytest.mark.parametrize(
     ("texts", "said"),
     [
-        (SENTENCES, "there is no file or folder 'Таң атканда"),
-        ([SENTENCES[2]], "there is no file or folder"),
-        (["Әни базарга китте\nӘти эшкә китте"], "there is no file or folder"),
-        (["алма " * 100], "there is no file or folder"),
+        (SENTENCES, "Таң атканда"),
+        ([SENTENCES[2]], SENTENCES[2]),
+        (["Әни базарга китте\nӘти эшкә китте"], "Әни базарга китте"),
+        (["алма " * 100], "алма алма"),
+        (["алма " * 10_000], "алма алма"),
+        ([" \n"], "there is no file or folder"),
         ("texts", "texts takes a list of paths, not str 'texts'"),
         (Path("texts"), "texts takes a list of paths"),
         (SENTENCE, "texts takes a list of paths"),
-        ((each for each in SENTENCES), "there is no file or folder"),
+        ((each for each in SENTENCES), "Таң атканда"),
         ([{"text": SENTENCE}], "texts takes paths of files and folders, not dict"),
         ([], "texts is empty"),
         (None, "texts takes a list of paths, not NoneType"),
@@ -77,6 +82,32 @@ def test_sentences_are_not_taken_for_paths(texts: Any, said: str, tmp_path: Path
     assert said in str(caught.value)
     assert 'texts=["folder/of/texts"]' in caught.value.do
     assert not (tmp_path / "new").exists()
+
+
+def test_globs_are_paths_as_on_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "measured_pace", lambda *_, **__: Pace(1e5))
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text(
+        "".join(f"{sentence} {n}.\n" for n in range(300) for sentence in TATAR), encoding="utf-8"
+    )
+    store = tmp_path / "store"
+    for glob in (f"{tmp_path}/texts/*.txt", tmp_path / "texts" / "*.txt"):
+        folder = tmp_path / type(glob).__name__
+        recipe = new(folder, language="tt", texts=[glob], store=store, quiet=True)
+        assert "a.txt" in recipe.read_text(encoding="utf-8")
+
+
+def test_a_path_that_is_not_there_gets_the_advice_of_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "tatar.txt").write_text(SENTENCE, encoding="utf-8")
+    for text, advice in (
+        (f"{tmp_path}/tatr.txt", f"Did you mean {tmp_path}/tatar.txt"),
+        ("hub:org/name", "hub:"),
+    ):
+        with pytest.raises(SourceError) as caught:
+            new(tmp_path / "new", language="tt", texts=[text], quiet=True)
+        assert advice in str(caught.value)
 
 
 def test_paths_that_lead_nowhere_are_still_missing_files(tmp_path: Path) -> None:

@@ -74,6 +74,16 @@ def made(
 LEARNT: dict[str, tuple[dict[str, Any], list[str]]] = {
     "trl, messages": ({"messages": [USER, BOT]}, [ANSWER]),
     "trl, prompt and completion": ({"prompt": [USER], "completion": [BOT]}, [ANSWER]),
+    "a class in a table": ({"question": ASK, "answer": ANSWER, "label": "0"}, [ANSWER]),
+    "several classes": (
+        {"question": ASK, "answer": ANSWER, "label": ["sport", "яңалык"]},
+        [ANSWER],
+    ),
+    "classes as numbers": ({"question": ASK, "answer": ANSWER, "label": [0, 1, 0]}, [ANSWER]),
+    "both spellings, of which one is empty": (
+        {"messages": [USER, {**BOT, "Content": None, "Role": "assistant"}]},
+        [ANSWER],
+    ),
     "trl, a good answer of KTO": ({"prompt": ASK, "completion": ANSWER, "label": True}, [ANSWER]),
     "LLaMA-Factory, a good answer of KTO": (
         {"instruction": ASK, "input": "", "output": ANSWER, "kto_tag": True},
@@ -199,6 +209,11 @@ def test_of_a_record_made_elsewhere_exactly_its_answers_are_learnt(name: str, tm
 
 
 LEFT_OUT: dict[str, tuple[dict[str, Any], str, str]] = {
+    "verdicts of turns in the record": (
+        {"messages": [USER, BOT], "label": [True, False]},
+        "bad_weight",
+        '"label" is a list',
+    ),
     "trl, a bad answer of KTO": (
         {"prompt": ASK, "completion": ANSWER, "label": False},
         "unwanted_answer",
@@ -489,6 +504,15 @@ def test_fields_that_are_not_read_are_counted_by_name(tmp_path: Path) -> None:
     assert counted["unread"] == {"name": 2, "label": 1, "weight": 1, "tool_call_id": 1, "score": 1}
 
 
+def test_fields_are_counted_however_they_are_written(tmp_path: Path) -> None:
+    """A weight of "1" is that of a record, as of a row of a table."""
+    for weight, more in (("1", {}), (1, {}), (0.5, {"weight": 1}), ("0.5", {"weight": 1})):
+        record = {"Weight": weight, "Label": "fruit", "messages": [USER, {**BOT, "Weight": "1"}]}
+        learnt, _, detail, counted = made(tmp_path / str(weight), record)
+        assert learnt == [ANSWER], detail
+        assert counted["unread"] == {"label": 1} | more
+
+
 GOOD, WORSE = {"role": "assistant", "content": ANSWER}, {"role": "assistant", "content": BAD}
 PAIRS: dict[str, dict[str, Any]] = {
     "Axolotl, chat_template.default": {"messages": [USER], "chosen": GOOD, "rejected": WORSE},
@@ -517,6 +541,10 @@ PAIRS: dict[str, dict[str, Any]] = {
         "non_preferred_output": [WORSE],
     },
     "ms-swift": {"messages": [USER, GOOD], "rejected_response": BAD},
+    "ms-swift, names in capitals": {
+        "Messages": [USER, {"Role": "assistant", "Content": ANSWER}],
+        "Rejected_Response": BAD,
+    },
     "trl, standard": {"prompt": ASK, "chosen": ANSWER, "rejected": BAD},
     "trl, implicit prompt": {"chosen": [USER, GOOD], "rejected": [USER, WORSE]},
     "Zephyr's UltraFeedback": {
@@ -558,6 +586,7 @@ def test_pairs_of_other_programs_are_read(name: str, tmp_path: Path) -> None:
          "tools", '"tools"'),
         ({"prompt": ASK, "chosen": ANSWER, "rejected": BAD, "images": ["a.png"]},
          "unused_column", '"images"'),
+        ({"messages": [ASK, ANSWER], "rejected": BAD}, "no_columns", "chosen"),
         ({"messages": [USER, END], "chosen": GOOD, "rejected": WORSE},
          "no_common_prompt", '"messages"'),
     ],

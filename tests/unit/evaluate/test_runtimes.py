@@ -163,3 +163,16 @@ def test_transformers_goes_on_after_the_end_of_the_text(tmp_path: Path) -> None:
     timed = runtimes.Transformers(tmp_path, "fp32")
     timed.model.generation_config.eos_token_id = list(range(259))
     assert len(timed.seconds_to_each_token([1, 2, 3], 6)) == 6
+
+
+def test_kernels_that_a_folder_names_are_not_needed_to_compare_it(tmp_path: Path) -> None:
+    """Such a folder is exported as it is; no machine here has the kernels."""
+    model = LanguageModel(
+        lively_decoder(toy_config("qwen3", vocab=259, context=32)), toy_tokenizer("byte")
+    )
+    export_huggingface(model, tmp_path)
+    path = tmp_path / "config.json"
+    for kernels in ("kernels-community/flash-attn", "flash_attention_2"):
+        keys = json.loads(path.read_text("utf-8")) | {"_attn_implementation": kernels}
+        path.write_text(json.dumps(keys), encoding="utf-8")
+        assert runtimes.Transformers(tmp_path, "fp32").logits([1, 2, 3]).shape == (3, 259)

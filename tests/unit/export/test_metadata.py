@@ -34,6 +34,12 @@ METADATA: dict[str, Any] = {
     "creation_date": 20260401,
     "trained_epochs": 3,
     "im_end_token_id": 2,
+    "precision": "bf16",
+    "training_precision": "bf16-mixed",
+    "model_variant": "base",
+    "prompt_style": "chatml",
+    "dataset_order": "shuffled",
+    "lr_schedule": "cosine",
 }
 COMPUTATION: dict[str, Any] = {
     "_layernorm_first": True,

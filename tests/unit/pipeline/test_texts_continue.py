@@ -190,13 +190,19 @@ def test_after_a_phase_that_ended_early_the_next_one_reads_what_was_left(
 def test_after_conversations_that_ended_early_the_next_phase_learns_those_that_were_left(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chats = [{"question": f"{n} + 1?", "answer": f"{n + 1}."} for n in range(60)]
+    """What they left is of their columns: other columns have rows of their own."""
+    chats = [
+        {"question": f"{n} + 1?", "answer": f"{n + 1}.", "ask": f"{n} + 2?", "tell": f"{n + 2}."}
+        for n in range(60)
+    ]
     write_lines(project.recipe.parent / "chats.jsonl", chats)
     chat = (
         '[[phase]]\nname = "{}"\nobjective = "chat"\ndata = "chats.jsonl"\nsteps = {}\n'
         'batch_tokens = 128\nlr = 1e-3\nnumber_format = "fp32"\neval_every_steps = 4\n'
     )
     text = f"{chat.format('first', 40)}patience = 1\n\n{chat.format('second', 2)}\n"
+    for name in ("third", "fourth"):
+        text += f"{chat.format(name, 2)}columns = ['ask', 'tell']\n\n"
     project.edit(("steps = 40", "steps = 8"), ("[[evaluate]]", f"{text}\n[[evaluate]]"))
     validate = training.ExampleInputs.validate
     nats = iter(range(99))
@@ -215,4 +221,4 @@ def test_after_conversations_that_ended_early_the_next_phase_learns_those_that_w
     monkeypatch.setattr(ExampleInputs, "batches", noted)
     said = project.run()
     assert said.code == 0, said.err
-    assert found == {None, 4 * 128 // 32}
+    assert found == {None, 4 * 128 // 32, 2 * 128 // 32}

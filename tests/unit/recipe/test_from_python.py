@@ -8,7 +8,9 @@ import pytest
 
 import endonym
 from endonym.errors import MissingSource, RecipeError
+from endonym.formats.config import Source
 from endonym.recipe.recipe import Recipe
+from endonym.train.config import Phase
 
 KEYS: dict[str, Any] = {
     "name": "кечкенә",
@@ -129,10 +131,30 @@ def test_a_wrong_key_of_a_recipe_made_in_python_is_told_as_one_of_a_file(
         Recipe(**KEYS | keys)
 
 
+def test_of_tables_that_are_made_in_python_only_what_is_wrong_is_told() -> None:
+    tables: dict[str, Any] = {
+        "source": (Source(name="b", path="b.txt"), Source(name="сөйләмнәр", path="c.txt")),
+        "phase": (Phase(steps=5),),
+    }
+    assert Recipe(**KEYS | tables).phase[0].steps == 5
+    with pytest.raises(RecipeError) as caught:
+        Recipe(**KEYS | tables | {"seed": -1})
+    assert str(caught.value).count("Recipe:") == 1
+    with pytest.raises(RecipeError) as caught:
+        Recipe(**KEYS | {"source": [{"name": "b", "path": Path("b.txt")}]})
+    assert str(caught.value).count("Recipe:") == 1
+
+
+def test_tables_that_are_made_in_python_are_values(tatar: Path) -> None:
+    changed = Recipe.load(tatar).with_values({"phase": (Phase(steps=7),)})
+    assert [phase.steps for phase in changed.phase] == [7]
+
+
 def test_a_key_that_a_copy_does_not_have_is_not_lost(tatar: Path) -> None:
     copy = Recipe.load(tatar).model_copy(update={"seeed": 3})
-    with pytest.raises(RecipeError, match="Did you mean `seed`"):
-        copy.checked()
+    for use in (copy.checked, lambda: copy.with_values({"seed": 4})):
+        with pytest.raises(RecipeError, match="Did you mean `seed`"):
+            use()
 
 
 @pytest.mark.parametrize(
@@ -155,7 +177,11 @@ def test_texts_that_are_no_paths_are_an_error_that_says_what_to_pass(
 
 
 @pytest.mark.parametrize(
-    "given", [{"language": None}, {"hours": "1"}, {"folder": None}, {"language": 5}]
+    "given",
+    [
+        *({"language": None}, {"hours": "1"}, {"folder": None}, {"language": 5}),
+        *({"hours": 0}, {"hours": float("nan")}, {"hours": -1}, {"purpose": "chat"}),
+    ],
 )
 def test_an_argument_of_another_type_is_named(given: dict[str, Any], tmp_path: Path) -> None:
     (name,) = given

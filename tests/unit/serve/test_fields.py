@@ -148,6 +148,8 @@ def test_tools_that_may_not_be_called_ask_for_nothing(client: Client, plain: dic
     tools = [{"type": "function", "function": {"name": "weather", "parameters": {}}}]
     answer = asked(client, [QUESTION], tools=tools, tool_choice="none")
     assert answer["choices"] == plain["chat/completions"]["choices"]
+    as_object = asked(client, [QUESTION], tools=tools, tool_choice={"type": "none"})
+    assert as_object["choices"] == answer["choices"]
     old = asked(client, [QUESTION], functions=[{"name": "weather"}], function_call="none")
     assert old["choices"] == answer["choices"]
     automatic = client.post("/v1/chat/completions", messages=[QUESTION], tools=tools)
