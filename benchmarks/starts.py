@@ -2,7 +2,7 @@
 
 "as it is": SmolLM2-135M-Instruct (English, 135 million parameters; `tests/real_model.py`).
 "continued": the same after it has read as many tokens of the texts as stated, by the recipe that
-`docs/continued.md` describes. "from nothing": the recipe that `endonym new` writes for two
+`docs/continued.md` describes. "from scratch": the recipe that `endonym new` writes for two
 minutes and these texts. All are judged by the second half of FLORES-200 sentences, one in ten of
 the devtest, given the first half. No text that is trained on holds a sentence of FLORES-200.
 """
@@ -25,7 +25,7 @@ from endonym.corpus.corpus import Corpus
 LANGUAGES = {"tt": "Tatar", "fr": "French"}
 """A language that the published model does not know, and one that it knows a little."""
 MEGABYTES = {"tt": (0.1, 1.0), "fr": (1.0,)}
-"""Of texts, for models from nothing; the published model is continued with the most."""
+"""Of texts, for models from scratch; the published model is continued with the most."""
 MINUTES = 2.0
 CONTINUED_TOKENS, TINY_TOKENS = 32_768, 1_024
 EVERY = 10
@@ -52,16 +52,16 @@ batch_tokens = 2_048
 
 
 def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
-    """For each language the published model twice, and models from nothing.
+    """For each language the published model twice, and models from scratch.
 
-    The tiny form of five_minutes.py has a model from nothing already.
+    The tiny form of five_minutes.py has a model from scratch already.
     """
     wanted: dict[str, Callable[[], Cell]] = {}
     for language in ["tt"] if bench.tiny else LANGUAGES:
         wanted[f"{language} as it is"] = partial(published_cell, bench, language)
         wanted[f"{language} continued"] = partial(continued_cell, bench, language)
         for megabytes in () if bench.tiny else MEGABYTES[language]:
-            name = f"{language} from nothing {megabytes:g} MB"
+            name = f"{language} from scratch {megabytes:g} MB"
             wanted[name] = partial(new_cell, bench, language, megabytes)
     return wanted
 
@@ -99,8 +99,8 @@ def continued_cell(bench: Bench, language: str) -> Cell:
 
 
 def new_cell(bench: Bench, language: str, megabytes: float) -> Cell:
-    """A model from nothing, of some of the texts."""
-    bench.quiet(f"{language} from nothing")
+    """A model from scratch, of some of the texts."""
+    bench.quiet(f"{language} from scratch")
     work = bench.folder(f"starts-new-{language}-{megabytes:g}")
     texts = texts_of(bench, language, megabytes, work)
     options = ["--language", language, "--text", texts, "--hours", MINUTES / 60]
