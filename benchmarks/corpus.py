@@ -172,10 +172,10 @@ def measured(work: Path, cell: str, megabytes: float) -> Cell:
     kills, nodes = 0, list[Any]()
     workers, watch = WORKERS[cell], MemoryWatch(work / "store")
     logs = Path(tempfile.mkdtemp())  # of Ray, whose sockets need a short path
-    if cell == "ray":
-        nodes, environment["RAY_ADDRESS"] = two_nodes(logs, environment)
-    started = time.perf_counter()
     try:
+        if cell == "ray":
+            environment["RAY_ADDRESS"] = start_two(nodes, logs, environment)
+        started = time.perf_counter()
         pause = max(4.0, megabytes / 8)
         while cell == "killed" and kills < KILLS:
             if not is_killed(work, workers, environment, after=pause * (1 + kills / 2)):
@@ -229,8 +229,11 @@ def is_killed(work: Path, workers: str, environment: dict[str, str], *, after: f
     return False
 
 
-def two_nodes(logs: Path, environment: dict[str, str]) -> tuple[list[Any], str]:
-    """A cluster of Ray with two nodes of one core each on this machine; its address."""
+def start_two(nodes: list[Any], logs: Path, environment: dict[str, str]) -> str:
+    """Start a cluster of Ray with two nodes of one core each on this machine; its address.
+
+    nodes: gets the process of each node as soon as it runs, so that it can be ended.
+    """
     # Ray gives its workers the niceness 15: next to other programs they would get next to nothing.
     environment = {**environment, "OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"}
     ray = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus", "1"]
@@ -238,12 +241,11 @@ def two_nodes(logs: Path, environment: dict[str, str]) -> tuple[list[Any], str]:
     address = "127.0.0.1:6390"
     head = ["--head", "--port", "6390", "--include-dashboard", "false"]
     head += ["--node-ip-address", "127.0.0.1", "--temp-dir", str(logs / "ray")]
-    nodes: list[Any] = []
     for arguments in (head, ["--address", address]):
         log = (logs / f"ray-{len(nodes)}.txt").open("wb")
         nodes.append(subprocess.Popen([*ray, *arguments], env=environment, stdout=log, stderr=log))
         wait_for(address, len(nodes), environment)
-    return nodes, address
+    return address
 
 
 def wait_for(address: str, count: int, environment: dict[str, str]) -> None:
