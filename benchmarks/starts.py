@@ -7,6 +7,8 @@ minutes and these texts. All are judged by the second half of FLORES-200 sentenc
 the devtest, given the first half. No text that is trained on holds a sentence of FLORES-200.
 """
 
+import bisect
+import itertools
 import json
 import random
 import sys
@@ -16,11 +18,9 @@ from pathlib import Path
 
 from benchmark import MAKES_A_MODEL, TINY, TINY_TEXTS, Bench, Benchmark, Unavailable, Watch, main
 from cells import Cell, Cells
-from five_minutes import FLORES, finished_run, model_of, totals, work_folder
+from five_minutes import FLORES, model_of, totals, work_folder
 from pages import interval, markdown
 from runs import endonym, last_json, manifest, sets_of, training_seconds
-
-from endonym.corpus.corpus import Corpus
 
 LANGUAGES = {"tt": "Tatar", "fr": "French"}
 """A language that the published model does not know, and one that it knows a little."""
@@ -37,6 +37,7 @@ language = "{language}"
 [[source]]
 name = "texts"
 path = "{texts}"
+document = "line"
 repeatable = true
 
 [model]
@@ -131,21 +132,13 @@ def kept_out(bench: Bench) -> list[str]:
 
 
 def texts_of(bench: Bench, language: str, megabytes: float, folder: Path) -> Path:
-    """A file with so many megabytes of training documents, drawn at random."""
-    finished = finished_run(bench, language, "--until", "corpus")
-    (corpus,) = [stage for stage in finished["stages"] if stage["name"] == "corpus"]
-    store = work_folder(bench, language) / "store"
-    documents = Corpus(store / "corpus" / corpus["id"]).documents("train")
-    path = folder / "texts.jsonl"
-    texts = [document.text for document in documents]
-    random.Random(0).shuffle(texts)
-    size = 0
-    with path.open("w", encoding="utf-8") as file:
-        for text in texts:
-            if size >= 1e6 * megabytes:
-                break
-            file.write(json.dumps({"text": text}, ensure_ascii=False) + "\n")
-            size += len(text.encode())
+    """A file with so many megabytes of lines, drawn at random."""
+    lines = bench.lines(language)
+    random.Random(0).shuffle(lines)
+    sizes = itertools.accumulate(len(line.encode()) for line in lines)
+    count = bisect.bisect_left([*sizes], 1e6 * megabytes) + 1
+    path = folder / "texts.txt"
+    path.write_text("\n".join(lines[:count]) + "\n", encoding="utf-8")
     return path
 
 
