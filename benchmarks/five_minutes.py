@@ -47,9 +47,9 @@ PEER_LANGUAGE = "tt"
 MINUTES, TINY_MINUTES = 5.0, 0.05
 LONGER = 1.1
 """nanoGPT's time beside ours."""
-TUNING_SHARE = 0.15
+TUNING_SHARE = 0.1
 """The time of a run that chooses, beside that of the run that is judged."""
-RATES = (3e-3, 6e-3, 1.2e-2)
+RATES = (1.5e-3, 3e-3, 6e-3)
 DROPOUT = 0.2
 SHAPE = {"layers": 4, "dim": 192, "heads": 3}
 """Of nanoGPT: about as many weights as our models have."""

@@ -2,8 +2,8 @@
 
 "as it is": SmolLM2-135M-Instruct (English, 135 million parameters; `tests/real_model.py`).
 "continued": the same after it has read as many tokens of the texts as stated, by the recipe that
-`docs/continued.md` describes. "from scratch": the recipe that `endonym new` writes for two
-minutes and these texts. All are judged by the second half of FLORES-200 sentences, one in five of
+`docs/continued.md` describes. "from scratch": the recipe that `endonym new` writes for one
+minute and these texts. All are judged by the second half of FLORES-200 sentences, one in five of
 the devtest, given the first half. No text that is trained on holds a sentence of FLORES-200.
 """
 
@@ -26,7 +26,7 @@ LANGUAGES = {"tt": "Tatar", "fr": "French"}
 """A language that the published model does not know, and one that it knows a little."""
 MEGABYTES = {"tt": (0.1, 1.0), "fr": (1.0,)}
 """Of texts, for models from scratch; the published model is continued with the most."""
-MINUTES = 2.0
+MINUTES = 1.0
 CONTINUED_TOKENS, TINY_TOKENS = 32_768, 1_024
 EVERY = 5
 """One in so many sentences of FLORES-200 is scored: the published model is slow on two cores."""
