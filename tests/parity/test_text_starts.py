@@ -85,9 +85,12 @@ def test_prompts_have_their_ids(ours: Tokenizer, theirs: Any, texts: list[str]) 
 
 
 @pytest.mark.parametrize("shape", ["tinyllama", "smollm2", "llama3"], indirect=True)
-def test_a_server_sends_a_prompt_back_as_it_came(ours: Tokenizer, theirs: Any) -> None:
+def test_a_server_sends_a_prompt_back_as_it_came(
+    ours: Tokenizer, theirs: Any, texts: list[str]
+) -> None:
+    """The first token may be a space with a letter, which was not sent."""
     with client_of(engine_of(ours)) as (client, _):
-        for text in ("L'été", "a"):
+        for text in ("L'été", "a", *(text.lower() for text in texts[:4])):
             asked = {"prompt": text, "max_tokens": 1, "echo": True, "logprobs": 1, "seed": 1}
             answer = client.post("/v1/completions", **asked).json()
             choice, ids = answer["choices"][0], theirs(text)["input_ids"]
