@@ -178,6 +178,8 @@ def test_memory_grows_with_the_texts_and_changes_nothing(family: str, tmp_path: 
         rows = rows_of(alone, 5, 640)
         expected = np.stack([alone.logits(row) for row in rows])
     with LlamaCpp(made, context=2_048, sequences=25, cache="f32") as engine:
+        engine.logits(rows[0][:9])
+        engine.clear()
         assert (engine._sequences, engine._room) == (1, llama_cpp.FIRST_ROOM)
         found = {0: [computed(engine, {0: rows[0][:100]}, 0)[0]]}
         for count, first, end in ((2, 0, 100), (5, 0, 100), (5, 100, 200), (5, 200, 300)):

@@ -94,3 +94,12 @@ def test_a_state_begins_anew_at_index_zero_and_is_kept_between() -> None:
     assert found[1] is cache.state
     assert cache.tail_BWC.sum() == 24
     assert cache.bytes() == (12 + 8) * 4
+
+
+def test_memory_for_keys_grows_only_when_it_is_full() -> None:
+    cache = KeysAndValues((2, 1, 700, 2), torch.zeros(1))
+    rooms = list[int]()
+    for past, length in ((0, 250), (250, 6), (256, 1), (257, 255), (512, 1), (513, 187)):
+        added(cache, past, length)
+        rooms.append(cache.keys_BGMK.shape[2])
+    assert rooms == [256, 256, 512, 512, 700, 700]
