@@ -84,11 +84,10 @@ class Transformers(_OfLogits):
         transformers.utils.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
         dtype = "bfloat16" if number_format == "bf16" else "float32"
-        auto: Any = transformers.AutoModelForCausalLM
         # The folder may ask for kernels that this machine lacks, or that are fetched from the hub.
         config = transformers.AutoConfig.from_pretrained(path, local_files_only=True)
         config._attn_implementation = None
-        self.model = auto.from_pretrained(
+        self.model = transformers.AutoModelForCausalLM.from_pretrained(
             path, config=config, dtype=dtype, local_files_only=True
         ).eval()
         file = path / "tokenizer_config.json"

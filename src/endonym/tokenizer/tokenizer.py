@@ -516,7 +516,7 @@ def _read_as_llama_class(engine: Engine, settings: Json) -> None:
 def _class_of(settings: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     """The class of `transformers` that a folder names, or that its type of model has."""
     named = settings.get("tokenizer_class") or config.get("tokenizer_class")
-    return str(named or CLASSES.get(str(config.get("model_type")))).removesuffix("Fast")
+    return str(named or CLASSES.get(str(config.get("model_type")), "")).removesuffix("Fast")
 
 
 def _around(
@@ -537,7 +537,8 @@ def _around(
     text = "a"
     if not engine.encode(text, add_special_tokens=False).ids:  # of another script, without bytes
         tokens = engine.get_vocab(with_added_tokens=False)
-        text = next(each for each in tokens if engine.encode(each, add_special_tokens=False).ids)
+        known = (each for each in tokens if engine.encode(each, add_special_tokens=False).ids)
+        text = next(known, text)
     encoding = engine.encode(text, add_special_tokens=True)
     own = [place for place, is_around in enumerate(encoding.special_tokens_mask) if not is_around]
     first, end = (own[0], own[-1] + 1) if own else (0, 0)
