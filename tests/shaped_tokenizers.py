@@ -96,6 +96,13 @@ GPT_2 = {
 }
 SHAPES = {
     "gpt2": Shape("gpt2", [EOT], GPT_2, start=EOT, is_gguf=True),
+    "bos of id 0": Shape(  # stated, and put before nothing
+        "gpt2",
+        ["<s>", "</s>"],
+        GPT_2 | {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "</s>"},
+        start="<s>",
+        is_gguf=True,
+    ),
     "gpt2 with a space": Shape(  # its settings say so, and its rules do not
         "gpt2", [EOT], GPT_2 | {"add_prefix_space": True}, start=EOT
     ),

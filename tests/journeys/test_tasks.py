@@ -176,6 +176,11 @@ def test_minimal_pairs_are_made_of_held_out_text_judged_and_shown(
     pairs = folder / "pairs.jsonl"
     made = command("evaluate", run, "--minimal-pairs", pairs, *where, "--json")
     assert made.json()["checks"].keys() == kinds
+    shown = command("evaluate", run, "--minimal-pairs", folder / "shown.jsonl", *where).out
+    assert "precision, at least" in shown
+    for kind, check in made.json()["checks"].items():
+        line = shown.rpartition("precision, at least")[2].partition(kind)[2].partition("\n")[0]
+        assert f"{check['found']} of {check['made']}" in line
     again = command("evaluate", run, "--tasks", pairs, *where, "--json")
     assert again.json()["scores"] == made.json()["scores"]
     refused = command("evaluate", run, "--minimal-pairs", pairs, *where)

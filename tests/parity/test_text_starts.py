@@ -22,7 +22,7 @@ from endonym.data.example_tokens import ExampleOrder, ExampleTokens
 from endonym.data.examples import make_examples, with_template
 from endonym.data.order import Order
 from endonym.data.shards import ShardDocument, TokenShards, write_shards
-from endonym.export.gguf.write import require_gguf, write_vocabulary
+from endonym.export.gguf.write import OTHER_AROUND, require_gguf, write_vocabulary
 from endonym.export.huggingface import write_tokenizer
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.llama_cpp import LlamaCpp
@@ -189,6 +189,11 @@ def test_exports_to_llama_cpp_have_their_ids(
             start = llama.token(llama.start_id) if llama.before else ""
             read = llama.encode(filled.removeprefix(start), opens=True, by_name=True)
             assert read == theirs.apply_chat_template(messages)["input_ids"]
+
+
+def test_what_llama_cpp_cannot_put_around_a_text_is_said(shape: str, ours: Tokenizer) -> None:
+    limits = require_gguf(toy_config("llama", vocab=ours.vocab, context=CONTEXT), ours)
+    assert (OTHER_AROUND in limits) == (shape == "glm"), "it alone has two tokens before a text"
 
 
 def test_rows_of_training_start_documents_as_scoring_does(

@@ -81,6 +81,9 @@ def test_an_idle_gpu_is_named_with_how_to_use_it(machine: Machine) -> None:
         machine.lists(answer)
         line = gpus.unused_gpu()
         assert f"{name} is idle and not used: --device cuda computes on it" in line
+    at_most = f"NVIDIA A100, 0, 40960, {round(100 * gpus.IDLE_SHARE)}\n"
+    machine.lists(at_most)
+    assert "A100 is idle" in gpus.unused_gpu()
     for answer in (BUSY, "NVIDIA A100, 39000, 40960, 0\n", "NVIDIA A100, 0, 40960, 55\n"):
         machine.lists(answer)
         assert gpus.unused_gpu() == "", "others use it"

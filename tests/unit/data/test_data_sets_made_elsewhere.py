@@ -85,6 +85,10 @@ LEARNT: dict[str, tuple[dict[str, Any], list[str]]] = {
         [ANSWER],
     ),
     "trl, a good answer of KTO": ({"prompt": ASK, "completion": ANSWER, "label": True}, [ANSWER]),
+    "a good answer of KTO in a table": (
+        {"prompt": ASK, "completion": ANSWER, "label": "True"},
+        [ANSWER],
+    ),
     "LLaMA-Factory, a good answer of KTO": (
         {"instruction": ASK, "input": "", "output": ANSWER, "kto_tag": True},
         [ANSWER],

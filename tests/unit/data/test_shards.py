@@ -111,6 +111,10 @@ def test_bytes_are_those_of_each_source(tmp_path: Path, monkeypatch: Patch, chun
     sizes = [sum(int(shards.byte_counts[ids].sum()) for ids in documents[n::2]) for n in range(2)]
     assert shards.sums_by_source(shards.byte_counts).tolist() == sizes
     assert dev.sums_by_source(dev.byte_counts).tolist() == [0, 0]
+    shards.space_first = True  # as a tokenizer that puts a space before each text
+    ids = [np.array(document, dtype=np.int64) for document in documents]
+    sizes = [sum(map(shards.bytes_of, ids[n::2])) for n in range(2)]
+    assert shards.sums_by_source(shards.byte_counts).tolist() == sizes
 
 
 def test_a_document_follows_its_predecessor_in_the_shard(tmp_path: Path, monkeypatch: Patch):

@@ -9,7 +9,7 @@ from bare_configs import BARE
 from foreign_folders import quiet_transformers
 
 from endonym.errors import ExportError
-from endonym.export.shapes import is_harmless, is_metadata, read_config
+from endonym.export.shapes import NO_MODELS, is_harmless, is_metadata, read_config
 from endonym.model.config import ModelConfig
 
 METADATA: dict[str, Any] = {
@@ -134,6 +134,7 @@ def test_nothing_that_a_class_of_transformers_computes_with_would_be_read_past()
 
 def test_code_of_a_tokenizer_alone_is_no_obstacle_and_is_not_run() -> None:
     code = {"AutoTokenizer": ["tokenization.Own", None]}
-    assert read("llama", auto_map=code) == read("llama")
+    for names in (code, dict.fromkeys(NO_MODELS, "processing.Own")):
+        assert read("llama", auto_map=names) == read("llama")
     with pytest.raises(ExportError, match="auto_map"):
         read("llama", auto_map=code | {"AutoConfig": "configuration.Own"})

@@ -3,11 +3,12 @@
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from text_samples import TATAR
 
-from endonym.limited.worker import ENOUGH_CHARS, answer, cap
+from endonym.limited.worker import ENOUGH_CHARS, address_space, answer, cap
 
 
 class Panic(BaseException):
@@ -27,6 +28,16 @@ def test_an_answer_a_refusal_and_a_panic():
     assert found[0] == {"word": TATAR[0], "texts": b"x"}
     assert found[1] == {"failed": "ә" * ENOUGH_CHARS}
     assert "more than 7 MiB of memory" in found[2]["failed"]
+
+
+def test_address_space_is_known_where_there_is_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not Path("/proc/self/statm").exists() or address_space() > 1 << 20
+
+    def read_nothing(path: Path, encoding: str) -> str:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(Path, "read_text", read_nothing)
+    assert address_space() == 0
 
 
 def test_a_limit_is_never_above_the_one_that_there_is():
