@@ -43,7 +43,7 @@ def test_what_a_person_says_wins_even_if_it_is_endonyms_own_default() -> None:
     assert defaults.words() == "temperature 0.6, top_k 20, top_p 0.95, repetition_penalty 1.05"
 
 
-@pytest.mark.parametrize(("most", "taken"), [(512, 512), (None, 200), (0, 200), (-1, 200)])
+@pytest.mark.parametrize(("most", "taken"), [(512, 512), (1, 1), (None, 200), (0, 200), (-1, 200)])
 def test_the_length_is_that_of_the_file_if_it_is_one(most: object, taken: int) -> None:
     assert Defaults.of({"max_new_tokens": most}).max_tokens == taken
 
