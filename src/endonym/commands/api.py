@@ -66,7 +66,9 @@ def new(
     if not 0 < hours <= MOST_HOURS:
         raise wrong("hours", hours, meant=f"a number above 0, up to {MOST_HOURS:,}", do=GIVE_HOURS)
     if purpose not in get_args(PurposeName):
-        raise wrong("purpose", purpose, meant=" or ".join(get_args(PurposeName)), do="Give one.")
+        raise wrong(
+            "purpose", purpose, meant=" or ".join(get_args(PurposeName)), do="Give one of them."
+        )
     texts = _require_paths("texts", texts)
     try:
         path, _ = write_recipe(
@@ -79,9 +81,11 @@ def new(
             log=Log(quiet=quiet),
         )
     except MissingSource as error:  # What was given may be a text.
-        do = f"{error.do} {IF_THEY_ARE_TEXTS}"
-        where = str(error.where)[:LONGEST_WHERE]
-        raise MissingSource(error.message, where=where, do=do) from error
+        raise MissingSource(
+            error.message,
+            where=str(error.where).removeprefix("--text ")[:LONGEST_WHERE],
+            do=f"{error.do} {IF_THEY_ARE_TEXTS}",
+        ) from error
     return path
 
 

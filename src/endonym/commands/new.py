@@ -51,7 +51,7 @@ from endonym.survey.findings import personal_data
 from endonym.survey.mending import ALIKE, of_most
 from endonym.survey.observing import WORD_MARKS
 from endonym.survey.odd_sources import few_warnings
-from endonym.survey.raw_files import relative
+from endonym.survey.raw_files import files_below, relative
 from endonym.survey.survey import ODD, PERSONS, Survey, survey_texts
 from endonym.survey.templates import SHARE, apart
 from endonym.tokenizer.config import TokenizerConfig
@@ -210,9 +210,12 @@ def with_fetched(
     paths = list[Path]()
     keys = dict[str, dict[str, str]]()
     for text in map(str, texts):
-        paths.append(Path(text))
         if text.startswith(PREFIX):
             raise source_error("hub_in_new", f"--text {text}")
+        if not is_address(text):  # A wrong path is an error before anything is fetched.
+            files_below(Path(text), "--text ")
+    for text in map(str, texts):
+        paths.append(Path(text))
         if is_address(text):
             paths[-1] = fetched_file(Source(name="texts", path=text), folder, log)
             keys[relative(paths[-1], folder)] = {"path": text, "sha256": file_hash(paths[-1])}

@@ -263,7 +263,8 @@ def _fields(record: Any) -> Fields:
     if not isinstance(record, dict):
         raise Unfit("not_object", f"this is a {type(record).__name__}, not an object")
     fields: Fields = record
-    return {**_lowered(fields), **fields}
+    given = {name: value for name, value in fields.items() if not _is_nothing(value)}
+    return {**_lowered(fields), **given}
 
 
 def _lowered(fields: Fields) -> Fields:
@@ -347,9 +348,9 @@ def _require_good(fields: Fields) -> None:
         raise Unfit("unused_column", f'"{attached[0]}" cannot be read')
     for name in (*VERDICTS, *FLAGS):
         value = fields.get(name)
-        items: list[Any] = value if isinstance(value, list) else []
-        if any(name in FLAGS or isinstance(item, bool) for item in items):
-            raise Unfit("bad_weight", f'"{name}" is a list: it belongs into the turns, one in each')
+        # A list of texts or numbers is of classes.
+        if value and isinstance(value, list) and (name in FLAGS or bool in map(type, value)):
+            raise Unfit("bad_weight", f'"{name}" is a list: it belongs in the turns, one in each')
         if _says_learnt(name, value) is False:
             if name in VERDICTS:
                 raise Unfit("unwanted_answer", f'"{name}" is false: the answer is not one to learn')
@@ -362,7 +363,8 @@ def _says_learnt(name: str, value: Any) -> bool | None:
     A truth may be written as a table does. A verdict is no number, which would be of a class.
     """
     if isinstance(value, str):
-        value = {"true": True, "1": 1, "false": False, "0": 0}.get(value.strip().lower())
+        value = value.strip().lower().removesuffix(".0")
+        value = {"true": True, "1": 1, "false": False, "0": 0}.get(value)
     if name in VERDICTS:
         return value if isinstance(value, bool) else None
     if name not in FLAGS or value not in (0, 1):

@@ -41,7 +41,7 @@ KEPT_SETTINGS = (*(f"{use}_token" for use in USES), "padding_side", "truncation_
 def keeps_tokenizer(model: LanguageModel) -> bool:
     """Whether the model's tokenizer is that of its folder, but perhaps for the chat template."""
     engine = _engine_of_folder(model)
-    return engine is not None and f"{engine.to_str(pretty=True)}\n" == model.tokenizer.to_json()
+    return engine is not None and engine.to_str(pretty=True) == model.tokenizer.to_json().rstrip()
 
 
 def origin_kept_by(model: LanguageModel) -> Origin | None:

@@ -4,7 +4,7 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -122,10 +122,8 @@ def lay_variant(
             chosen = laid
             continue
         # The keys of the other variants are checked as well.
-        unusable, values = plain(laid)
-        unusable_paths = {problem.path for problem in unusable}
-        unusable += [each for each in findings(root, values) if each.path not in unusable_paths]
-        inside = [each for each in unusable if each.path and each.path[0] in tables]
+        of_keys, _ = problems_and_values(root, laid)
+        inside = [each for each in of_keys if each.path and each.path[0] in tables]
         problems += [replace(each, path=(*variant_path, *each.path)) for each in inside]
     return chosen, problems
 
@@ -157,6 +155,15 @@ def _laid(
     return laid, problems
 
 
+def problems_and_values(
+    root: type[Config], data: Mapping[str, Any]
+) -> tuple[list[Problem], dict[str, Any]]:
+    """The problems of single keys, one for each key, and the values that a key can take."""
+    unusable, values = plain(data)
+    paths = {problem.path for problem in unusable}
+    return [*unusable, *(each for each in findings(root, values) if each.path not in paths)], values
+
+
 def plain(data: Mapping[str, Any]) -> tuple[list[Problem], dict[str, Any]]:
     """The problems of values that no key takes (dates, infinities), and the data without them."""
     problems: list[Problem] = []
@@ -172,8 +179,9 @@ def plain(data: Mapping[str, Any]) -> tuple[list[Problem], dict[str, Any]]:
             return refused(path, f"{value} is not a number one can use.", "Write a finite number.")
         if value is None or isinstance(value, str | int | float):
             return value
-        kind = type(value).__name__
-        message = f"{value} is a {kind}, which no key takes."
+        message = f"{value} is a {type(value).__name__}, which no key takes."
+        if isinstance(value, Iterator):
+            return refused(path, message, "Write list(…) around it.")
         return refused(path, message, f'Write it in quotes: "{value}"')
 
     def refused(path: KeyPath, message: str, do: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from endonym.arguments import require_kind, require_list
 from endonym.config import Config, written_value
@@ -24,7 +24,16 @@ from endonym.formats.files import files_named
 from endonym.log import QUIET, Log
 from endonym.model.config import ModelKeys
 from endonym.recipe.checks import base_model, contradictions, missing_files, missing_sources
-from endonym.recipe.layers import lay_sets, lay_variant, parse, plain, read, recipe_toml, set_value
+from endonym.recipe.layers import (
+    lay_sets,
+    lay_variant,
+    parse,
+    plain,
+    problems_and_values,
+    read,
+    recipe_toml,
+    set_value,
+)
 from endonym.recipe.messages import findings, validated
 from endonym.recipe.problems import Origin, Problem, refuse
 from endonym.recipe.text import KeyPath, dotted
@@ -82,10 +91,9 @@ class Recipe(Config):
         """An empty recipe. Raises RecipeError with every problem of keys that are given in Python,
         which pydantic would tell in its own words."""
         if keys:
-            try:
-                cls.model_validate(keys)
-            except ValidationError:
-                refuse([(_problems(cls, _dumped(keys))[0], Origin(Path("Recipe")))])
+            given = _dumped(keys)
+            problems, _ = problems_and_values(cls, given)  # without None, which no key takes here
+            refuse([(problems or findings(cls, given), Origin(Path("Recipe")))])
         return super().__new__(cls)
 
     @model_validator(mode="after")
@@ -257,7 +265,7 @@ class Recipe(Config):
     @property
     def text(self) -> str:
         """The recipe exactly as it was written; in TOML if it was made or changed in Python."""
-        return self._origin.text if self._is_of_file else recipe_toml(self._written())
+        return self._origin.text if self._is_of_file else recipe_toml(plain(self._written())[1])
 
     @property
     def variant(self) -> str | None:
@@ -310,11 +318,11 @@ class Recipe(Config):
         return is_known and self._as_read == self.model_dump(warnings=False)
 
     def _written(self) -> dict[str, Any]:
-        """The keys that were given, as plain data. None stands for a key that is left out."""
+        """The keys that were given, without configs. None stands for a key that is left out."""
         # A copy with other values may hold plain tables, of which pydantic would warn.
         keys = self.model_dump(exclude_unset=True, warnings=False)
         strange = self.model_fields_set - type(self).model_fields.keys()
-        return plain(keys | {name: self.__dict__[name] for name in strange})[1]
+        return _dumped(keys | {name: self.__dict__[name] for name in strange})
 
     def with_values(self, changes: Mapping[str, Any]) -> Self:
         """A copy with these dotted keys replaced, such as "phase.0.lr"; None removes a key.
@@ -377,7 +385,7 @@ class Recipe(Config):
         """
         checked: list[Draft] = []
         for data, origin, problems in drafts:
-            wrong, values = _problems(cls, data)
+            wrong, values = problems_and_values(cls, data)
             wrong += contradictions(values, origin.variant)
             wrong += missing_files(values, origin.path.absolute().parent)
             checked.append((values, origin, [*problems, *wrong]))
@@ -423,10 +431,3 @@ def _dumped(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_dumped(item) for item in value]
     return {k: _dumped(v) for k, v in value.items()} if isinstance(value, dict) else value
-
-
-def _problems(cls: type[Recipe], data: Mapping[str, Any]) -> tuple[list[Problem], dict[str, Any]]:
-    """The problems of single keys, one for each key, and the values that a key can take."""
-    unusable, values = plain(data)
-    paths = {problem.path for problem in unusable}
-    return [*unusable, *(each for each in findings(cls, values) if each.path not in paths)], values

@@ -262,19 +262,9 @@ class Tokenizer:
         """
         engine = read_engine(path, opened)
         try:
-            settings = _json_object(path.parent / SETTINGS)
-            config = _json_object(path.parent / "config.json")
-            kind = _class_of(settings, config)
-            if kind == UNPROCESSED_CLASS:
-                engine.post_processor = None
-            if kind == LLAMA_CLASS and config.get("model_type") == "llama":
-                _read_as_llama_class(engine, settings)
-            adds_space = bool(settings.get("add_prefix_space"))
-            if kind == BYTES_CLASS and adds_space != bool(_spaces_before(engine)):
-                engine.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=adds_space)
             end, start = _ends(path.parent, engine)
             found = cls(engine, end, start)
-            found.around = _around(settings, config, engine)
+            found.around = _around(path.parent, engine)
             if found.around is not None:
                 found.start = start
             found.chat_template = chat_template_in(path.parent)
@@ -427,14 +417,16 @@ def half_characters(texts: Iterable[str]) -> TokenizerError | None:
 def read_engine(path: Path, opened: Opened = NEVER) -> Engine:
     """The tokenizer in a `tokenizer.json`; special tokens in a text are read as plain text.
 
-    As `transformers` reads it, tokens that the settings beside it name are special, too. Raises
-    TokenizerError if it is none, or has parts that the library does not know.
+    As `transformers` reads it: with the rules of the class that its folder names, and with the
+    special tokens that the settings next to it name. Raises TokenizerError if it is none, or has
+    parts that the library does not know.
     """
     try:
         engine = _plain(Engine.from_str(trusted_text(path, opened)))
         known = {token.content for token in engine.get_added_tokens_decoder().values()}
         named = [name for name in _special_names(path.parent) if name not in known]
         engine.add_special_tokens([name for name in named if engine.token_to_id(name) is not None])
+        _take_rules_of_class(engine, path.parent)
         return engine
     except FileNotFoundError as error:
         raise TokenizerError(
@@ -494,6 +486,24 @@ def without_first_space(engine: Engine) -> Engine:
     return _plain(Engine.from_str(json.dumps(described)))
 
 
+def _take_rules_of_class(engine: Engine, folder: Path) -> None:
+    """Give a tokenizer the rules that its class in `transformers` has, whatever the file says.
+
+    A folder names the class, or its type of model has one.
+    """
+    settings = _json_object(folder / SETTINGS)
+    config = _json_object(folder / "config.json")
+    named = settings.get("tokenizer_class") or config.get("tokenizer_class")
+    kind = str(named or CLASSES.get(str(config.get("model_type")), "")).removesuffix("Fast")
+    if kind == UNPROCESSED_CLASS:
+        engine.post_processor = None
+    if kind == LLAMA_CLASS and config.get("model_type") == "llama":
+        _read_as_llama_class(engine, settings)
+    adds_space = bool(settings.get("add_prefix_space"))
+    if kind == BYTES_CLASS and adds_space != bool(_spaces_before(engine)):
+        engine.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=adds_space)
+
+
 def _read_as_llama_class(engine: Engine, settings: Json) -> None:
     """Give a tokenizer the rules that the class of `transformers` for Llama has.
 
@@ -513,26 +523,18 @@ def _read_as_llama_class(engine: Engine, settings: Json) -> None:
     engine.decoder = decoders.Sequence(steps)
 
 
-def _class_of(settings: Mapping[str, Any], config: Mapping[str, Any]) -> str:
-    """The class of `transformers` that a folder names, or that its type of model has."""
-    named = settings.get("tokenizer_class") or config.get("tokenizer_class")
-    return str(named or CLASSES.get(str(config.get("model_type")), "")).removesuffix("Fast")
-
-
-def _around(
-    settings: Mapping[str, Any], config: Mapping[str, Any], engine: Engine
-) -> Around | None:
+def _around(folder: Path, engine: Engine) -> Around | None:
     """What a folder's tokenizer puts around a text; None if endonym made it.
 
     Our own settings name it. A folder in the format of `transformers` has a config.json with a
     model_type: there the post-processor of tokenizer.json decides, and `transformers` 5 ignores
     add_bos_token and add_eos_token in tokenizer_config.json next to it.
     """
-    kept = settings.get(AROUND_KEY)
+    kept = _json_object(folder / SETTINGS).get(AROUND_KEY)
     if isinstance(kept, dict):
         named = [map(engine.token_to_id, kept.get(field, ())) for field in Around._fields]
         return Around(*(tuple(index for index in ids if index is not None) for ids in named))
-    if "model_type" not in config:
+    if "model_type" not in _json_object(folder / "config.json"):
         return None
     text = "a"
     if not engine.encode(text, add_special_tokens=False).ids:  # of another script, without bytes

@@ -110,8 +110,9 @@ class Phase(Config, ObjectiveProperties):
     """chat: the columns of a question and of its answer in `data`
 
     - the usual names: prompt with completion or response, question with answer (also in other
-      languages, such as întrebare with răspuns), instruction with output or response, user with
-      assistant; or whole conversations in messages, conversations or conversation
+      languages, such as întrebare with răspuns) or response, query with response, instruction with
+      output or response, user with assistant; or whole conversations in messages, conversations or
+      conversation
     """
     beta: Positive | None = None
     """preferences: DPO's beta, the penalty for moving away from the weights that the phase starts

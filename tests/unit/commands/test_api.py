@@ -110,6 +110,17 @@ def test_a_path_that_is_not_there_gets_the_advice_of_the_command_line(tmp_path: 
         assert advice in str(caught.value)
 
 
+def test_a_wrong_path_is_an_error_before_anything_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[object] = []
+    monkeypatch.setattr("endonym.commands.new.fetched_file", lambda *given: fetched.append(given))
+    with pytest.raises(MissingSource) as caught:
+        new(tmp_path / "new", language="tt", texts=["wikipedia:tt", "my-txts"], quiet=True)
+    assert caught.value.where == "my-txts"
+    assert fetched == []
+
+
 def test_paths_that_lead_nowhere_are_still_missing_files(tmp_path: Path) -> None:
     for missing in ("texts/tatar.txt", "мәтеннәр", "my own texts.txt", Path("Айгөл китте.")):
         with pytest.raises(MissingSource, match=r"texts|мәтеннәр|китте"):

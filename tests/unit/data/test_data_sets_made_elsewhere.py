@@ -84,6 +84,12 @@ LEARNT: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"messages": [USER, {**BOT, "Content": None, "Role": "assistant"}]},
         [ANSWER],
     ),
+    "both spellings of columns, as of two tables that were joined": (
+        {"Instruction": ASK, "instruction": "", "output": ANSWER},
+        [ANSWER],
+    ),
+    "OpenOrca": ({"id": "t0.1", "question": ASK, "response": ANSWER}, [ANSWER]),
+    "ms-swift, a query": ({"query": ASK, "response": ANSWER}, [ANSWER]),
     "trl, a good answer of KTO": ({"prompt": ASK, "completion": ANSWER, "label": True}, [ANSWER]),
     "a good answer of KTO in a table": (
         {"prompt": ASK, "completion": ANSWER, "label": "True"},
@@ -227,6 +233,16 @@ LEFT_OUT: dict[str, tuple[dict[str, Any], str, str]] = {
         {"prompt": ASK, "completion": ANSWER, "label": "False"},
         "unwanted_answer",
         '"label" is false',
+    ),
+    "both spellings of a verdict, of which one is empty": (
+        {"prompt": ASK, "completion": ANSWER, "label": None, "Label": False},
+        "unwanted_answer",
+        '"label" is false',
+    ),
+    "a weight that a table writes as a fraction": (
+        {"prompt": ASK, "completion": ANSWER, "weight": "0.0"},
+        "nothing_learnt",
+        '"weight": "0.0"',
     ),
     "LLaMA-Factory, a bad answer of KTO": (
         {"conversations": [HUMAN, GPT], "kto_tag": False},

@@ -12,9 +12,11 @@ import torch
 from foreign_folders import quiet_transformers, write_model
 from laws.shapes import shape
 from safetensors.torch import load_file, save_file
+from shaped_tokenizers import SHAPES as TOKENIZERS
+from shaped_tokenizers import write_shape
 from toys import lively_decoder, toy_texts, toy_tokenizer
 
-from endonym.export.adapters import Adapter, hub_name
+from endonym.export.adapters import Adapter, hub_name, write_for_peft
 from endonym.export.huggingface import (
     export_huggingface,
     import_huggingface,
@@ -33,6 +35,8 @@ from endonym.tokenizer.tokenizer import Tokenizer
 
 FAMILIES = ("llama", "qwen3", "mistral", "gpt2", "gptneox", "falcon", "mamba", "mamba2", "moe")
 METADATA = {"_name_or_path": "org/name", "model_card": "Тел", "transformers_version": "4.44.2"}
+OF_CLASSES = ("llama2", "tinyllama", "no prefix space", "gpt2 with a space")
+"""Tokenizers whose class in `transformers` has other rules than their file."""
 DTYPES = (torch.bfloat16, torch.float16, torch.float32)
 
 
@@ -66,6 +70,18 @@ def with_changes(model: LanguageModel, on: tuple[str, ...]) -> LanguageModel:
         for name, each in new_changes(model.decoder, Adapt(rank=2, on=on).resolved(), 1).items()
     }
     return Adapter(model, changes, "name", "base").merged()
+
+
+def artefact_of(model: LanguageModel, folder: Path) -> Path:
+    """The files of a model in a store that was begun with a folder."""
+    folder.mkdir()
+    assert model.origin is not None
+    model.origin.keep(folder)
+    model.tokenizer.save(folder)
+    save_tensors(dict(model.decoder.state_dict()), folder / "weights.safetensors")
+    config = json.dumps(model.decoder.config.model_dump())
+    (folder / "config.json").write_text(config, encoding="utf-8")
+    return folder
 
 
 def require_same_files(folder: Path, out: Path) -> None:
@@ -183,14 +199,7 @@ def test_another_tokenizer_brings_its_own_special_tokens(tmp_path: Path) -> None
 def test_files_that_an_artefact_has_kept_are_those_of_the_folder(tmp_path: Path) -> None:
     write_folder(tmp_path / "folder", "llama", torch.bfloat16)
     model = import_huggingface(tmp_path / "folder")
-    artefact = tmp_path / "artefact"
-    artefact.mkdir()
-    assert model.origin is not None
-    model.origin.keep(artefact)
-    model.tokenizer.save(artefact)
-    save_tensors(dict(model.decoder.state_dict()), artefact / "weights.safetensors")
-    config = json.dumps(model.decoder.config.model_dump())
-    (artefact / "config.json").write_text(config, encoding="utf-8")
+    artefact = artefact_of(model, tmp_path / "artefact")
     shutil.rmtree(tmp_path / "folder" / "nothing", ignore_errors=True)
     again = LanguageModel.load(artefact)
     export_huggingface(again, tmp_path / "out")
@@ -199,6 +208,28 @@ def test_files_that_an_artefact_has_kept_are_those_of_the_folder(tmp_path: Path)
     assert all(torch.equal(before[name], after[name]) for name in before)
     plain = LanguageModel(model.decoder, Tokenizer.load(tmp_path / "folder" / "tokenizer.json"))
     assert plain.origin is None
+
+
+@pytest.mark.parametrize("name", [*OF_CLASSES, "prefix space of bytes"])
+def test_a_tokenizer_that_its_class_reads_in_its_own_way_is_kept(name: str, tmp_path: Path) -> None:
+    """The rules of the class in `transformers` are not written into the folder's files."""
+    theirs, folder = write_shape(name, tmp_path / "theirs"), tmp_path / "folder"
+    family = {"gpt_neox": "gptneox"}.get(TOKENIZERS[name].model_type, TOKENIZERS[name].model_type)
+    tokenizer = Tokenizer.load(theirs / "tokenizer.json")
+    config = shape(family, vocab=tokenizer.vocab, context=64)
+    export_huggingface(LanguageModel(lively_decoder(config), tokenizer), folder)
+    for file in theirs.glob("tokenizer*"):
+        shutil.copyfile(file, folder / file.name)
+    artefact = artefact_of(import_huggingface(folder), tmp_path / "artefact")
+    model = LanguageModel.load(artefact)
+    export_huggingface(model, tmp_path / "out")
+    require_same_files(folder, tmp_path / "out")
+    changes = new_changes(model.decoder, Adapt(rank=2, on=("query",)).resolved(), 1)
+    write_for_peft(tmp_path / "peft", Adapter(model, changes, "name", "base"))
+    for file in theirs.glob("tokenizer*"):
+        assert (tmp_path / "peft" / file.name).read_bytes() == file.read_bytes()
+    checks = verify_export(tmp_path / "out", model, toy_texts()[:20])
+    assert [each.check for each in checks if not each.ok] == []
 
 
 def test_an_adapter_names_its_base_as_the_hub_does() -> None:

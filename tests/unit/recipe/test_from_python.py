@@ -122,6 +122,10 @@ def test_every_recipe_of_the_project_is_written_as_what_it_is() -> None:
         ({"phase": {"steps": 5}}, "phase must be a list"),
         ({"source": [{"name": "b", "path": Path("b.txt")}]}, "b.txt"),
         ({"seed": -1}, "seed"),
+        ({"seed": None}, "seed"),
+        ({"clean": None}, "clean"),
+        ({"source": (Source(name=n, path="b.txt") for n in "ab")}, r"source[^$]*list\(…\)"),
+        ({"phase": map(Phase, ())}, r"phase[^$]*list\(…\)"),
     ],
 )
 def test_a_wrong_key_of_a_recipe_made_in_python_is_told_as_one_of_a_file(
@@ -148,6 +152,16 @@ def test_of_tables_that_are_made_in_python_only_what_is_wrong_is_told() -> None:
 def test_tables_that_are_made_in_python_are_values(tatar: Path) -> None:
     changed = Recipe.load(tatar).with_values({"phase": (Phase(steps=7),)})
     assert [phase.steps for phase in changed.phase] == [7]
+
+
+def test_a_value_that_no_key_takes_is_not_lost_in_a_copy(tatar: Path) -> None:
+    recipe = Recipe.load(tatar)
+    source = recipe.source[0].model_copy(update={"path": Path("new.txt")})
+    for update in ({"model": {"folder": Path("base")}}, {"source": (source,)}):
+        copy = recipe.model_copy(update=update)
+        for use in (copy.checked, lambda copy=copy: copy.with_values({"seed": 4})):
+            with pytest.raises(RecipeError, match="is a PosixPath, which no key takes"):
+                use()
 
 
 def test_a_key_that_a_copy_does_not_have_is_not_lost(tatar: Path) -> None:
