@@ -48,7 +48,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "mamba2": {"layers": 1, "mixer": {}, "rows": 2, "length": 1024},
 }
 """Where a row differs from six layers of eight heads; all are 512 wide."""
-TWINS = ("qwen3", "mistral", "gpt2", "mamba", "mamba2", "moe")
+TWINS = ("qwen3", "mamba", "mamba2", "moe")
 """Rows that are timed next to `transformers`: the others compute nearly what one of these does."""
 TINY_ROWS = ("qwen3", "mamba2")
 Step = Callable[[], object]

@@ -1,4 +1,4 @@
-"""The corpus stage on 50 MB of mixed texts: speed, peak memory, kills, the same bytes.
+"""The corpus stage on 20 MB of mixed texts: speed, peak memory, kills, the same bytes.
 
 The raw files are texts of many languages in six formats (plain, JSON lines plain and packed, csv,
 parquet, tar). From the second repetition on, words stand in another order, within windows of 2,000
@@ -49,7 +49,7 @@ from pages import markdown
 from endonym.demo.grammar import fables
 from endonym.formats.document_files import read_lines
 
-MEGABYTES, TINY_MEGABYTES = 50.0, 0.1
+MEGABYTES, TINY_MEGABYTES = 20.0, 0.1
 WINDOW = 2_000
 LONG = 1_000
 """A source whose texts are longer on average is written as documents, others as lines."""

@@ -1,4 +1,4 @@
-"""Exports of five architectures, compared with the model by the program that runs them.
+"""Exports of three architectures, compared with the model by the program that runs them.
 
 A cell "exports" trains a model of 2 × 256 on Tatar (120,000 tokens; it need not be good), exports
 it to transformers and to GGUF, and compares: ids of 10,000 lines, the likeliest id at 4,096
@@ -33,12 +33,10 @@ from endonym.model.families import FAMILIES
 from endonym.pipeline.evaluation import held_out_documents
 from endonym.store import Store
 
-MEASURED = ("gpt2", "qwen3", "moe", "mamba", "mamba2")
+MEASURED = ("gpt2", "qwen3", "mamba2")
 """The others are built of the same parts; the tests export all of them."""
 GGUF = ("F16", "Q8_0", "Q5_K_M", "Q4_K_M")
 KEYS = {
-    "mistral": ["mixer.window = 64"],
-    "moe": ["ffn.experts = 4", "ffn.hidden = 256"],
     "mamba2": ["mixer.head_width = 64", "mixer.state = 64"],
 }
 """What a row needs beyond its defaults; rows of all matrices are multiples of 256."""

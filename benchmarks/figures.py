@@ -38,7 +38,6 @@ PROGRAMS = (
     "tokenizers_fit",
     "language_id",
     "near_copies",
-    "cleaning",
     "doctor",
     "extraction",
     "corpus",

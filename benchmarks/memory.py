@@ -42,13 +42,11 @@ NAMES = (
     "qwen3 256 256 fp32",
     "qwen3 256 1024 fp32",
     "qwen3 256 1024 bf16",
-    "qwen3 512 1024 bf16",
     "qwen3 256 1024 fp32 recompute",
     "qwen3 512 256 fp32 muon",
     "gpt2 256 1024 fp32",
     "mamba2 256 256 fp32",
     "qwen3 256 1024 fp32 within 400 MB",
-    "qwen3 256 1024 bf16 within 800 MB",
     "qwen3 256 256 fp32 kept",
 )
 TINY_NAMES = ("qwen3 128 256 fp32",)
@@ -103,10 +101,11 @@ def measured(name: str) -> Cell:
         longest_document=DOCUMENT,
         optimizer=optimizer,
     )
-    return {
+    # Nothing estimates what an allocator keeps.
+    error = {} if name.endswith(" kept") else {"error": round(abs(estimated / rise - 1), 4)}
+    return error | {
         "measured_bytes": rise,
         "estimated_bytes": estimated,
-        "error": round(abs(estimated / rise - 1), 4),
         "micro_tokens": micro_tokens,
         "layers": config.layers,
         "recomputed_blocks": checkpointed_blocks,
@@ -158,8 +157,9 @@ def status(key: str) -> int:
 def estimates(cells: Cells) -> str:
     """Measured and estimated megabytes of each cell, and the share of a memory that is used."""
     rows: list[list[str]] = []
-    for name in cells:
-        cell = cells[name]
+    for name in NAMES:
+        if (cell := cells.get(name)) is None:
+            continue
         measured_mb, estimated_mb = cell["measured_bytes"] / 1e6, cell["estimated_bytes"] / 1e6
         given = f"{measured_mb / int(name.split()[-2]):.0%}" if " within " in name else ""
         ratio = f"{estimated_mb / measured_mb - 1:+.1%}"
@@ -173,7 +173,7 @@ BENCHMARK = Benchmark(
     code=("endonym.model", "endonym.train", "endonym.autopilot.phase", "endonym.device"),
     cells=cells,
     tables={("docs/training.md", "memory"): estimates},
-    watched={"error": Watch("lower", 0.5), "measured_bytes": Watch("lower", 0.1)},
+    watched={"error": Watch("lower", 0.0, bound=0.1), "measured_bytes": Watch("lower", 0.1)},
 )
 
 if __name__ == "__main__":

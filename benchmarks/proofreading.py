@@ -32,7 +32,7 @@ from endonym.seed import named_seed
 from endonym.store import Store
 
 SHARES = {"1 in 20": 0.05, "1 in 100": 0.01}
-LETTERS = 4_000
+LETTERS = 2_000
 """Of each document: a book must not be all of the text."""
 WORDS = {"1 in 20": 3000, "1 in 100": 10_000}
 TINY_WORDS = 60

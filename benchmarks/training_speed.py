@@ -9,8 +9,8 @@ operations over the speed of that product in the same format.
 
 Each way of a peer is timed as it comes and with "equal settings", which are those of ours that are
 none of its own: malloc keeps freed memory, and nanoGPT has torch's fused AdamW, which by itself it
-takes on a GPU alone. transformers runs with each of its attentions. In bf16 our weights stay fp32
-and compute in bf16; peers run under autocast, as they document it. Cells in bf16 need a
+takes on a GPU alone. transformers runs compiled, with each of its attentions. In bf16 our weights
+stay fp32 and compute in bf16; peers run under autocast, as they document it. Cells in bf16 need a
 processor with units for it.
 
 A cell is refused when ours differs from itself by more than 3 %. "parts" are the milliseconds of a
@@ -103,8 +103,8 @@ def lineup(peer: str, kind: str, *, compiles: bool) -> dict[str, dict[str, Any]]
     attentions = [""]
     if peer == "transformers":
         attentions = ["sdpa", "eager"] if compiles else ["sdpa"]
+    ways = (True,) if peer == "transformers" else (False, True)
     for attention in attentions:
-        ways = (True,) if attention == "eager" else (False, True)
         for compiled in ways if compiles else (False,):
             settings = {"network": peer, "format": format_, "compiled": compiled}
             settings |= {"attention": attention} if attention else {}

@@ -335,7 +335,6 @@ def test_the_hash_covers_what_a_program_imports_and_starts(
         ("five_minutes", "nanogpt worker contenders trainer judging runs peers named_texts"),
         ("near_copies", "near_copies_worker copied_lines runs named_texts"),
         ("extraction", "extraction_worker main_text main_text_worker made_documents"),
-        ("cleaning", "dirty_web judging runs"),
         ("starts", "five_minutes nanogpt"),
         ("gpu_speed", "measure worker peers"),
     ],
@@ -352,7 +351,7 @@ def test_programs_that_use_a_model_are_of_the_code_that_makes_it(benchmarks: Any
     for program in figures.PROGRAMS:
         benchmark = figures.benchmark_of(program)
         text = (ROOT / "benchmarks" / f"{program}.py").read_text(encoding="utf-8")
-        if "five_minutes import" in text or program in ("five_minutes", "exports", "cleaning"):
+        if "five_minutes import" in text or program in ("five_minutes", "exports"):
             assert set(frame.MAKES_A_MODEL) <= set(benchmark.code), program
 
 
@@ -389,7 +388,6 @@ def test_texts_that_have_a_name_serve_where_there_are_no_files(
     assert cell["tokens"] > 0
     assert set(benchmarks("language_id").lines_by_language(stranger)) == {"tt", "km", "ro", "fr"}
     assert {"tt", "stories"} <= set(benchmarks("corpus").raw_texts(stranger))
-    assert benchmarks("cleaning").raw_web(stranger).held_out
     assert benchmarks("near_copies").written_lines(stranger)[1]
     assert benchmarks("extraction").large_file(stranger, "warc").stat().st_size > 1e6
 
