@@ -13,8 +13,9 @@ takes on a GPU alone. transformers runs compiled, with each of its attentions. I
 stay fp32 and compute in bf16; peers run under autocast, as they document it. Cells in bf16 need a
 processor with units for it.
 
-A cell is refused when ours differs from itself by more than 3 %. "parts" are the milliseconds of a
-step by kinds of operations, as torch's profiler counts them.
+When ours differs from itself by more than 3 %, the rounds go on for the same time again, and the
+cell is refused if it still does. "parts" are the milliseconds of a step by kinds of operations, as
+torch's profiler counts them.
 """
 
 import statistics
@@ -148,14 +149,19 @@ def speed_cell(bench: Bench, shape: Shape, kind: str, peer: str) -> Cell:
             least = TINY_ROUNDS if bench.tiny else FEWEST_ROUNDS
             ends = time.perf_counter() + 60 * minutes
             rounds, peak = in_turns(workers, kind, ends, least)
+            if not is_quiet(rounds) and not bench.tiny:
+                ends = time.perf_counter() + 60 * minutes
+                more, second_peak = in_turns(workers, kind, ends, least)
+                rounds = {name: seconds + more[name] for name, seconds in rounds.items()}
+                peak = max(peak, second_peak)
             memory = {name: worker.ask("memory") for name, worker in workers.items()}
         finally:
             for worker in workers.values():
                 worker.close()
     facts = {name: begun[name] | memory[name] for name in workers}
     cell = summary(specs, facts, rounds, peak)
-    same = cell["contenders"]["ours again"]["ours_to_it"]["median"]
-    if abs(same - 1) > SAME and not (bench.tiny or bench.anyway):
+    if not is_quiet(rounds) and not (bench.tiny or bench.anyway):
+        same = cell["contenders"]["ours again"]["ours_to_it"]["median"]
         raise Waiting(f"ours next to itself is {same:.3f}: this machine is not quiet")
     return cell | {"failed": failed, "format": kind, "threads": threads}
 
@@ -192,6 +198,11 @@ def in_turns(
         count += 1
         a_round = (time.perf_counter() - started) / count
     return {name: turns[1:] for name, turns in seconds.items()}, peak
+
+
+def is_quiet(rounds: Mapping[str, list[float]]) -> bool:
+    """Whether ours is as fast as ours again: other programs do not disturb."""
+    return abs(compared(rounds["ours"], rounds["ours again"])["median"] - 1) <= SAME
 
 
 def matmul_rate(kind: str, seconds: float = 0.5) -> float:
