@@ -257,14 +257,15 @@ def test_the_merged_exports_give_the_same_in_transformers_and_llama_cpp(run: Run
     assert (base - expected).abs().mean() > 0.5
     merged = import_huggingface(out)
     assert (log_probabilities(merged.decoder, row) - expected).abs().max() < 1e-3
-    # The store has fp32, and llama.cpp computes in bf16, as both files have it.
-    for found in (log_probabilities(last.decoder, row), in_llama_cpp(run.file("gguf"), row)):
+    # The store has fp32. llama.cpp computes in bf16, as both files have it: there rounding may
+    # turn the two likeliest tokens round, once in this row.
+    two_likeliest = expected.topk(2).indices
+    ours, of_llama_cpp = log_probabilities(last.decoder, row), in_llama_cpp(run.file("gguf"), row)
+    for found, most_turned in ((ours, 0), (of_llama_cpp, 1)):
         assert (found - expected).abs().mean() < 0.1
-        chosen = expected.gather(-1, found.argmax(-1, keepdim=True))[:, 0]
-        behind = expected.max(-1).values - chosen
-        # Which of two tokens is first may be a matter of rounding; nothing else is.
-        assert (behind > 0).sum() <= 1
-        assert behind.max() < 0.1
+        likeliest = found.argmax(-1, keepdim=True)
+        assert (likeliest != two_likeliest[:, :1]).sum() <= most_turned
+        assert (likeliest == two_likeliest).any(-1).all()
     reader = their_tokenizer(out)
     for text in (PROMPT, *TEXTS):
         given = reader(text, return_tensors="pt")
