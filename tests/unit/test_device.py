@@ -221,7 +221,7 @@ print(device.faster_format(rates), device.looks_odd(rates))
 """
 
 
-@pytest.mark.parametrize("isa", ["AVX2", "avx512_core_vnni"])
+@pytest.mark.parametrize("isa", ["AVX2", "AVX512_CORE", "avx512_core_vnni"])
 def test_a_processor_without_units_never_trains_in_bf16(isa: str) -> None:
     """However busy it is: oneDNN is kept from using them, and the probe is that of a real run."""
     given = os.environ | {"ONEDNN_MAX_CPU_ISA": isa, "PYTHONPATH": os.pathsep.join(sys.path)}
