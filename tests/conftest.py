@@ -18,6 +18,9 @@ from typing import Any
 
 import pytest
 
+# Hundreds of processes import the same modules: each would compile them again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # pytest-xdist sets it; without it, texts are not folded.
 os.environ.pop("COLUMNS", None)
 # Two workers on two cores: each computes with one thread.

@@ -8,7 +8,7 @@ give the same in transformers, in peft and in llama.cpp.
 import json
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from safetensors.torch import load_file
 
 import endonym
 from endonym.disk import read_json
+from endonym.export.gguf.write import Provenance, export_gguf
 from endonym.export.huggingface import import_huggingface
 from endonym.generate.llama_cpp import LlamaCpp
 from endonym.generate.sample import Sampling
@@ -47,10 +48,6 @@ ANSWERS = {
     "Which animal barks?": "The dog barks.",
     "What is ice?": "Ice is frozen water.",
     "When do leaves fall?": "Leaves fall in autumn.",
-    "What does a baker bake?": "A baker bakes bread and cakes.",
-    "How many legs has a spider?": "A spider has eight legs.",
-    "What is the opposite of hot?": "Cold is the opposite of hot.",
-    "Which river flows through Paris?": "The Seine flows through Paris.",
 }
 RECIPE = f"""
 name = "real"
@@ -60,7 +57,7 @@ language = "en"
 folder = "FOLDER"
 
 [pack]
-context = 128
+context = 96
 
 [[phase]]
 name = "answers"
@@ -68,7 +65,7 @@ objective = "chat"
 data = "conversations.jsonl"
 steps = {STEPS}
 eval_every_steps = {STEPS}
-batch_tokens = 128
+batch_tokens = 96
 lr = 1e-3
 number_format = "fp32"
 adapt = {{ rank = 8, on = ["query", "value"] }}
@@ -79,7 +76,7 @@ objective = "preferences"
 data = "pairs.jsonl"
 steps = {LIKED_STEPS}
 eval_every_steps = {LIKED_STEPS}
-batch_tokens = 256
+batch_tokens = 192
 lr = 1e-3
 number_format = "fp32"
 adapt = {{ rank = 4, on = ["query", "down"] }}
@@ -108,6 +105,18 @@ class Run:
         """The GGUF file of an export."""
         (file,) = self.exports[form].glob("*.gguf")
         return file
+
+
+@pytest.fixture(scope="module", autouse=True)
+def brief_checks() -> Iterator[None]:
+    """Exports are verified on few tokens, as these tests compare logits themselves.
+
+    The samples of the report are short.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("endonym.export.verify.TOKENS", 64)
+        patch.setattr("endonym.report.first_look.TOKENS", 8)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +165,18 @@ def in_llama_cpp(file: Path, ids: Sequence[int]) -> torch.Tensor:
     """As `log_probabilities`."""
     with LlamaCpp(file, cache="f32") as runtime:
         return torch.tensor(runtime.logits(ids)).log_softmax(-1)
+
+
+def require_close(
+    found: torch.Tensor, expected: torch.Tensor, *, mean: float, ahead: float
+) -> None:
+    """Log-probabilities of all tokens differ by less than `mean` nats on average.
+
+    Where another token is the likeliest, the expected one is ahead of it by less than `ahead` nats.
+    """
+    assert (found - expected).abs().mean() < mean
+    of_likeliest = expected.gather(-1, found.argmax(-1, keepdim=True))[:, 0]
+    assert (expected.amax(-1) - of_likeliest).max() < ahead
 
 
 def row_of(folder: Path) -> list[int]:
@@ -248,7 +269,9 @@ def test_the_gguf_file_has_the_context_the_split_the_tokens_and_the_template(run
     assert types == {"BF16"}
 
 
-def test_the_merged_exports_give_the_same_in_transformers_and_llama_cpp(run: Run) -> None:
+def test_the_merged_exports_give_the_same_in_transformers_and_llama_cpp(
+    run: Run, tmp_path: Path
+) -> None:
     out, row = run.exports["huggingface"], row_of(run.base)
     network = their_model(out)
     expected = log_probabilities(network, row)
@@ -257,15 +280,12 @@ def test_the_merged_exports_give_the_same_in_transformers_and_llama_cpp(run: Run
     assert (base - expected).abs().mean() > 0.5
     merged = import_huggingface(out)
     assert (log_probabilities(merged.decoder, row) - expected).abs().max() < 1e-3
-    # The store has fp32. llama.cpp computes in bf16, as both files have it: there rounding may
-    # turn the two likeliest tokens round, once in this row.
-    two_likeliest = expected.topk(2).indices
-    ours, of_llama_cpp = log_probabilities(last.decoder, row), in_llama_cpp(run.file("gguf"), row)
-    for found, most_turned in ((ours, 0), (of_llama_cpp, 1)):
-        assert (found - expected).abs().mean() < 0.1
-        likeliest = found.argmax(-1, keepdim=True)
-        assert (likeliest != two_likeliest[:, :1]).sum() <= most_turned
-        assert (likeliest == two_likeliest).any(-1).all()
+    # The export has rounded the weights of the store to bf16. llama.cpp computes in the number format
+    # of a file, and so rounds activations, too: those of fp16 eight times finer than those of bf16.
+    (finer,) = export_gguf(merged, tmp_path, ("F16",), Provenance("real"))
+    require_close(in_llama_cpp(finer, row), expected, mean=0.01, ahead=0.05)
+    require_close(log_probabilities(last.decoder, row), expected, mean=0.1, ahead=0.1)
+    require_close(in_llama_cpp(run.file("gguf"), row), expected, mean=0.1, ahead=0.3)
     reader = their_tokenizer(out)
     for text in (PROMPT, *TEXTS):
         given = reader(text, return_tensors="pt")

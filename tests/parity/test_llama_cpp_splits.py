@@ -5,6 +5,7 @@ import random
 import re
 import tomllib
 from collections.abc import Callable, Iterable
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -39,14 +40,15 @@ HARD = [
 ]
 
 
-def all_lines(sentences: Callable[[str], list[str]]) -> list[str]:
+@cache
+def all_lines(sentences: Callable[[str], list[str]]) -> tuple[str, ...]:
     """Sentences of four languages, code, hard texts, and their letters in any order."""
     names = ("tatar", "khmer", "romanian", "french")
     texts = [text for name in names for text in sentences(name)]
     hard = [*HARD, *CODE, *STRANGE, *ORDINARY, *(text for group in RARE.values() for text in group)]
     generator, letters = random.Random(0), [letter for text in hard for letter in text]
     made = ["".join(generator.choices(letters, k=14)) for _ in range(400)]
-    return [*texts, *toy_texts(), *hard, *made]
+    return (*texts, *toy_texts(), *hard, *made)
 
 
 def write_gguf(path: Path, words: dict[str, Any]) -> None:
@@ -77,7 +79,8 @@ def ids_of_llama_cpp(path: Path, words: dict[str, Any], lines: Iterable[str]) ->
         return [engine.encode(line) for line in lines]
 
 
-def pairs_of_bytes(lines: Iterable[str], seed: int) -> models.BPE:
+@cache
+def pairs_of_bytes(lines: tuple[str, ...], seed: int) -> models.BPE:
     """Merges of any two bytes that stand next to each other: ids then show where a text was cut."""
     as_bytes = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     words = [word for line in lines for word, _ in as_bytes.pre_tokenize_str(line)]

@@ -215,6 +215,7 @@ def test_a_processor_says_whether_it_has_units_for_bf16(
 
 WITHOUT_UNITS = """
 from endonym import device
+device.PROBE_SECONDS = 0.1
 print(device.has_bf16_units(), device.faster_format({"fp32": 1.0, "bf16": 9.0}))
 rates = device.probe_number_formats()
 print(device.faster_format(rates), device.looks_odd(rates))
