@@ -280,8 +280,8 @@ def test_the_merged_exports_give_the_same_in_transformers_and_llama_cpp(
     assert (base - expected).abs().mean() > 0.5
     merged = import_huggingface(out)
     assert (log_probabilities(merged.decoder, row) - expected).abs().max() < 1e-3
-    # The export has rounded the weights of the store to bf16. llama.cpp computes in the number format
-    # of a file, and so rounds activations, too: those of fp16 eight times finer than those of bf16.
+    # The export has rounded the weights of the store to bf16. llama.cpp also rounds activations to
+    # the number format of a file. Steps of fp16 are eight times finer than those of bf16.
     (finer,) = export_gguf(merged, tmp_path, ("F16",), Provenance("real"))
     require_close(in_llama_cpp(finer, row), expected, mean=0.01, ahead=0.05)
     require_close(log_probabilities(last.decoder, row), expected, mean=0.1, ahead=0.1)
