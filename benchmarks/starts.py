@@ -33,6 +33,7 @@ MEGABYTES = 1.0
 """Of texts to continue with."""
 MINUTES = 1.0
 CONTINUED_TOKENS, TINY_TOKENS = 32_768, 1_024
+BATCH_TOKENS = 2_048
 EVERY = 5
 """One in so many sentences of FLORES-200 is scored: the published model is slow on two cores."""
 REAL_MODEL = Path(sys.prefix) / "real-model" / "plain"
@@ -53,7 +54,7 @@ context = 256
 
 [[phase]]
 tokens = {tokens}
-batch_tokens = 2_048
+batch_tokens = {batch_tokens}
 eval_every_steps = {steps}
 """
 
@@ -112,7 +113,8 @@ def continued_cell(bench: Bench, language: str) -> Cell:
         texts=texts,
         folder=folder,
         tokens=tokens,
-        steps=max(1, tokens // 2_048),
+        batch_tokens=BATCH_TOKENS,
+        steps=max(1, tokens // BATCH_TOKENS),
     )
     text += 'number_format = "fp32"\n' if bench.tiny else ""
     (work / "recipe.toml").write_text(text, encoding="utf-8")
