@@ -1,4 +1,4 @@
-"""Every architecture: its cost by formula, and the speed of six next to `transformers`.
+"""Every architecture: its cost by formula, and the speed of four next to `transformers`.
 
 "next to": training on a batch (forward, loss, backward) and generating (one token after another
 from the cache), ours and theirs in turns (A B A B …) in one process, on the same weights and
@@ -49,7 +49,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 }
 """Where a row differs from six layers of eight heads; all are 512 wide."""
 TWINS = ("qwen3", "mamba", "mamba2", "moe")
-"""Rows that are timed next to `transformers`: the others compute nearly what one of these does."""
+"""Rows that are timed next to `transformers`: one of each kind of mixer, and one with experts."""
 TINY_ROWS = ("qwen3", "mamba2")
 Step = Callable[[], object]
 

@@ -19,10 +19,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from cells import RESULTS, ROOT, Cell, Cells, busy_cores, surroundings
+from cells import RESULTS, ROOT, Cell, Cells, busy_cores, machine, surroundings
 from named_texts import NAMED, WHERE, fetched, lines_of
 
-from endonym import device
 from endonym.errors import EndonymError
 
 SOURCE = ROOT / "src"
@@ -422,8 +421,8 @@ def accept(results: Path, only: Sequence[str] = ()) -> list[str]:
 
 
 def is_current(cell: Cell, code: str) -> bool:
-    """Whether a cell is of this code, and was measured on a processor of this kind."""
-    return cell.get("code") == code and cell["machine"]["processor"] == device.processor()
+    """Whether a cell is of this code, and was measured on a machine like this one."""
+    return cell.get("code") == code and cell["machine"] == machine()
 
 
 def worse_figures(benchmark: Benchmark, now: Cell, earlier: Sequence[Cell]) -> list[str]:

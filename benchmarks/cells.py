@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,8 @@ class Cells:
     The oldest repeat comes first, and none is ever overwritten. Where the file holds a figure
     alone instead of a list, that is one repeat.
 
-    Ours is quoted by its newest repeat, `cells[key]`: that is what the code at hand does. The best
-    of several would be luck, and their median would mix the code of several days. A peer is quoted
-    by its best repeat, `cells.best(...)`: its code stays the same, and a bad day of the machine
-    must not count against it.
+    Quoted is the newest repeat, `cells[key]`: that is what the code at hand does. The best of
+    several would be luck, and their median would mix the code of several days.
 
     quoted: the cells that were looked up, by name, for the note below a table.
     """
@@ -67,18 +65,6 @@ class Cells:
         """All repeats, the oldest first; none if it was never measured."""
         return self.all.get(key, [])
 
-    def best(
-        self, keys: Iterable[str], figure: Callable[[Cell], float], *, highest: bool = False
-    ) -> tuple[str, Cell]:
-        """Key and repeat of the lowest (or highest) figure among all repeats of these keys.
-
-        Raises ValueError if nothing was measured under them.
-        """
-        tried = [(key, cell) for key in keys for cell in self.repeats(key)]
-        chosen = (max if highest else min)(tried, key=lambda each: figure(each[1]))
-        self.quoted[chosen[0]] = chosen[1]
-        return chosen
-
     def keep(self, key: str, cell: Cell) -> None:
         """Add a repeat, and write the file."""
         self.all.setdefault(key, []).append(cell)
@@ -95,10 +81,28 @@ class Cells:
 
 def surroundings() -> dict[str, Any]:
     """What figures hold for: commit, machine, versions."""
-    machine: dict[str, Any] = {"processor": device.processor(), "cores": device.cores()}
+    return {"commit": commit(), "machine": machine(), "versions": versions()}
+
+
+def machine() -> dict[str, Any]:
+    """What decides how fast this machine is. Machines with equal ones are compared in time."""
+    found: dict[str, Any] = {
+        "processor": device.processor(),
+        "processor_model": processor_model(),
+        "cores": device.cores(),
+    }
     if torch.cuda.is_available():
-        machine["gpu"] = torch.cuda.get_device_name()
-    return {"commit": commit(), "machine": machine, "versions": versions()}
+        found["gpu"] = torch.cuda.get_device_name()
+    return found
+
+
+def processor_model() -> str:
+    """Family, model and stepping, where Linux says them: providers of machines hide the name."""
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    said = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    numbers = (said.get(key) for key in ("cpu family", "model", "stepping"))
+    return ", ".join(filter(None, numbers))
 
 
 def commit() -> str:

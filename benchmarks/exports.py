@@ -34,7 +34,7 @@ from endonym.pipeline.evaluation import held_out_documents
 from endonym.store import Store
 
 MEASURED = ("gpt2", "qwen3", "mamba2")
-"""The others are built of the same parts; the tests export all of them."""
+"""The tests export all architectures, also those with experts and the first Mamba."""
 GGUF = ("F16", "Q8_0", "Q5_K_M", "Q4_K_M")
 KEYS = {
     "mamba2": ["mixer.head_width = 64", "mixer.state = 64"],

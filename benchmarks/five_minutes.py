@@ -5,10 +5,11 @@ both are what a user types. The cell has the sizes of what was read, bits per by
 with their 95 % interval, read by document and by block of a list, the compressor (PPMd, order 16)
 that has read the same training text, the minutes that passed, and what `check` had promised.
 
-nanoGPT reads the same shards with the same tokenizer, in a model of about as many weights, for a
-tenth more time, without dropout, and with the documents of a list joined as ours are. Its learning
-rate is chosen in short runs by dev text; with the best one it trains once more for the whole time,
-and is judged as ours is.
+nanoGPT reads the same shards with the same tokenizer, in a model with as many weights as its widths
+allow, for a tenth more time, and with the documents of a list joined as ours are. Its learning rate
+is chosen in short runs. With the best one it trains for the whole time without dropout and with as
+much as ours has: short runs would not show what dropout is good for. Dev text chooses each time,
+and the best model is judged as ours is.
 """
 
 import json
@@ -17,13 +18,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmark import MAKES_A_MODEL, Bench, Benchmark, Unavailable, Watch, main
 from cells import Cell, Cells
+from nanogpt import CONTEXT
 from pages import interval, markdown
 from peers import unpack
 from runs import (
@@ -32,8 +34,10 @@ from runs import (
     endonym,
     last_json,
     manifest,
+    read_bytes,
     row_of,
     sets_of,
+    totals,
     training_seconds,
 )
 
@@ -51,8 +55,9 @@ LONGER = 1.1
 TUNING_SHARE = 0.1
 """The time of a run that chooses, beside that of the run that is judged."""
 RATES = (3e-3, 6e-3, 1.2e-2)
-SHAPE = {"layers": 4, "dim": 192, "heads": 3}
-"""Of nanoGPT: about as many weights as our models have."""
+DROPOUTS = (0.0, 0.2)
+LAYERS, HEAD_WIDTH = 4, 48
+"""Of nanoGPT; the number of heads is chosen."""
 FLORES, SIB = "parallel/flores200_devtest.jsonl", "eval/sib200.jsonl.gz"
 RO_STS, RO_STS_DEV = "eval/ro_sts_train.jsonl", "eval/ro_sts_dev.jsonl"
 JUDGING_FILES = (FLORES, SIB, RO_STS, RO_STS_DEV)
@@ -183,6 +188,7 @@ def our_cell(bench: Bench, language: str) -> Cell:
         "vocab": manifests["tokenizer"]["numbers"]["vocab"],
         **{name: model[name] for name in ("parameters", "tokens", "steps", "kept_step")},
         "epochs": round(model["epochs"], 2),
+        "read_bytes": read_bytes(work / "store", finished["stages"]),
         "seconds": seconds,
         "step_seconds": training_seconds(work / "store", finished["stages"]),
         "threads": device.threads(),
@@ -209,48 +215,76 @@ def words(cell: Cell, n_bytes: int) -> str:
     return "–" if share is None else f"{share * n_bytes / 1e3:.1f}"
 
 
-def totals(split: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
-    """Documents, tokens and bytes of all sources of a split."""
-    names = sorted({name for source in split.values() for name in source})
-    return {name: sum(source.get(name, 0) for source in split.values()) for name in names}
-
-
 def peer_cell(bench: Bench, language: str) -> Cell:
-    """nanoGPT: the ways that were tried, by dev text, and the best of them, judged."""
+    """nanoGPT: the ways that were tried, by dev text, and the best of whole time, judged."""
     if bench.peers is None or not (bench.peers / "nanoGPT.tar.gz").is_file():
         raise Unavailable("no nanoGPT.tar.gz: give its folder with --peers")
-    finished = finished_run(bench, language, "--until", "shards")
+    finished = finished_run(bench, language)
     bench.quiet(f"{language} nanoGPT")
     ids = {stage["name"].split()[0]: stage["id"] for stage in finished["stages"]}
     store = work_folder(bench, language) / "store"
     shards = {
         kind: str(next((store / kind).glob(f"{ids[kind]}*"))) for kind in ("shards", "tokenizer")
     }
-    join = list(Recipe.load(recipe_of(bench, language)).pack.join)
-    seconds = 60 * minutes_of(bench) * LONGER
-    tried: dict[str, Any] = {}
+    recipe = Recipe.load(recipe_of(bench, language))
+    model = manifest(store, {"id": ids["model"]})["numbers"]
+    vocab = manifest(store, {"id": ids["tokenizer"]})["numbers"]["vocab"]
+    fixed = {
+        "shape": nanogpt_shape(model["parameters"], vocab),
+        "join": list(recipe.pack.join),
+        "joined": bool(recipe.pack.join),
+    }
+    minutes = minutes_of(bench) * LONGER
+    short = minutes * TUNING_SHARE
+    tried = [
+        tried_way(bench, shards, fixed, {"lr": lr, "dropout": 0.0, "minutes": short})
+        for lr in RATES
+    ]
+    rate = min(tried, key=lambda way: way["dev"])["lr"]
+    whole = [
+        tried_way(bench, shards, fixed, {"lr": rate, "dropout": dropout, "minutes": minutes})
+        for dropout in DROPOUTS
+    ]
+    best = min(whole, key=lambda way: way["dev"])
+    ways = [{**way, "is_best": way is best} for way in (*tried, *whole)]
+    return best["cell"] | {
+        "language": language,
+        "shape": fixed["shape"],
+        "tried": [{k: v for k, v in way.items() if k != "cell"} for way in ways],
+    }
 
-    for lr in RATES:
-        settings = {"dropout": 0.0, "joined": bool(join), "lr": lr}
-        cell = trained(bench, shards, settings, seconds * TUNING_SHARE, join, judge=False)
-        # Dev text is read as the front page reads test text.
-        read = [row_of(cell["rows"], text=text, split="dev") for text in ("block", "document")]
-        row = next(filter(None, read), None)
-        tried[f"lr {lr:g}"] = {"settings": settings, "dev": row["value"] if row else float("inf")}
-    best = min(tried.values(), key=lambda way: way["dev"])
-    judged = trained(bench, shards, best["settings"], seconds, join, judge=True)
-    return judged | {"language": language, "tried": tried, "best": best["settings"]}
+
+def nanogpt_shape(weights: int, vocab: int) -> dict[str, int]:
+    """The shape whose number of weights is nearest to a number."""
+
+    def weights_of(heads: int) -> int:
+        dim = heads * HEAD_WIDTH
+        blocks = LAYERS * (12 * dim + 2) * dim
+        return blocks + (vocab + CONTEXT + 1) * dim  # embeddings, positions and the last norm
+
+    heads = min(range(1, 17), key=lambda heads: abs(weights_of(heads) - weights))
+    return {"layers": LAYERS, "dim": heads * HEAD_WIDTH, "heads": heads}
 
 
-def trained(
-    bench: Bench,
-    shards: Mapping[str, str],
-    way: Mapping[str, Any],
-    seconds: float,
-    join: list[str],
-    *,
-    judge: bool,
-) -> Cell:
+def tried_way(
+    bench: Bench, shards: Mapping[str, str], fixed: Mapping[str, Any], way: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A training of nanoGPT with its bits of dev text, which are read as the front page reads test
+    text; "cell" is all that it says of itself.
+
+    fixed: the shape and the joined sources. way: learning rate, dropout and minutes.
+    """
+    cell = trained(bench, shards, {**fixed, **way, "seconds": 60 * way["minutes"]})
+    return {**way, "dev": dev_row(cell["rows"])["value"], "cell": cell}
+
+
+def dev_row(rows: Sequence[Row]) -> Row:
+    """The headline of dev text: by block where it has lists."""
+    found = (row_of(rows, text=text, split="dev") for text in ("block", "document"))
+    return next(row for row in found if row is not None)
+
+
+def trained(bench: Bench, shards: Mapping[str, str], way: Mapping[str, Any]) -> Cell:
     """What nanogpt.py says, in a process of its own. shards: the folders of these and of the
     tokenizer."""
     assert bench.peers is not None
@@ -261,11 +295,7 @@ def trained(
             "peers": folder,
             "threads": device.threads(),
             "compiled": not bench.tiny,
-            "shape": SHAPE,
-            "join": join,
             "beta": 0.99,
-            "seconds": seconds,
-            "judge": judge,
             **way,
         }
         program = Path(__file__).with_name("nanogpt.py")
@@ -294,7 +324,7 @@ def scores(cells: Cells) -> str:
         cell = cells[f"{language} endonym"]
         peer = cells.get(f"{language} nanoGPT")
         for text in readings(cell):
-            ours, compressor = score(cell, "model", text), score(cell, "compressor", text)
+            ours = score(cell, "model", text)
             theirs = score(peer, "model", text) if peer else None
             assert ours is not None
             rows.append(
@@ -305,7 +335,7 @@ def scores(cells: Cells) -> str:
                     words(cell, ours["n_bytes"]),
                     f"{ours['n_bytes'] / 1e3:.0f}",
                     *(baseline(cell, model, text) for model in ("unigram", "bigram")),
-                    f"{compressor['value']:.3f}" if compressor else "–",
+                    compressed(cell, text),
                     f"{theirs['value']:.3f}" if theirs else "–",
                     interval(ours["value"], ours["low"], ours["high"]),
                 ]
@@ -318,6 +348,14 @@ def baseline(cell: Cell, model: str, text: str) -> str:
     """The figure of a model that only counts."""
     row = score(cell, model, text)
     return f"{row['value']:.3f}" if row else "–"
+
+
+def compressed(cell: Cell, text: str) -> str:
+    """The figure of the compressor. Where it has read a sample of the texts, with ours of these."""
+    compressor, ours = score(cell, "compressor", text), score(cell, "model_on_sample", text)
+    if compressor is None:
+        return "–"
+    return f"{compressor['value']:.3f}" + (f" (endonym {ours['value']:.3f})" if ours else "")
 
 
 def front_page(cells: Cells) -> str:
@@ -335,7 +373,7 @@ def front_page(cells: Cells) -> str:
         rows.append(
             [
                 name,
-                f"{cell['splits']['train']['bytes'] / 1e6:.1f}",
+                f"{cell['read_bytes'] / 1e6:.1f}",
                 f"{ours['n_documents']:,}",
                 words(cell, ours["n_bytes"]),
                 f"{ours['n_bytes'] / 1e3:.0f}",
@@ -374,28 +412,18 @@ def costs(cells: Cells) -> str:
 
 
 def peers(cells: Cells) -> str:
-    """Every way of nanoGPT that was tried, by dev text, and the best one after the whole time."""
+    """Every training of nanoGPT that was tried, by dev text."""
     rows: list[list[str]] = []
     for language, name in LANGUAGES.items():
         if (key := f"{language} nanoGPT") not in cells:
             continue
-        cell = cells[key]
-        for way in cell["tried"].values():
-            settings = way["settings"]
-            is_best = settings == cell["best"]
-            final = row_of(cell["rows"], split="dev") if is_best else None
-            rows.append(
-                [
-                    name,
-                    f"{settings['lr']:g}",
-                    f"{settings['dropout']:g}",
-                    "yes" if settings["joined"] else "no",
-                    f"{way['dev']:.3f}",
-                    f"{final['value']:.3f}" if final else "",
-                ]
-            )
-    head = ["text", "learning rate", "dropout", "joined", "dev, short run", "dev, whole time"]
-    return markdown(head, rows)
+        cell, ours = cells[key], cells[f"{language} endonym"]
+        sizes = [f"{each['parameters'] / 1e6:.2f}" for each in (ours, cell)]
+        for way in cell["tried"]:
+            numbers = (f"{way['lr']:g}", f"{way['dropout']:g}", f"{way['minutes']:.1f}")
+            rows.append([name, *sizes, *numbers, f"{way['dev']:.3f}", "yes" * way["is_best"]])
+    head = ["text", "M weights, endonym", "M weights, nanoGPT", "learning rate", "dropout"]
+    return markdown([*head, "minutes", "dev", "judged"], rows)
 
 
 BENCHMARK = Benchmark(

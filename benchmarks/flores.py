@@ -11,9 +11,9 @@ from functools import partial
 
 from benchmark import MAKES_A_MODEL, Bench, Benchmark, Watch, main
 from cells import Cell, Cells
-from five_minutes import FLORES, LANGUAGES, WITHOUT_SPACES, model_of, work_folder
+from five_minutes import FLORES, LANGUAGES, WITHOUT_SPACES, finished_run, work_folder
 from pages import interval, markdown
-from runs import endonym, last_json
+from runs import endonym, last_json, read_bytes
 
 PUBLISHED = ("Goldfish 5 MB", "Goldfish 10 MB", "Goldfish 100 MB", "Goldfish 1 GB")
 LARGE = ("XGLM-4.5B", "XGLM-7.5B", "MaLA-500", "BLOOM-7.1B")
@@ -36,11 +36,17 @@ def flores_cell(bench: Bench, language: str) -> Cell:
         path, column = bench.file(FLORES).resolve(), ["--column", language]
         lines = path.read_text(encoding="utf-8").splitlines()
         sentences = [json.loads(line)[language] for line in lines]
-    model, work = model_of(bench, language), work_folder(bench, language)
-    evaluated = last_json(endonym(work, "evaluate", model, "--flores", path, *column, "--json"))
+    finished, work = finished_run(bench, language), work_folder(bench, language)
+    options = ["--flores", path, *column, "--json"]
+    evaluated = last_json(endonym(work, "evaluate", finished["run"], *options))
     words = None if language in WITHOUT_SPACES else sum(len(text.split()) for text in sentences)
     size = sum(len(text.encode()) for text in sentences)
-    return evaluated | {"language": language, "words": words, "bytes": size}
+    return evaluated | {
+        "language": language,
+        "read_bytes": read_bytes(work / "store", finished["stages"]),
+        "words": words,
+        "bytes": size,
+    }
 
 
 def scoreboard(cells: Cells) -> str:
@@ -51,7 +57,7 @@ def scoreboard(cells: Cells) -> str:
             continue
         own = next(row for row in cell["scores"] if row["metric"] == "bits_per_text")
         bits = {row["model"]: row["bits"] for row in cell.get("published") or []}
-        megabytes = f"{(cell['training_bytes'] or 0) / 1e6:.1f}"
+        megabytes = f"{cell['read_bytes'] / 1e6:.1f}"
         large = min(((bits[model], model) for model in LARGE if model in bits), default=None)
         rows.append(
             [

@@ -11,14 +11,10 @@ from typing import Any
 from runs import Row, bits_rows
 
 from endonym.data.shards import TokenShards
-from endonym.evaluate import bits, documents
+from endonym.evaluate import bits
 from endonym.evaluate.bits import Texts
-from endonym.evaluate.documents import Documents
 from endonym.generate.reading import read_nats
 from endonym.tokenizer.tokenizer import Tokenizer
-
-TEXTS = ("document", "block")
-"""How held-out text is read: each document alone, or neighbours of a list together."""
 
 
 def held_texts(
@@ -39,9 +35,3 @@ def judged(model: Any, texts: Texts, split: str) -> list[Row]:
     measured = texts.measured(list(read_nats(model, texts.ids, texts.tokenizer.document_start)))
     scores = bits.by_source(texts, measured, model="model", split=split)
     return bits_rows([asdict(score) for score in scores])
-
-
-def documents_of(model: Any, texts: Texts) -> Documents:
-    """What each text costs a model, for intervals and paired differences."""
-    measured = texts.measured(list(read_nats(model, texts.ids, texts.tokenizer.document_start)))
-    return documents.documents(texts.each(), texts.sources, measured, texts.in_mean())

@@ -35,8 +35,8 @@ from endonym.train.step import take_step
 
 VOCAB = 8192
 DOCUMENT = 200
-LAYERS = {128: 2, 256: 4, 512: 6, 768: 12}
-MICRO_TOKENS = {128: 4096, 256: 8192, 512: 4096, 768: 2048}
+LAYERS = {128: 2, 256: 4, 512: 6}
+MICRO_TOKENS = {128: 4096, 256: 8192, 512: 4096}
 NAMES = (
     "qwen3 128 256 fp32",
     "qwen3 256 256 fp32",

@@ -105,7 +105,7 @@ def main() -> None:
     epochs = tokens / int(shards["train"].lengths().sum())
     found |= {"tokens": tokens, "epochs": epochs, "parameters": contender.parameters()}
     model, found["rows"] = contender.judged(), []
-    for split in ("dev", "test") if settings["judge"] else ("dev",):
+    for split in ("dev", "test"):
         for texts in held_texts(shards[split], tokenizer, settings["join"]).values():
             found["rows"] += judged(model, texts, split)
     answers.write(json.dumps(found) + "\n")

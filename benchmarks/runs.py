@@ -61,6 +61,19 @@ def manifest(store: Path, stage: dict[str, Any]) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def totals(split: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """Documents, tokens and bytes of all sources of a split."""
+    names = sorted({name for source in split.values() for name in source})
+    return {name: sum(source.get(name, 0) for source in split.values()) for name in names}
+
+
+def read_bytes(store: Path, stages: list[dict[str, Any]]) -> int:
+    """How much of its training text a model has read. Text that is read again counts once."""
+    by_kind = {stage["name"].split()[0]: stage for stage in stages}
+    model, shards = (manifest(store, by_kind[kind])["numbers"] for kind in ("model", "shards"))
+    return round(min(1.0, model["epochs"]) * totals(shards["train"])["bytes"])
+
+
 def training_seconds(store: Path, stages: list[dict[str, Any]]) -> float:
     """Seconds of all optimizer steps, of members too, over as many processes as it took."""
     kinds = [(stage["name"].split()[0], stage["id"]) for stage in stages]

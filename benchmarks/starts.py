@@ -18,9 +18,9 @@ from pathlib import Path
 
 from benchmark import MAKES_A_MODEL, TINY, TINY_TEXTS, Bench, Benchmark, Unavailable, Watch, main
 from cells import Cell, Cells
-from five_minutes import FLORES, model_of, totals, work_folder
+from five_minutes import FLORES, model_of, work_folder
 from pages import interval, markdown
-from runs import endonym, last_json, manifest, sets_of, training_seconds
+from runs import endonym, last_json, manifest, read_bytes, sets_of, training_seconds
 
 LANGUAGES = {"tt": "Tatar", "fr": "French"}
 """A language that the published model does not know, and one that it knows a little."""
@@ -135,13 +135,11 @@ def trained(bench: Bench, work: Path, recipe: str, language: str) -> Cell:
     """Run a recipe in its own folder and judge its model."""
     finished = last_json(endonym(work, "run", recipe, *kept_out(bench), "--json", "-q"))
     stages = {stage["name"].split()[0]: stage for stage in finished["stages"]}
-    model, shards = (
-        manifest(work / "store", stages[name])["numbers"] for name in ("model", "shards")
-    )
+    model = manifest(work / "store", stages["model"])["numbers"]
     return judged(bench, work, finished["run"], language) | {
         "parameters": model["parameters"],
         "tokens": model["tokens"],
-        "read_bytes": round(min(1.0, model["epochs"]) * totals(shards["train"])["bytes"]),
+        "read_bytes": read_bytes(work / "store", finished["stages"]),
         "step_seconds": training_seconds(work / "store", finished["stages"]),
     }
 

@@ -560,7 +560,6 @@ def test_nanogpt_is_trained_on_our_shards_and_judged_by_document_and_by_block(
         "tokenizer": str(tmp_path),
         "peers": str(tmp_path),
         "seconds": 3.0,
-        "judge": True,
         "threads": 1,
         "compiled": False,
         "shape": {"layers": 1, "dim": 16, "heads": 1},
