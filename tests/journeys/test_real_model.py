@@ -38,6 +38,8 @@ SEPARATOR = 0
 """The id of `<|endoftext|>`, which the makers put between documents."""
 PROMPT = "The capital of France is"
 TEXTS = ("The cat sat on the mat.", "La bibliothèque ouvre à neuf heures, sauf le dimanche.")
+LONG = " ".join(TEXTS * 12)
+"""Reaches positions beyond those of training."""
 QUESTION = [{"role": "user", "content": "Name three fruits."}]
 ANSWERS = {
     "What is the capital of Italy?": "Rome is the capital of Italy.",
@@ -168,22 +170,25 @@ def in_llama_cpp(file: Path, ids: Sequence[int]) -> torch.Tensor:
 
 
 def require_close(
-    found: torch.Tensor, expected: torch.Tensor, *, mean: float, ahead: float
+    found: torch.Tensor, expected: torch.Tensor, *, mean: float, ahead: float, share: float
 ) -> None:
     """Log-probabilities of all tokens differ by less than `mean` nats on average.
 
-    Where another token is the likeliest, the expected one is ahead of it by less than `ahead` nats.
+    At no more than a share of the positions is another token the likeliest, and there the expected
+    one is ahead of it by less than `ahead` nats.
     """
     assert (found - expected).abs().mean() < mean
     of_likeliest = expected.gather(-1, found.argmax(-1, keepdim=True))[:, 0]
-    assert (expected.amax(-1) - of_likeliest).max() < ahead
+    distances = expected.amax(-1) - of_likeliest
+    assert distances.max() < ahead
+    assert (distances > 0).float().mean() <= share
 
 
 def row_of(folder: Path) -> list[int]:
-    """A question and a text, as the folder's template and its tokenizer read them."""
+    """A question and a long text, as the folder's template and its tokenizer read them."""
     reader = their_tokenizer(folder)
     asked = reader.apply_chat_template(QUESTION, add_generation_prompt=True)["input_ids"]
-    return [*asked, *reader(" ".join(TEXTS))["input_ids"]]
+    return [*asked, *reader(LONG)["input_ids"]]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -283,9 +288,9 @@ def test_the_merged_exports_give_the_same_in_transformers_and_llama_cpp(
     # The export has rounded the weights of the store to bf16. llama.cpp also rounds activations to
     # the number format of a file. Steps of fp16 are eight times finer than those of bf16.
     (finer,) = export_gguf(merged, tmp_path, ("F16",), Provenance("real"))
-    require_close(in_llama_cpp(finer, row), expected, mean=0.01, ahead=0.05)
-    require_close(log_probabilities(last.decoder, row), expected, mean=0.1, ahead=0.1)
-    require_close(in_llama_cpp(run.file("gguf"), row), expected, mean=0.1, ahead=0.3)
+    require_close(in_llama_cpp(finer, row), expected, mean=0.01, ahead=0.05, share=0.01)
+    require_close(log_probabilities(last.decoder, row), expected, mean=0.1, ahead=0.1, share=0.02)
+    require_close(in_llama_cpp(run.file("gguf"), row), expected, mean=0.1, ahead=0.3, share=0.02)
     reader = their_tokenizer(out)
     for text in (PROMPT, *TEXTS):
         given = reader(text, return_tensors="pt")

@@ -75,8 +75,8 @@ ask(1, "What is the capital of France?")
 found["one"] = held("VmHWM")
 ask(1, "What is the capital of France? " * 74)
 found["long"] = held("VmHWM")
-ask(3, "What is the capital of France? " * 74)
-found["three"] = held("VmHWM")
+ask(5, "What is the capital of France? " * 74)
+found["five"] = held("VmHWM")
 scheduler.close()
 print(json.dumps(found))
 """
@@ -139,5 +139,5 @@ def test_a_chat_with_a_real_model_takes_memory_for_who_asks(
     weights = 513 + 257 if is_own else 137
     assert found["long"] < weights + 1000
     assert found["one"] - found["loaded"] < 200
-    assert found["three"] - found["long"] < 3 * 150
-    assert found["three"] < weights + 1450
+    assert found["five"] - found["long"] < 5 * 150
+    assert found["five"] < weights + 1750
