@@ -588,7 +588,7 @@ def test_nanogpt_is_trained_on_our_shards_and_judged_by_document_and_by_block(
 
 @pytest.mark.parametrize(("weights", "heads"), [(41_632, 1), (1_181_312, 3), (1_968_768, 4)])
 def test_nanogpt_has_about_as_many_weights(benchmarks: Any, weights: int, heads: int) -> None:
-    """1,181,312 weights have our five-minute models of Tatar."""
+    """Our five-minute model of Tatar has 1,181,312 weights."""
     shape = benchmarks("five_minutes").nanogpt_shape(weights, 1024)
     assert shape == {"layers": 4, "dim": 48 * heads, "heads": heads}
 
