@@ -8,7 +8,6 @@ true. "clean" are lists of sentences as they are.
 
 import gzip
 import json
-import os
 import random
 import re
 import shutil
@@ -357,21 +356,15 @@ def plant_books(dirt: Dirt, folder: Path) -> None:
 
 def doctor(folder: Path, page: Path, more: Sequence[str] = ()) -> dict[str, Any]:
     """What `endonym doctor --json` says of a folder, with every example; its time and memory."""
-    command = [sys.executable, "-m", "endonym.cli.main", "doctor", folder.name, "--language", "tt"]
+    program, memory = Path(__file__).with_name("peak.py"), page.with_suffix(".memory")
+    command = [sys.executable, str(program), str(memory), "doctor", folder.name, "--language", "tt"]
     command += ["--examples", "10000", "--json", "--out", str(page), *more]
     began = time.perf_counter()
-    with subprocess.Popen(command, cwd=folder.parent, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        output = process.stdout.read()
-        # The memory of this process alone: RUSAGE_CHILDREN has the largest of all before it.
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command, output)
-    found = last_json(output)
-    return found | {
-        "wall_seconds": time.perf_counter() - began,
-        "peak_bytes": usage.ru_maxrss * 1024,
+    done = subprocess.run(command, cwd=folder.parent, stdout=subprocess.PIPE, text=True, check=True)
+    seconds = time.perf_counter() - began
+    return last_json(done.stdout) | {
+        "wall_seconds": seconds,
+        "peak_bytes": int(memory.read_text(encoding="utf-8")),
     }
 
 

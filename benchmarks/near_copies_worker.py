@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
+from peak import peak_bytes
+
 WIDTH, SIMILARITY, PERMUTATIONS = 6, 0.8, 128
 RECALL_WEIGHTS = (0.02, 0.98)
 """What false and missed pairs weigh when datasketch chooses its bands."""
@@ -35,7 +37,7 @@ def main() -> None:
                 "kept": kept,
                 "seconds": round(time.perf_counter() - started, 3),
                 "processor_seconds": round(processors() - used, 3),
-                "peak_megabytes": round(peak(), 1),
+                "peak_megabytes": round(peak_bytes() / 1e6, 1),
             }
         )
     )
@@ -46,13 +48,6 @@ def processors() -> float:
     """Seconds of all processors, of this process and of those it waited for."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
-
-
-def peak() -> float:
-    """The most memory that this process held, in megabytes (getrusage counts the parent, too)."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) * 1_024 / 1_000_000
 
 
 def folded_lines(path: Path) -> list[str]:
